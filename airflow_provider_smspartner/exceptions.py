@@ -1,0 +1,85 @@
+"""
+The errors of this provider.
+
+::
+
+    SMSPartnerError(AirflowException)              .code (vendor's, or None), .http_status (or None)
+    ├── SMSPartnerCredentialsError                 key missing or wrong, account or IP refused; never retried
+    ├── SMSPartnerRequestError                     the vendor refuses the request; never retried
+    ├── SMSPartnerNotFoundError                    no such tag or message
+    ├── SMSPartnerUnavailableError                 still failing after every try: network, 429, 5xx, or an
+    │                                              unreadable or unexpected answer
+    ├── SMSPartnerIncompleteError                  paging ended before `total` rows; .expected, .received
+    └── SMSPartnerDeliveryRateError                a settled campaign below `min_delivery_rate`; never retried
+
+"Never retried" means that Airflow does not retry the task: those errors are also ``AirflowFailException``.
+None of their texts holds the API key, a phone number, the query of a URL, or any words of the vendor.
+"""
+
+from __future__ import annotations
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+
+
+class SMSPartnerError(AirflowException):
+    """
+    Anything that went wrong between this provider and SMS Partner.
+
+    :param message: what happened, and what to do about it.
+    :param code: the vendor's error code, where it gave one.
+    :param http_status: the HTTP status of the answer, where there was one.
+    """
+
+    def __init__(self, message: str = "", *, code: int | None = None, http_status: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.http_status = http_status
+
+
+class SMSPartnerCredentialsError(SMSPartnerError, AirflowFailException):
+    """The API key is missing or wrong, or the account or the address is refused."""
+
+
+class SMSPartnerRequestError(SMSPartnerError, AirflowFailException):
+    """The vendor refuses the request as it stands."""
+
+
+class SMSPartnerNotFoundError(SMSPartnerError):
+    """The vendor knows no such tag or message, or not yet."""
+
+
+class SMSPartnerUnavailableError(SMSPartnerError):
+    """
+    The vendor could not be reached or understood, after every try.
+
+    :param retry_after: the answer's ``Retry-After`` header as sent, where it had one.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: int | None = None,
+        http_status: int | None = None,
+        retry_after: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code, http_status=http_status)
+        self.retry_after = retry_after
+
+
+class SMSPartnerIncompleteError(SMSPartnerError):
+    """
+    The pages of a tag ended before `total` rows were received.
+
+    :param expected: rows that the vendor announced.
+    :param received: rows that it gave.
+    """
+
+    def __init__(self, message: str = "", *, expected: int = 0, received: int = 0) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.received = received
+
+
+class SMSPartnerDeliveryRateError(SMSPartnerError, AirflowFailException):
+    """A settled campaign was delivered less well than the DAG's author accepts."""

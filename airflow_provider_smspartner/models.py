@@ -1,0 +1,280 @@
+"""What the API speaks of: delivery statuses, message references, status rows and their summary."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple, Self, TypedDict
+
+import msgspec
+
+
+class DeliveryStatus(StrEnum):
+    """
+    What became of a message.
+
+    Delivered, Not delivered and Waiting are documented on the endpoints' pages, KO on the vendor's page of
+    error codes. "Not found" and "Unknown" are this package's: the vendor knows no such message (yet), or
+    answered a text that no page names.
+    """
+
+    DELIVERED = "Delivered"
+    NOT_DELIVERED = "Not delivered"
+    WAITING = "Waiting"
+    KO = "KO"
+    NOT_FOUND = "Not found"
+    UNKNOWN = "Unknown"
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether the vendor will never change this status again."""
+        return self in _FINAL
+
+    @property
+    def has_settled(self) -> bool:
+        """Tell whether a message with this status has left "Waiting" and is known to the vendor."""
+        return self not in _UNSETTLED
+
+    @classmethod
+    def parse(cls, text: str | None) -> DeliveryStatus:
+        """
+        Read the vendor's text, case-folded and with spaces collapsed.
+
+        :param text: the status as answered; polls capitalise it, webhooks do not.
+        """
+        if text is None:
+            return cls.UNKNOWN
+        return _BY_TEXT.get(text) or _BY_TEXT.get(" ".join(text.casefold().split()), cls.UNKNOWN)
+
+
+_FINAL = frozenset({DeliveryStatus.DELIVERED, DeliveryStatus.NOT_DELIVERED, DeliveryStatus.KO})
+_UNSETTLED = frozenset({DeliveryStatus.WAITING, DeliveryStatus.NOT_FOUND})
+_BY_TEXT = {status.casefold(): status for status in DeliveryStatus} | {str(s): s for s in DeliveryStatus}
+
+
+class _Pair(NamedTuple):
+    phone_number: str
+    message_id: str
+
+
+class MessageRef(_Pair):
+    """
+    The two facts that name one message to the vendor: who received it, and in which send.
+
+    :param phone_number: E.164 (``+33612345678``), or a French mobile number (``06…``, ``07…``), which becomes
+        E.164. Spaces, dots and hyphens between digits are dropped.
+    :param message_id: the id that sending answered: an integer, or its text.
+    :raises ValueError: says what is wrong, never the number.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, phone_number: object, message_id: object) -> Self:
+        """Normalise both facts, so that equal messages are equal values."""
+        return super().__new__(cls, to_e164(phone_number), _to_message_id(message_id))
+
+    def __repr__(self) -> str:
+        """Name the message without its phone number, which no log may hold."""
+        return f"MessageRef(phone_number='***', message_id={self.message_id!r})"
+
+    @classmethod
+    def of(cls, value: object) -> MessageRef:
+        """
+        Read one message in any of the accepted forms.
+
+        :param value: a `MessageRef`, a ``(phone_number, message_id)`` pair, or a mapping with
+            ``phone_number``/``phoneNumber`` and ``message_id``/``messageId``.
+        :raises ValueError: says what is wrong, never the number.
+        """
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, Mapping):
+            return cls(
+                _member(value, "phone_number", "phoneNumber"), _member(value, "message_id", "messageId")
+            )
+        if isinstance(value, Sequence) and not isinstance(value, str | bytes) and len(value) == 2:
+            return cls(*value)
+        raise ValueError(
+            f"a message is a MessageRef, a (phone_number, message_id) pair or a mapping with both, "
+            f"not {_described(value)}"
+        )
+
+
+def read_messages(messages: object) -> Iterator[MessageRef]:
+    """
+    Read messages one by one, each in any of the forms that `MessageRef.of` takes.
+
+    :param messages: any iterable of messages, also an endless one.
+    :raises ValueError: names the position (from 0) and the fault.
+    """
+    if not isinstance(messages, Iterable) or isinstance(messages, str | bytes | Mapping):
+        hint = (
+            "; a Jinja template renders to text: pass the upstream task's output itself, or set "
+            "render_template_as_native_obj on the DAG"
+            if isinstance(messages, str)
+            else ""
+        )
+        raise ValueError(f"messages must be an iterable of messages, not {_described(messages)}{hint}")
+    return _read_each(messages)
+
+
+def _read_each(messages: Iterable[object]) -> Iterator[MessageRef]:
+    for position, value in enumerate(messages):
+        try:
+            ref = MessageRef.of(value)
+        except ValueError as error:
+            raise ValueError(f"messages[{position}]: {error}") from None
+        yield ref
+
+
+class StatusRow(TypedDict):
+    """One message's status as hook dictionaries and XCom hold it: plain JSON types only."""
+
+    phone_number: str
+    message_id: str | None
+    status: str
+    raw_status: str | None
+    date: str | None
+    stop_sms: bool | None
+    is_spam: bool | None
+    code: int | None
+
+
+class MessageStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One message's status, read from an answer.
+
+    :param phone_number: E.164, or as the vendor wrote it where it is no mobile number.
+    :param message_id: null by tag, where the vendor does not say it.
+    :param status: what became of the message.
+    :param raw_status: the vendor's own text, or null where it said nothing.
+    :param date: when the status was reached, aware, in UTC.
+    :param stop_sms: whether the recipient answered STOP, or null where it is not said.
+    :param is_spam: whether the message was taken for spam, or null where it is not said.
+    :param code: the vendor's code of the row, or null where it is not said.
+    """
+
+    phone_number: str
+    message_id: str | None = None
+    status: DeliveryStatus
+    raw_status: str | None = None
+    date: datetime | None = None
+    stop_sms: bool | None = None
+    is_spam: bool | None = None
+    code: int | None = None
+
+    def __repr__(self) -> str:
+        """Describe the row without its phone number, which no log may hold."""
+        return f"MessageStatus(message_id={self.message_id!r}, status={self.status.value!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Describe the row so to rich as well, which else shows every field in a traceback."""
+        return [("message_id", self.message_id), ("status", self.status.value)]
+
+    def as_row(self) -> StatusRow:
+        """Give the row in plain JSON types."""
+        row: StatusRow = msgspec.to_builtins(self)
+        if row["date"] is not None:
+            row["date"] = row["date"].replace("Z", "+00:00")
+        return row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusSummary:
+    """
+    How many messages of a campaign have which status.
+
+    :param counts: messages by status; a status without any may be left out.
+    :param checked_at: when the statuses were read, aware.
+    """
+
+    counts: Mapping[DeliveryStatus, int]
+    checked_at: datetime
+
+    @classmethod
+    def of(cls, rows: Iterable[StatusRow], *, checked_at: datetime) -> StatusSummary:
+        """Count rows."""
+        counts = Counter(row["status"] for row in rows)
+        return cls(counts={DeliveryStatus(text): n for text, n in counts.items()}, checked_at=checked_at)
+
+    @property
+    def total(self) -> int:
+        """Count all messages."""
+        return sum(self.counts.values())
+
+    @property
+    def settled_count(self) -> int:
+        """Count the messages that are neither Waiting nor Not found."""
+        return sum(n for status, n in self.counts.items() if status.has_settled)
+
+    @property
+    def settled(self) -> bool:
+        """Tell whether there is a message, and none is Waiting or Not found."""
+        return 0 < self.total == self.settled_count
+
+    @property
+    def delivery_rate(self) -> float | None:
+        """Give delivered / total, or null where there is no message."""
+        return self.counts.get(DeliveryStatus.DELIVERED, 0) / self.total if self.total else None
+
+    def as_dict(self) -> dict[str, int | float | bool | str | None]:
+        """Give the summary in plain JSON types."""
+        return {
+            "total": self.total,
+            **{status.name.lower(): self.counts.get(status, 0) for status in DeliveryStatus},
+            "settled": self.settled,
+            "delivery_rate": self.delivery_rate,
+            "checked_at": self.checked_at.isoformat(),
+        }
+
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_FRENCH_MOBILE = re.compile(r"0[67][0-9]{8}")
+_SEPARATORS = str.maketrans("", "", " .-\u00a0\u202f")
+_MESSAGE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:-]{0,63}")
+
+
+def to_e164(phone_number: object) -> str:
+    """
+    Normalise a phone number to E.164.
+
+    :raises ValueError: says what is wrong, never the number.
+    """
+    if not isinstance(phone_number, str):
+        raise ValueError(f"phone_number must be text, not {_described(phone_number)}")
+    if _E164.fullmatch(phone_number):
+        return phone_number
+    digits = phone_number.translate(_SEPARATORS)
+    if _E164.fullmatch(digits):
+        return digits
+    if _FRENCH_MOBILE.fullmatch(digits):
+        return "+33" + digits[1:]
+    raise ValueError("phone_number is neither E.164 (+33612345678) nor a French mobile number (06…, 07…)")
+
+
+def _to_message_id(message_id: object) -> str:
+    if isinstance(message_id, bool) or not isinstance(message_id, int | str):
+        raise ValueError(f"message_id must be an integer or its text, not {_described(message_id)}")
+    if isinstance(message_id, int):
+        # Python refuses to print integers of thousands of digits: the bound keeps its error out of here.
+        text = str(message_id) if 0 <= message_id < 10**64 else ""
+    else:
+        text = message_id.strip()
+    if not _MESSAGE_ID.fullmatch(text):
+        raise ValueError("message_id must be 1 to 64 letters, digits or any of _ . : -")
+    return text
+
+
+def _member(mapping: Mapping[object, object], *names: str) -> object:
+    for name in names:
+        if name in mapping:
+            return mapping[name]
+    raise ValueError(f"{names[0]} is missing")
+
+
+def _described(value: object) -> str:
+    return "None" if value is None else f"of type {type(value).__name__}"

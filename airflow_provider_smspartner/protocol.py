@@ -1,0 +1,569 @@
+"""
+The vendor's API without I/O: builds requests, reads answers, pages a tag, batches a list.
+
+A `Call` is a request and the function that reads its answer. Whoever drives it sends ``call.request``, hands the
+`Answer` to ``call.read``, and gets a typed value or an `SMSPartnerError`, whatever bytes came back.
+
+Sources, named beside each rule:
+
+* [multi-status] https://www.docpartner.dev/en/api/sms-partner/status-and-statistics/bulk-status
+* [by-tag] https://www.docpartner.dev/en/api/sms-partner/status-and-statistics/status-by-tag
+* [credits] https://www.docpartner.dev/en/api/sms-partner/credits
+* [error-codes] https://www.docpartner.dev/en/api/error-codes
+* [observed]: seen in public client code or in captured answers, not in the vendor's pages
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from typing import Any, Generic, TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerCredentialsError,
+    SMSPartnerError,
+    SMSPartnerIncompleteError,
+    SMSPartnerNotFoundError,
+    SMSPartnerRequestError,
+    SMSPartnerUnavailableError,
+)
+from airflow_provider_smspartner.models import (
+    DeliveryStatus,
+    MessageRef,
+    MessageStatus,
+    read_messages,
+    to_e164,
+)
+
+MAX_MESSAGES_PER_CALL = 500
+"""[multi-status] "maximum 500 numbers"."""
+
+MAX_TAG_LENGTH = 20
+"""[observed] Other editions of the vendor's page on sending: at most 20 characters, no space."""
+
+OK = 200
+MESSAGE_NOT_FOUND = 4
+CREDENTIALS = {
+    1: "the API key is missing",
+    10: "the API key is wrong",
+    20: "the account is disabled",
+    30: "the account is blocked",
+    40: "the account has no access to the API",
+    96: "the IP address is not allowed; workers and triggerer may leave through different addresses",
+}
+"""[error-codes] Refusals of whoever asks: no retry mends them."""
+REFUSALS = {
+    2: "a phone number is missing",
+    3: "a message id is missing",
+    5: "the list of messages is empty",
+    6: "a phone number has a wrong format",
+    9: "a phone number is not a mobile number",
+    50: "more than 500 messages were asked for",
+    90: "the JSON is malformed",
+}
+"""[error-codes] Refusals of what is asked: no retry mends them."""
+
+HTTP_TOO_MANY_REQUESTS = 429
+HTTP_UNAUTHORIZED = frozenset({401, 403})
+
+# A naive date is the vendor's local time [observed, inferred].
+_VENDOR_TIME = ZoneInfo("Europe/Paris")
+
+# Far above any campaign or account; what is above is a lie, or a phone number, which no error may name.
+_MAX_FIGURE = 99_999_999
+
+# Above every documented code, and too short for a phone number: errors name codes.
+_MAX_CODE = 9_999
+
+_MAX_DIGITS = 18
+
+# September 2001, before the vendor's first message: what is smaller is no epoch, and 0 is how PHP writes no date.
+_FIRST_SECOND = 10**9
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """
+    What to ask the API, without the key.
+
+    :param method: ``GET`` or ``POST``.
+    :param path: below the base URL, starting with a slash.
+    :param query: parameters, not yet percent-encoded.
+    :param body: the JSON object to post, or None.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    def with_key(self, api_key: str) -> tuple[dict[str, str], bytes | None]:
+        """
+        Give the query and the encoded body with the key in its place, at the last moment before sending.
+
+        The key has no header form: it stands in the query of a GET and in the JSON of a POST
+        [multi-status, by-tag].
+        """
+        if self.body is None:
+            return {"apiKey": api_key, **self.query}, None
+        return dict(self.query), msgspec.json.encode({"apiKey": api_key, **self.body})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    What came back.
+
+    :param http_status: 100 to 599.
+    :param headers: looked up in any case.
+    :param body: the bytes, decompressed.
+    """
+
+    http_status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    """
+    A request, and how its answer is read.
+
+    :param request: what to send.
+    :param read: turns the answer into a value, or raises an `SMSPartnerError`.
+    """
+
+    request: Request
+    read: Callable[[Answer], T] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TagPage:
+    """
+    One page of a tag's statuses.
+
+    :param number: the page's number as answered, or None where it is not said or is none.
+    :param total: rows over all pages, as answered.
+    :param rows: the page's rows, in the vendor's order.
+    """
+
+    number: int | None
+    total: int
+    rows: tuple[MessageStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """
+    What an account still has.
+
+    :param balance: in `currency`, as the vendor writes it, or None where it does not.
+    :param currency: ISO 4217, or None.
+    :param sms_credits: messages that the balance pays for, or None.
+    """
+
+    balance: str | None
+    currency: str | None
+    sms_credits: int | None
+
+
+def account() -> Call[Account]:
+    """Ask for the account's balance and credits [credits]: the cheapest call that proves a key."""
+    return Call(Request("GET", "/me"), _read_account)
+
+
+def check_tag(tag: object) -> str:
+    """
+    Check a tag before it is sent.
+
+    :raises ValueError: if it isn't 1 to 20 characters without white space.
+    """
+    if not isinstance(tag, str):
+        raise ValueError(f"tag must be text, not of type {type(tag).__name__}")
+    if not 1 <= len(tag) <= MAX_TAG_LENGTH:
+        raise ValueError(f"tag must be 1 to {MAX_TAG_LENGTH} characters long, not {len(tag)}")
+    if any(character.isspace() for character in tag):
+        raise ValueError("tag must not contain white space")
+    return tag
+
+
+def status_by_tag(tag: str) -> Generator[Call[TagPage], TagPage, None]:
+    """
+    Page through a tag: yields calls, is sent the page that each gave, and returns after the last.
+
+    No page parameter is documented. ``page``, from 1, is how the vendor's ``/contact/list`` works, which has the
+    same envelope [observed, inferred]; so an answer that is not the page asked for ends in an error that names
+    both figures, never in a short result.
+
+    :param tag: 1 to 20 characters without white space.
+    :raises SMSPartnerNotFoundError: if there is no message with this tag, or not yet.
+    :raises SMSPartnerIncompleteError: if the pages end, repeat or go astray before `total` rows.
+    """
+    query = {"tag": check_tag(tag)}
+    path = "/bulk-status-by-tag"
+    page = yield Call(Request("GET", path, query), _read_tag_page)
+    received, total = len(page.rows), page.total
+    if not received and not total:
+        raise SMSPartnerNotFoundError(f"SMS Partner knows no message with the tag {tag!r} (yet).")
+    seen = {hash(page.rows)}
+    while received < total:
+        asked = (1 if page.number is None else page.number) + 1
+        if not page.rows:
+            raise _incomplete("an empty page", expected=total, received=received)
+        page = yield Call(Request("GET", path, {**query, "page": str(asked)}), _read_later_tag_page)
+        total = max(total, page.total)
+        content = hash(page.rows)
+        if page.rows and page.number != asked:
+            answered = "a page without a number" if page.number is None else f"page {page.number}"
+            met = f"{answered} where page {asked} was asked for"
+            raise _incomplete(met, expected=total, received=received)
+        if page.rows and content in seen:
+            met = f"page {asked} with the rows of an earlier page"
+            raise _incomplete(met, expected=total, received=received)
+        seen.add(content)
+        received += len(page.rows)
+
+
+def multi_status(messages: Iterable[object]) -> Iterator[Call[list[MessageStatus]]]:
+    """
+    Batch a list: gives calls of up to 500 messages each, whose answers stand in the messages' order.
+
+    A message that is named again is asked for once. A collection is checked whole before the first call is
+    given; any other iterable is read as the calls are taken.
+
+    :param messages: any iterable of messages, also an endless one.
+    :raises ValueError: names the position and the fault of a bad message.
+    """
+    refs = read_messages(messages)
+    if isinstance(messages, Collection):
+        refs = iter(list(refs))
+    return _batches(_unique(refs))
+
+
+def _unique(refs: Iterator[MessageRef]) -> Iterator[MessageRef]:
+    seen: set[MessageRef] = set()
+    for ref in refs:
+        if ref not in seen:
+            seen.add(ref)
+            yield ref
+
+
+def _batches(refs: Iterator[MessageRef]) -> Iterator[Call[list[MessageStatus]]]:
+    while batch := tuple(islice(refs, MAX_MESSAGES_PER_CALL)):
+        # The list's name on the wire; the page's table alone says SMSStatus_List, its samples do not [observed].
+        pairs = [{"phoneNumber": ref.phone_number, "messageId": _wire_id(ref.message_id)} for ref in batch]
+        request = Request("POST", "/multi-status", body={"SMSStatut_List": pairs})
+        yield Call(request, partial(_read_multi_status, batch))
+
+
+def _wire_id(message_id: str) -> int | str:
+    # The samples send integers [multi-status]; an id that an integer would change is sent as it is.
+    if message_id.isdigit() and (message_id == "0" or message_id[0] != "0") and len(message_id) < 19:
+        return int(message_id)
+    return message_id
+
+
+class _Row(msgspec.Struct):
+    # What is only described is read as it comes, and is null where it can't be; what names a message or counts
+    # it must have its type, or the answer is not one that can be relied on.
+    success: Any = None
+    code: Any = None
+    phone_number: str | int | None = msgspec.field(default=None, name="phoneNumber")
+    message_id: str | int | None = msgspec.field(default=None, name="messageId")
+    status: str | None = None
+    date: Any = None
+    stop_sms: Any = msgspec.field(default=None, name="stopSms")
+    stop_sms_by_tag: Any = msgspec.field(default=None, name="stopSMS")
+    is_spam: Any = msgspec.field(default=None, name="isSpam")
+
+
+class _Envelope(msgspec.Struct):
+    success: Any = None
+    code: Any = None
+    errors: Any = None
+    error: Any = None
+
+
+class _StatusAnswer(_Envelope):
+    rows: list[_Row] | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="StatutResponse_List")
+    total: Any = None
+    current_page: Any = msgspec.field(default=None, name="currentPage")
+
+
+class _AccountAnswer(_Envelope):
+    credits: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+
+_envelope_decoder = msgspec.json.Decoder(_Envelope)
+_status_decoder = msgspec.json.Decoder(_StatusAnswer)
+_account_decoder = msgspec.json.Decoder(_AccountAnswer)
+
+E = TypeVar("E", bound=_Envelope)
+
+
+def _read_envelope(answer: Answer, decoder: msgspec.json.Decoder[E]) -> E:
+    """Decode an answer that must be a success, or raise what it says instead."""
+    body = answer.body.removeprefix(codecs.BOM_UTF8)
+    decoded, fault = _decode(body, decoder)
+    if decoded is not None and _is_success(answer, decoded):
+        return decoded
+    # An error answer need not have the shape of a success: read only what says so.
+    envelope = decoded or _decode(body, _envelope_decoder)[0]
+    if envelope is None or _is_success(answer, envelope):
+        raise _unavailable(answer, fault)
+    raise _refusal(answer, envelope)
+
+
+def _decode(body: bytes, decoder: msgspec.json.Decoder[E]) -> tuple[E | None, str]:
+    """Decode, or say why not: the decoder's errors may hold the body, and must not even become a context."""
+    try:
+        return decoder.decode(body), ""
+    except msgspec.ValidationError as error:
+        return None, str(error)  # types and places, in our names: nothing of the body
+    except RecursionError:
+        return None, "the JSON is nested too deeply"
+    except (msgspec.DecodeError, ValueError):
+        return None, "the body is not JSON"
+
+
+def _is_success(answer: Answer, envelope: _Envelope) -> bool:
+    # Which HTTP status an error has is not documented: 200 and 4xx have both been seen [observed].
+    return 200 <= answer.http_status < 300 and envelope.success is True
+
+
+def _refusal(answer: Answer, envelope: _Envelope) -> SMSPartnerError:
+    code = _vendor_code(envelope)
+    if refused := refusal(code=code, http_status=answer.http_status):
+        return refused
+    if code == MESSAGE_NOT_FOUND:
+        return SMSPartnerNotFoundError(
+            f"SMS Partner knows no such tag or message (yet) {_named(code, answer.http_status)}.",
+            code=code,
+            http_status=answer.http_status,
+        )
+    if _is_transient(answer.http_status) or _is_transient(code):
+        return _unavailable(answer, "an error on the vendor's side", code=code)
+    return _unavailable(answer, "neither a success nor an error that the vendor documents", code=code)
+
+
+def refusal(
+    *, code: int | None, http_status: int | None
+) -> SMSPartnerCredentialsError | SMSPartnerRequestError | None:
+    """
+    Give the error that an unsuccessful answer means for good, or None where it may pass or is about a message.
+
+    :param code: the vendor's code, which decides before the HTTP status does, or None.
+    :param http_status: the answer's HTTP status.
+    """
+    named = _named(code, http_status)
+    if code in CREDENTIALS:
+        text = f"SMS Partner refuses the credentials: {CREDENTIALS[code]} {named}."
+        return SMSPartnerCredentialsError(text, code=code, http_status=http_status)
+    if code in REFUSALS:
+        text = f"SMS Partner refuses the request: {REFUSALS[code]} {named}."
+        return SMSPartnerRequestError(text, code=code, http_status=http_status)
+    if code == MESSAGE_NOT_FOUND or _is_transient(http_status) or _is_transient(code):
+        return None
+    if http_status in HTTP_UNAUTHORIZED:
+        text = f"SMS Partner refuses access {named}."
+        return SMSPartnerCredentialsError(text, code=code, http_status=http_status)
+    if code is not None or (http_status is not None and 400 <= http_status < 500):
+        text = f"SMS Partner refuses the request, for a reason that its documents do not name {named}."
+        return SMSPartnerRequestError(text, code=code, http_status=http_status)
+    return None
+
+
+def _named(code: int | None, http_status: int | None) -> str:
+    return f"(HTTP {http_status})" if code is None else f"(code {code}, HTTP {http_status})"
+
+
+def _is_transient(status_or_code: int | None) -> bool:
+    return status_or_code is not None and (
+        status_or_code == HTTP_TOO_MANY_REQUESTS or 500 <= status_or_code < 600
+    )
+
+
+def _vendor_code(envelope: _Envelope) -> int | None:
+    """Find the useful code in any of the vendor's error shapes [observed]: the inner one, where there is one."""
+    inner = [
+        item.get("code")
+        for member in (envelope.errors, envelope.error)
+        for item in (member if isinstance(member, list) else [member])
+        if isinstance(item, dict)
+    ]
+    codes = [_to_int(raw, at_most=_MAX_CODE) for raw in [*inner, envelope.code]]
+    faults = [code for code in codes if code is not None and code != OK]
+    return next((code for code in faults if _is_known(code)), faults[0] if faults else None)
+
+
+def _is_known(code: int) -> bool:
+    return code in CREDENTIALS or code in REFUSALS or code == MESSAGE_NOT_FOUND or _is_transient(code)
+
+
+def _unavailable(answer: Answer, fault: str, *, code: int | None = None) -> SMSPartnerUnavailableError:
+    status = answer.http_status
+    if 300 <= status < 400:
+        fault = "a redirect, which is not followed"
+    return SMSPartnerUnavailableError(
+        f"SMS Partner gave an answer that can't be used {_named(code, status)}: {fault}.",
+        code=code,
+        http_status=status,
+        retry_after=next((v for name, v in answer.headers.items() if name.lower() == "retry-after"), None),
+    )
+
+
+def _read_rows(answer: Answer) -> tuple[_StatusAnswer, list[_Row]]:
+    envelope = _read_envelope(answer, _status_decoder)
+    # `success` alone proves nothing: the gateway once answered it to everything [observed].
+    if isinstance(envelope.rows, msgspec.UnsetType):
+        raise _unavailable(answer, "it claims success without a StatutResponse_List")
+    return envelope, envelope.rows
+
+
+def _read_tag_page(answer: Answer) -> TagPage:
+    envelope, rows = _read_rows(answer)
+    # A tag without messages may well come without a figure: no vendor page shows that answer.
+    is_nothing = not rows and envelope.total is None
+    total = 0 if is_nothing else _to_int(envelope.total, at_most=_MAX_FIGURE)
+    if total is None:
+        raise _unavailable(answer, "its `total` is not a plausible number of rows")
+    if not all(row.phone_number for row in rows):
+        raise _unavailable(answer, "a row has no phoneNumber")
+    return TagPage(
+        number=_to_int(envelope.current_page, at_most=_MAX_FIGURE),
+        total=total,
+        # By tag the vendor does not say which send a row is about [by-tag].
+        rows=tuple(_to_status(row, _to_phone_number(row.phone_number), None) for row in rows),
+    )
+
+
+def _read_later_tag_page(answer: Answer) -> TagPage:
+    try:
+        return _read_tag_page(answer)
+    except SMSPartnerNotFoundError:
+        return TagPage(None, 0, ())
+
+
+def _incomplete(met: str, *, expected: int, received: int) -> SMSPartnerIncompleteError:
+    return SMSPartnerIncompleteError(
+        f"SMS Partner announced {expected} rows for the tag and gave {received} of them: then came {met}.",
+        expected=expected,
+        received=received,
+    )
+
+
+def _read_multi_status(batch: tuple[MessageRef, ...], answer: Answer) -> list[MessageStatus]:
+    # Neither order nor completeness is promised: match by phone number and id, never by position [observed].
+    statuses: dict[tuple[str, str], MessageStatus | None] = dict.fromkeys(batch)
+    for row in _read_rows(answer)[1]:
+        if not row.phone_number or row.message_id is None:
+            raise _unavailable(answer, "a row does not say which message it is about")
+        pair = str(row.phone_number), str(row.message_id)
+        if pair not in statuses:  # then perhaps in another form, or never asked for
+            pair = _to_phone_number(row.phone_number), pair[1]
+            if pair not in statuses:
+                continue
+        status, earlier = _to_status(row, *pair), statuses[pair]
+        if earlier is None or _certainty(status) > _certainty(earlier):
+            statuses[pair] = status
+    return [status or _unanswered(ref) for ref, status in zip(batch, statuses.values(), strict=True)]
+
+
+def _certainty(status: MessageStatus) -> int:
+    """Rank rows about the same message: a final status is not taken back, and a known one beats an unknown."""
+    return 2 if status.status.is_final else 0 if status.status is DeliveryStatus.NOT_FOUND else 1
+
+
+def _unanswered(ref: MessageRef) -> MessageStatus:
+    return MessageStatus(
+        phone_number=ref.phone_number, message_id=ref.message_id, status=DeliveryStatus.NOT_FOUND
+    )
+
+
+def _to_status(row: _Row, phone_number: str, message_id: str | None) -> MessageStatus:
+    code = _to_int(row.code, at_most=_MAX_CODE)
+    if code == MESSAGE_NOT_FOUND:
+        status = DeliveryStatus.NOT_FOUND
+    elif row.success is not True and _to_flag(row.success) is False:
+        status = DeliveryStatus.UNKNOWN
+    else:
+        status = DeliveryStatus.parse(row.status)
+    return MessageStatus(
+        phone_number=phone_number,
+        message_id=message_id,
+        status=status,
+        raw_status=row.status,
+        date=_to_date(row.date),
+        stop_sms=_to_flag(row.stop_sms if row.stop_sms is not None else row.stop_sms_by_tag),
+        is_spam=_to_flag(row.is_spam),
+        code=code,
+    )
+
+
+def _to_phone_number(raw: str | int | None) -> str:
+    """Normalise an answered phone number; one that is none stays as it came, it is the vendor's."""
+    text = str(raw or "")
+    try:
+        return to_e164("+" + text if text.isdigit() and text[0] != "0" else text)
+    except ValueError:
+        return text
+
+
+# Flags come as "0", "1", 0, 1, true and false [multi-status, by-tag]; True == 1 and False == 0 as keys, too.
+_FLAGS = {"0": False, "1": True, "false": False, "true": True, 0: False, 1: True}
+
+
+def _to_flag(raw: Any) -> bool | None:
+    return _FLAGS.get(raw) if isinstance(raw, (str, int)) else None
+
+
+def _to_int(raw: Any, *, at_most: int) -> int | None:
+    # Numbers come as numbers and as text: an inner code is "9" [observed], a date "1517989111" [by-tag].
+    if isinstance(raw, str) and len(raw) <= _MAX_DIGITS and raw.isdecimal():
+        raw = int(raw)
+    return raw if type(raw) is int and 0 <= raw <= at_most else None
+
+
+def _to_date(raw: Any) -> datetime | None:
+    """Read a date: epoch seconds in UTC, as a number or its text, or the vendor's local time [observed]."""
+    try:
+        is_epoch = not isinstance(raw, str) or raw.isdecimal()
+        if is_epoch and (seconds := float(raw)) >= _FIRST_SECOND:
+            return datetime.fromtimestamp(seconds, UTC)
+        parsed = datetime.fromisoformat(raw)
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=_VENDOR_TIME)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def _read_account(answer: Answer) -> Account:
+    envelope = _read_envelope(answer, _account_decoder)
+    if isinstance(envelope.credits, msgspec.UnsetType):
+        raise _unavailable(answer, "it claims success without credits")
+    balance, currency = envelope.credits.get("balance"), envelope.credits.get("currency")
+    # Whatever is not plainly a figure is left out: the connection test's message is not masked.
+    return Account(
+        balance=str(balance) if _is_amount(balance) else None,
+        currency=currency if isinstance(currency, str) and _CURRENCY.fullmatch(currency) else None,
+        sms_credits=_to_int(envelope.credits.get("creditSms"), at_most=_MAX_FIGURE),
+    )
+
+
+def _is_amount(raw: Any) -> bool:
+    # Only what is short is made text: that of lists and of huge integers can itself fail.
+    is_number = isinstance(raw, int | float) and abs(raw) <= _MAX_FIGURE
+    return (is_number or isinstance(raw, str)) and _AMOUNT.fullmatch(str(raw)) is not None
+
+
+_AMOUNT = re.compile(r"-?[0-9]{1,8}(\.[0-9]{1,6})?")
+_CURRENCY = re.compile(r"[A-Z]{3}")

@@ -1,0 +1,45 @@
+"""What all tests share: an Airflow home of their own, the double, and retries that do not wait."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from environment import API_KEY  # first: it sets the Airflow home
+
+from airflow_provider_smspartner._http import policy
+from airflow_provider_smspartner.testing import SMSPartnerDouble
+
+
+@pytest.fixture(autouse=True)
+def _retries_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(policy, "FIRST_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr(policy, "MAX_WAIT_SECONDS", 0.01)
+
+
+@pytest.fixture
+def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[SMSPartnerDouble]:
+    """A double that the default connection leads to, with no ceiling of requests."""
+    with SMSPartnerDouble(api_key=API_KEY, page_size=50) as started:
+        for name, value in started.connection_env(requests_per_minute=0).items():
+            monkeypatch.setenv(name, value)
+        yield started
+
+
+@pytest.fixture
+def campaign_lines(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> Callable[[], list[str]]:
+    """Give the lines that were logged about campaigns: through logging, or past it, as Airflow 3 does."""
+    caplog.set_level("INFO")
+    line = re.compile(r"Campaign .*?\.(?= +\[|$)", re.MULTILINE)
+    return lambda: line.findall(caplog.text) or line.findall(capfd.readouterr().out)
+
+
+@pytest.fixture(scope="session")
+def metadata_database() -> None:
+    """Airflow's metadata database, a real one, made once."""
+    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)

@@ -1,0 +1,29 @@
+"""The Airflow home of the tests, set before Airflow is imported, for Airflow reads its settings as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+# Characters that percent-encoding and JSON write differently, so that each form of the key can be looked for.
+API_KEY = 'k+/=&é"secret%20'
+
+EXAMPLE_DAGS = Path(__file__).parent.parent / "example_dags"
+TEST_DAGS = Path(__file__).parent / "dags"
+
+_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
+os.environ["AIRFLOW_HOME"] = _HOME.name
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+# `dag.test()` finds its DAG through the bundles.
+os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(
+    [
+        {
+            "name": name,
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {"path": str(folder)},
+        }
+        for name, folder in {"examples": EXAMPLE_DAGS, "tests": TEST_DAGS}.items()
+    ]
+)

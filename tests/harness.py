@@ -1,0 +1,116 @@
+"""A real Airflow for tests: run a DAG on the metadata database in this process, and look at how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from airflow import __version__ as airflow_version
+from environment import EXAMPLE_DAGS, TEST_DAGS
+
+AIRFLOW_3 = not airflow_version.startswith("2.")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A DAG run that has ended."""
+
+    dag_run: Any
+
+    @property
+    def state(self) -> str:
+        """Give the run's state."""
+        return str(self.dag_run.state)
+
+    def task(self, task_id: str, map_index: int = -1) -> Any:
+        """Give a task instance as the database has it."""
+        return self.dag_run.get_task_instance(task_id, map_index=map_index)
+
+    def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+        """Give what a task instance pushed, or None."""
+        from airflow.utils.session import create_session
+
+        if AIRFLOW_3:
+            from airflow.models.xcom import XComModel as Model
+        else:
+            from airflow.models.xcom import XCom as Model
+        where = {"dag_id": self.dag_run.dag_id, "run_id": self.dag_run.run_id, "task_id": task_id}
+        with create_session() as session:
+            found = session.query(Model).filter_by(**where, key=key, map_index=map_index).one_or_none()
+            if found is None:
+                return None
+            # Airflow 2 has deserialised it on loading.
+            return Model.deserialize_value(found) if AIRFLOW_3 else found.value
+
+
+def run_dag(dag_id: str, conf: dict[str, Any] | None = None) -> Run:
+    """Run a DAG of tests/dags or example_dags with ``dag.test()``, triggers included."""
+    return Run(_dags()[dag_id].test(run_conf=conf))
+
+
+@lru_cache(maxsize=1)
+def _dags() -> dict[str, Any]:
+    try:
+        from airflow.dag_processing.dagbag import DagBag
+    except ImportError:
+        from airflow.models.dagbag import DagBag
+
+    dags: dict[str, Any] = {}
+    for folder in (EXAMPLE_DAGS, TEST_DAGS):
+        bag = DagBag(folder)
+        if bag.import_errors:
+            raise ImportError(f"{folder}: {bag.import_errors}")
+        dags |= bag.dags
+    return dags
+
+
+class TaskInstance:
+    """What an operator's `execute` needs of a task instance, where no scheduler is wanted."""
+
+    def __init__(self) -> None:
+        self.start_date = datetime.now(UTC)
+        self.xcoms: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        """Keep a value as XCom would: in JSON types only."""
+        self.xcoms[key] = json.loads(json.dumps(value))
+
+    def get_first_reschedule_date(self, context: Any) -> None:
+        """Say that the task was never rescheduled."""
+
+
+def new_context() -> Any:
+    """Give a context with a task instance of its own."""
+    return {"ti": TaskInstance()}
+
+
+def stored(trigger: Any) -> Any:
+    """Send a trigger through Airflow's storage, as deferring does: what can't be stored fails here."""
+    classpath, arguments = trigger.serialize()
+    if AIRFLOW_3:
+        from airflow.sdk.serde import deserialize, serialize
+
+        kept = deserialize(json.loads(json.dumps(serialize(arguments))))
+    else:
+        from airflow.serialization.serialized_objects import BaseSerialization
+
+        kept = BaseSerialization.deserialize(json.loads(json.dumps(BaseSerialization.serialize(arguments))))
+    module, _, name = classpath.rpartition(".")
+    return getattr(importlib.import_module(module), name)(**kept)
+
+
+def fire(trigger: Any) -> dict[str, Any]:
+    """Run a trigger on an event loop until it fires, and give its event's payload."""
+
+    async def first() -> Any:
+        async for event in trigger.run():
+            return event.payload
+
+    payload = asyncio.run(asyncio.wait_for(first(), timeout=30))
+    assert isinstance(payload, dict)
+    return json.loads(json.dumps(payload))
