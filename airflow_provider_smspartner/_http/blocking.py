@@ -1,0 +1,188 @@
+"""Drive calls with requests: kept-alive connections, and threads where several calls are in flight."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from http.cookiejar import DefaultCookiePolicy
+from itertools import chain, islice
+from typing import TYPE_CHECKING, TypeVar
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from tenacity import Retrying, stop_when_event_set
+
+from airflow_provider_smspartner._http import policy
+from airflow_provider_smspartner._http.throttle import throttle_for
+from airflow_provider_smspartner._http.trust import authorities
+from airflow_provider_smspartner.protocol import Answer, Call
+
+if TYPE_CHECKING:
+    from airflow_provider_smspartner._connection import Settings
+
+T = TypeVar("T")
+
+_CHUNK_BYTES = 64 * 1024
+
+
+class BlockingClient:
+    """
+    Sends calls and gives what their answers say.
+
+    :param settings: what the connection says.
+    :param conn_id: whose throttle to keep to.
+    :raises ValueError: if the certificate authorities that the environment names are not there.
+    """
+
+    def __init__(self, settings: Settings, conn_id: str) -> None:
+        self._settings = settings
+        self._throttle = throttle_for(conn_id, settings.requests_per_minute)
+        self._closing = threading.Event()
+        self._given_up = weakref.WeakSet({self._closing})
+        self.session = _new_session(settings)
+        self._finalizer = weakref.finalize(self, self.session.close)
+
+    def close(self) -> None:
+        """Close the connections, and give up the calls that are still waited for."""
+        for event in list(self._given_up):
+            event.set()
+        self._finalizer()
+
+    def send(self, call: Call[T], given_up: threading.Event | None = None) -> T:
+        """
+        Send one call, again where that may help, and read its answer.
+
+        :param given_up: ends waits and further tries once set; by default the client's closing.
+        :raises SMSPartnerError: as the protocol reads it, or after the last try.
+        """
+        given_up = given_up or self._closing
+
+        def pause(seconds: float) -> None:
+            given_up.wait(seconds)
+            self._await_turn(given_up)
+
+        # The first turn may be minutes away where many share a ceiling: only then does the time begin to count.
+        self._await_turn(given_up)
+        options = policy.retry_options(max_attempts=self._settings.max_attempts, path=call.request.path)
+        options["stop"] |= stop_when_event_set(given_up)
+        deadline = time.monotonic() + policy.TOTAL_SECONDS
+        result: T = Retrying(sleep=pause, **options)(self._try, call, deadline, given_up)
+        return result
+
+    def send_in_order(self, calls: Iterator[Call[T]]) -> Iterator[T]:
+        """
+        Send calls with up to ``max_connections`` of them in flight, and give their results lazily and in order.
+
+        :param calls: taken one by one, no further ahead than calls are in flight.
+        """
+        in_flight = self._settings.max_connections
+        head = list(islice(calls, min(in_flight, 2)))
+        if len(head) < 2:
+            yield from map(self.send, chain(head, calls))
+            return
+        window: deque[Future[T]] = deque()
+        given_up = threading.Event()
+        self._given_up.add(given_up)
+        pool = ThreadPoolExecutor(in_flight, thread_name_prefix="smspartner")
+        try:
+            for call in chain(head, calls):
+                window.append(pool.submit(self.send, call, given_up))
+                if len(window) >= in_flight:
+                    yield window.popleft().result()
+            while window:
+                yield window.popleft().result()
+        finally:
+            given_up.set()
+            pool.shutdown(cancel_futures=True)
+
+    def _await_turn(self, given_up: threading.Event) -> None:
+        turn = self._throttle.take_turn() if self._throttle is not None else 0
+        if given_up.wait(turn):
+            raise policy.abandoned()
+
+    def _try(self, call: Call[T], deadline: float, given_up: threading.Event) -> T:
+        try:
+            answer = self._exchange(call, deadline, given_up)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            fault = policy.lost(error)
+        else:
+            return call.read(answer)
+        # Raised out here, so that the library's error, which knows the URL, is not even its context.
+        raise fault
+
+    def _exchange(self, call: Call[T], deadline: float, given_up: threading.Event) -> Answer:
+        time_left = deadline - time.monotonic()
+        if time_left <= 0:
+            raise TimeoutError
+        query, body = call.request.with_key(self._settings.api_key)
+        with self.session.request(
+            call.request.method,
+            self._settings.base_url + call.request.path,
+            params=query,
+            data=body,
+            headers={"Content-Type": "application/json"} if body is not None else None,
+            timeout=min(self._settings.timeout, time_left),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            return Answer(response.status_code, response.headers, _read_body(response, deadline, given_up))
+
+
+def _read_body(response: requests.Response, deadline: float, given_up: threading.Event) -> bytes:
+    # The read time-out bounds each wait for data, not their sum: a body that drips must end as well. urllib3 has
+    # read1 since 2.1; before it a chunk must fill up first.
+    read = getattr(response.raw, "read1", response.raw.read)
+    body = bytearray()
+    while chunk := read(_CHUNK_BYTES, decode_content=True):
+        body += chunk
+        if time.monotonic() > deadline or given_up.is_set():
+            raise TimeoutError
+    return bytes(body)
+
+
+class _Session(requests.Session):
+    """Follows no redirect, and doesn't look where it would lead: requests does, and stumbles over bad ones."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
+
+
+def _new_session(settings: Settings) -> requests.Session:
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=settings.max_connections, pool_block=True)
+    session = _Session()
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    session.headers.update({"User-Agent": policy.user_agent(), "Accept": "application/json"})
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    # A proxy named by the environment is not for this machine's own addresses.
+    session.trust_env = not settings.is_loopback
+    if settings.is_https:
+        session.verify = str(authorities())
+    for name in _LOGGERS_OF_URLS:
+        logging.getLogger(name).addFilter(_without_query)
+    return session
+
+
+_LOGGERS_OF_URLS = ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    """Cut the query, where the key stands, from the URLs that urllib3 logs."""
+    if isinstance(record.args, tuple) and any("apiKey=" in str(arg) for arg in record.args):
+        # An error beside such a URL may quote the answer, and that the request.
+        record.args = tuple(
+            arg.partition("?")[0]
+            if isinstance(arg, str)
+            else type(arg).__name__
+            if isinstance(arg, Exception)
+            else arg
+            for arg in record.args
+        )
+        record.exc_info = None
+    return True

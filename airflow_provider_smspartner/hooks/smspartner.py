@@ -1,0 +1,283 @@
+"""The hook: Airflow's way to an SMS Partner account, synchronous and asynchronous."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator
+from contextlib import aclosing, asynccontextmanager, closing
+from threading import Lock
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from airflow.providers.common.compat.connection import get_async_connection
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_smspartner import _connection, protocol
+from airflow_provider_smspartner._connection import Settings
+from airflow_provider_smspartner.exceptions import SMSPartnerError
+from airflow_provider_smspartner.models import MessageStatus, StatusRow
+from airflow_provider_smspartner.protocol import Call, TagPage
+
+if TYPE_CHECKING:
+    import requests
+
+    from airflow_provider_smspartner._http.asynchronous import AsyncClient
+    from airflow_provider_smspartner._http.blocking import BlockingClient
+
+# Of the module: a hook that holds a lock could not be copied with the operator that holds the hook.
+_opening = Lock()
+
+
+class SMSPartnerHook(BaseHook):
+    """
+    Ask SMS Partner for delivery statuses.
+
+    Connections to the API are kept alive over all calls of a hook. Use the hook in ``with``, or in ``async with``
+    for the asynchronous methods, to close them at the end; without ``async with`` each asynchronous call opens and
+    closes its own.
+
+    :param smspartner_conn_id: the Airflow connection that holds the API key.
+
+    .. seealso:: https://www.docpartner.dev/en/api/sms-partner
+    """
+
+    conn_name_attr = "smspartner_conn_id"
+    default_conn_name = _connection.DEFAULT_CONN_ID
+    conn_type = _connection.CONN_TYPE
+    hook_name = _connection.HOOK_NAME
+
+    def __init__(self, smspartner_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.smspartner_conn_id = smspartner_conn_id
+        self._settings: Settings | None = None
+        self._client: BlockingClient | None = None
+        self._async_client: AsyncClient | None = None
+        self._keeps_async_client = False
+        self._warned_tags: set[str] = set()
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Give the connection form's extra fields to Airflow up to 3.1."""
+        return _connection.form_widgets()
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Give the connection form's standard fields to Airflow up to 3.1."""
+        return _connection.ui_field_behaviour()
+
+    def get_conn(self) -> requests.Session:
+        """
+        Give the session of this hook, one and kept alive.
+
+        It has no key in it: the key is added to each request as it is sent.
+        """
+        return self._blocking_client().session
+
+    def close(self) -> None:
+        """Close the connections that the synchronous methods opened."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def __enter__(self) -> Self:
+        """Use the hook until the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        """Use the hook, with its connections kept alive, until the end of the block."""
+        self._keeps_async_client = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self._keeps_async_client = False
+        client, self._async_client = self._async_client, None
+        if client is not None:
+            await client.close()
+        self.close()
+
+    def iter_status_by_tag(self, tag: str) -> Iterator[StatusRow]:
+        """
+        Give the statuses of a tag's messages lazily, a page held at a time.
+
+        :param tag: 1 to 20 characters without white space; upper case is passed on with a warning.
+        :raises ValueError: if the tag is not one, before anything is sent.
+        :raises SMSPartnerNotFoundError: if no message has this tag, or not yet.
+        :raises SMSPartnerIncompleteError: if the pages end before the rows that the vendor announced.
+        :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
+
+        .. seealso:: https://www.docpartner.dev/en/api/sms-partner/status-and-statistics/status-by-tag
+        """
+        return self._iter_status_by_tag(self._checked(tag))
+
+    def _iter_status_by_tag(self, tag: str) -> Iterator[StatusRow]:
+        pages = protocol.status_by_tag(tag)
+        call = next(pages)
+        client = self._blocking_client()
+        while True:
+            page = client.send(call)
+            following = _following(pages, page)
+            yield from (status.as_row() for status in page.rows)
+            if following is None:
+                return
+            call = following
+
+    def iter_multi_status(self, messages: Iterable[object]) -> Iterator[StatusRow]:
+        """
+        Give the statuses of messages lazily and in the messages' order, asking for 500 in a call.
+
+        Up to ``max_connections`` calls are in flight at once. A message that is named again is asked for once.
+
+        :param messages: any iterable of messages, also an endless one; each a `MessageRef`, a
+            ``(phone_number, message_id)`` pair, or a mapping with both.
+        :raises ValueError: names the position and the fault of a bad message; for a collection before anything
+            is sent.
+        :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
+
+        .. seealso:: https://www.docpartner.dev/en/api/sms-partner/status-and-statistics/bulk-status
+        """
+        return self._iter_multi_status(protocol.multi_status(messages))
+
+    def _iter_multi_status(self, calls: Iterator[Call[list[MessageStatus]]]) -> Iterator[StatusRow]:
+        for batch in self._blocking_client().send_in_order(calls):
+            yield from (status.as_row() for status in batch)
+
+    def get_status_by_tag(self, tag: str) -> list[StatusRow]:
+        """Give the statuses of a tag's messages: as `iter_status_by_tag`, all of them."""
+        return _collect(self.iter_status_by_tag(tag))
+
+    def get_multi_status(self, messages: Iterable[object]) -> list[StatusRow]:
+        """Give the statuses of messages: as `iter_multi_status`, all of them."""
+        return _collect(self.iter_multi_status(messages))
+
+    async def aiter_status_by_tag(self, tag: str) -> AsyncIterator[StatusRow]:
+        """Give the statuses of a tag's messages: as `iter_status_by_tag`, asynchronously."""
+        pages = protocol.status_by_tag(self._checked(tag))
+        call = next(pages)
+        async with self._async_client_in_use() as client:
+            while True:
+                page = await client.send(call)
+                following = _following(pages, page)
+                for status in page.rows:
+                    yield status.as_row()
+                if following is None:
+                    return
+                call = following
+
+    async def aiter_multi_status(self, messages: Iterable[object]) -> AsyncIterator[StatusRow]:
+        """Give the statuses of messages: as `iter_multi_status`, asynchronously."""
+        calls = protocol.multi_status(messages)
+        async with self._async_client_in_use() as client, aclosing(client.send_in_order(calls)) as batches:
+            async for batch in batches:
+                for status in batch:
+                    yield status.as_row()
+
+    async def aget_status_by_tag(self, tag: str) -> list[StatusRow]:
+        """Give the statuses of a tag's messages: as `get_status_by_tag`, asynchronously."""
+        return await _acollect(self.aiter_status_by_tag(tag))
+
+    async def aget_multi_status(self, messages: Iterable[object]) -> list[StatusRow]:
+        """Give the statuses of messages: as `get_multi_status`, asynchronously."""
+        return await _acollect(self.aiter_multi_status(messages))
+
+    def test_connection(self) -> tuple[bool, str]:
+        """
+        Ask for the account, and say its balance and credits.
+
+        Airflow does not mask the message: it holds nothing but figures and this package's own words.
+
+        .. seealso:: https://www.docpartner.dev/en/api/sms-partner/credits
+        """
+        try:
+            with closing(self._new_client(self._look_up_settings())) as client:
+                account = client.send(protocol.account())
+        except (SMSPartnerError, ValueError) as error:
+            return False, str(error)
+        facts = []
+        if account.balance is not None:
+            facts.append(f"balance {account.balance} {account.currency or ''}".rstrip())
+        if account.sms_credits is not None:
+            facts.append(f"{account.sms_credits} SMS credits")
+        return True, "SMS Partner accepts the API key" + (f": {', '.join(facts)}." if facts else ".")
+
+    def _look_up_settings(self) -> Settings:
+        if self._settings is None:
+            self._settings = Settings.of(self.get_connection(self.smspartner_conn_id))
+        return self._settings
+
+    def _new_client(self, settings: Settings) -> BlockingClient:
+        from airflow_provider_smspartner._http.blocking import BlockingClient
+
+        return BlockingClient(settings, self.smspartner_conn_id)
+
+    def _blocking_client(self) -> BlockingClient:
+        settings = self._look_up_settings()
+        with _opening:
+            if self._client is None:
+                self._client = self._new_client(settings)
+            return self._client
+
+    @asynccontextmanager
+    async def _async_client_in_use(self) -> AsyncIterator[AsyncClient]:
+        from airflow_provider_smspartner._http.asynchronous import AsyncClient
+
+        if self._settings is None:
+            self._settings = Settings.of(await get_async_connection(self.smspartner_conn_id, hook=self))
+        client = self._async_client
+        if client is None:
+            client = await AsyncClient.open(self._settings, self.smspartner_conn_id)
+            if self._keeps_async_client and self._async_client is None:
+                self._async_client = client
+        try:
+            yield client
+        finally:
+            if client is not self._async_client:
+                await client.close()
+
+    def _checked(self, tag: str) -> str:
+        tag = protocol.check_tag(tag)
+        if tag != tag.lower() and tag not in self._warned_tags:
+            self._warned_tags.add(tag)
+            self.log.warning(
+                "The tag %r has upper case; the vendor asks for lower case. It is sent as it is.", tag
+            )
+        return tag
+
+
+def _following(pages: Generator[Call[TagPage], TagPage, None], page: TagPage) -> Call[TagPage] | None:
+    try:
+        return pages.send(page)
+    except StopIteration:
+        return None
+
+
+def _collect(rows: Iterator[StatusRow]) -> list[StatusRow]:
+    collected: list[StatusRow] = []
+    try:
+        collected.extend(rows)
+    except SMSPartnerError as error:
+        error.add_note(_lost(len(collected)))
+        raise
+    return collected
+
+
+async def _acollect(rows: AsyncIterator[StatusRow]) -> list[StatusRow]:
+    collected: list[StatusRow] = []
+    try:
+        async for row in rows:
+            collected.append(row)  # noqa: PERF401 - a comprehension would lose the rows that an error has to count
+    except SMSPartnerError as error:
+        error.add_note(_lost(len(collected)))
+        raise
+    return collected
+
+
+def _lost(rows: int) -> str:
+    return f"{rows} rows had been read before this error; they are not returned."

@@ -1,0 +1,39 @@
+"""What Airflow learns of this provider at discovery: the ``apache_airflow_provider`` entry point."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_smspartner._connection import connection_type
+
+_PACKAGE = "airflow_provider_smspartner"
+_INTEGRATION = "SMS Partner"
+
+
+def get_provider_info() -> dict[str, Any]:
+    """
+    Describe the provider.
+
+    .. seealso:: ``airflow/provider_info.schema.json`` and ``airflow/provider.yaml.schema.json`` in Airflow
+    """
+    return {
+        # Airflow drops all providers if this is not exactly the distribution's name.
+        "package-name": "airflow-provider-smspartner",
+        "name": _INTEGRATION,
+        "description": "Await SMS campaigns and fetch their delivery statuses from "
+        "`SMS Partner <https://www.smspartner.fr/>`__.",
+        "integrations": [
+            {
+                "integration-name": _INTEGRATION,
+                "external-doc-url": "https://www.docpartner.dev/en/api/sms-partner",
+                "tags": ["service"],
+            }
+        ],
+        **{kind: [_modules_of(kind)] for kind in ("hooks", "operators", "sensors", "triggers")},
+        "connection-types": [connection_type(f"{_PACKAGE}.hooks.smspartner.SMSPartnerHook")],
+        "extra-links": [f"{_PACKAGE}.links.smspartner.SMSPartnerAccountLink"],
+    }
+
+
+def _modules_of(kind: str) -> dict[str, Any]:
+    return {"integration-name": _INTEGRATION, "python-modules": [f"{_PACKAGE}.{kind}.smspartner"]}

@@ -1,0 +1,167 @@
+"""What tests of the HTTP half share: ways to drive a hook, and servers that misbehave where the double cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import socketserver
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+
+from airflow_provider_smspartner._http import throttle
+from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.testing import SMSPartnerDouble
+
+Ask = Callable[[SMSPartnerHook, str, Any], list[Any]]
+
+
+def get(hook: SMSPartnerHook, what: str, argument: Any) -> list[Any]:
+    with hook:
+        return getattr(hook, f"get_{what}")(argument)
+
+
+def iterate(hook: SMSPartnerHook, what: str, argument: Any) -> list[Any]:
+    with hook:
+        return list(getattr(hook, f"iter_{what}")(argument))
+
+
+def aget(hook: SMSPartnerHook, what: str, argument: Any) -> list[Any]:
+    async def rows() -> list[Any]:
+        async with hook:
+            return await getattr(hook, f"aget_{what}")(argument)
+
+    return asyncio.run(rows())
+
+
+def aiterate(hook: SMSPartnerHook, what: str, argument: Any) -> list[Any]:
+    async def rows() -> list[Any]:
+        async with hook:
+            return [row async for row in getattr(hook, f"aiter_{what}")(argument)]
+
+    return asyncio.run(rows())
+
+
+WAYS: dict[str, Ask] = {"get": get, "iter": iterate, "aget": aget, "aiter": aiterate}
+BOTH: dict[str, Ask] = {"sync": get, "async": aget}
+
+four_ways = pytest.mark.parametrize("ask", WAYS.values(), ids=WAYS)
+both_ways = pytest.mark.parametrize("ask", BOTH.values(), ids=BOTH)
+
+Start = Callable[..., SMSPartnerDouble]
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, double: SMSPartnerDouble, **extra: Any) -> None:
+    """Lead the default connection to a double, with no ceiling of requests unless one is given."""
+    # A ceiling of a test before would go on.
+    monkeypatch.setattr(throttle, "_throttles", {})
+    for name, value in double.connection_env(**{"requests_per_minute": 0, "timeout": 5, **extra}).items():
+        monkeypatch.setenv(name, value)
+
+
+def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Start doubles that the default connection leads to: a fixture's function."""
+    with ExitStack() as stack:
+
+        def start(extra: dict[str, Any] | None = None, **options: Any) -> SMSPartnerDouble:
+            double = stack.enter_context(SMSPartnerDouble(**options))
+            connect(monkeypatch, double, **(extra or {}))
+            return double
+
+        yield start
+
+
+ROW = {"phoneNumber": "+33639980000", "status": "Delivered", "date": "1517989111", "stopSMS": False}
+ONE_ROW = json.dumps(
+    {"success": True, "code": 200, "currentPage": 1, "total": 1, "StatutResponse_List": [ROW]}
+).encode()
+
+
+def response(body: bytes, *, status: str = "200 OK", head: bytes = b"") -> bytes:
+    """Write an HTTP answer by hand."""
+    return b"HTTP/1.1 %b\r\nContent-Length: %d\r\nConnection: close\r\n%b\r\n%b" % (
+        status.encode(),
+        len(body),
+        head,
+        body,
+    )
+
+
+def said(answer: bytes) -> Callable[[socket.socket, RawServer], None]:
+    """Answer each request with these bytes, then close."""
+    return lambda client, _: client.sendall(answer)
+
+
+class RawServer:
+    """Hands each connection to a function, once the head of a request has come."""
+
+    def __init__(
+        self, answer: Callable[[socket.socket, RawServer], None], *, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self.heads: list[bytes] = []
+        self.stopping = threading.Event()
+        self._scheme = "https" if tls else "http"
+        outer = self
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                client = self.request
+                client.settimeout(5)
+                try:
+                    if tls:
+                        client = tls.wrap_socket(client, server_side=True)
+                    with client:
+                        outer.heads.append(_head(client))
+                        answer(client, outer)
+                except OSError:
+                    pass  # the client has left, which some tests want
+
+        class Server(socketserver.ThreadingTCPServer):
+            daemon_threads = False
+            request_queue_size = 50
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
+
+    def connection(self, api_key: str, **extra: Any) -> str:
+        """Write the connection that leads here, as Airflow reads it from the environment."""
+        return json.dumps(
+            {
+                "conn_type": "smspartner",
+                "host": self.url,
+                "password": api_key,
+                "extra": {"requests_per_minute": 0, "timeout": 2, **extra},
+            }
+        )
+
+
+def _head(client: socket.socket) -> bytes:
+    head = b""
+    while b"\r\n\r\n" not in head:
+        received = client.recv(4096)
+        if not received:
+            break
+        head += received
+    return head

@@ -1,0 +1,316 @@
+"""Nothing that is logged, raised or printed holds the key, a URL's query or a phone number, whatever goes wrong."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import socket
+import traceback
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+from environment import API_KEY
+from loopback import Ask, RawServer, connect, four_ways, response
+
+from airflow_provider_smspartner.exceptions import SMSPartnerError
+from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.models import MessageRef
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+
+PHONE_NUMBER = "+33639980000"
+VENDORS_WORDS = "the vendor quotes " + API_KEY + " and " + PHONE_NUMBER
+
+
+def forms_of(secret: str) -> set[str]:
+    """Write a secret in every way that might get into a text."""
+    encoded = {
+        form
+        for safe in ("", "/", "/=&+")
+        for form in (quote(secret, safe=safe), quote_plus(secret, safe=safe), quote(quote(secret, safe=safe)))
+    }
+    lower = {re.sub(r"%[0-9A-F]{2}", lambda escape: escape[0].lower(), form) for form in encoded}
+    escaped = {json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
+    return {secret, repr(secret)[1:-1], repr(secret.encode())[2:-1], *encoded, *lower, *escaped}
+
+
+# The last one stands for any encoding not thought of: no character of it is ever encoded, but for the percent sign.
+FORBIDDEN = re.compile(
+    "|".join(
+        [
+            *map(re.escape, forms_of(API_KEY)),
+            "apiKey",
+            r"[?&](tag|page)=",
+            r"(33|0)63998\d{4}",
+            r"secret%(25)?20",
+        ]
+    ),
+    re.IGNORECASE,
+)
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Follow an error's causes and contexts, also those that its traceback would not show."""
+    pending, seen = [error], set()
+    while pending:
+        each = pending.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            pending += [linked for linked in (each.__cause__, each.__context__) if linked is not None]
+
+
+def told_by(error: BaseException) -> Iterator[str]:
+    for each in chain(error):
+        yield from (
+            str(each),
+            repr(each),
+            repr(each.args),
+            repr(getattr(each, "__notes__", [])),
+            repr(vars(each)),
+        )
+        yield "".join(traceback.format_exception(each))
+
+
+class Capture(logging.Handler):
+    """Keeps all that records tell."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.texts: list[str] = []
+        self.names: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.names.add(record.name)
+        self.texts += [record.getMessage(), str(record.msg), repr(record.args)]
+        if record.exc_info and record.exc_info[1]:
+            self.texts += told_by(record.exc_info[1])
+
+
+@pytest.fixture
+def capture(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
+    handler = Capture()
+    # Airflow 3.3 prints what a hook logs, past the standard library's logging.
+    monkeypatch.setattr(SMSPartnerHook, "log", logging.getLogger("airflow.task.hooks.tests"))
+    names = ("", "airflow", "airflow.task", "urllib3", "requests", "aiohttp", "asyncio", "tenacity", "http")
+    loggers = [logging.getLogger(name) for name in names]
+    before = [(each.level, each.propagate) for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.DEBUG)
+        each.addHandler(handler)
+    yield handler
+    for each, (level, propagate) in zip(loggers, before, strict=True):
+        each.removeHandler(handler)
+        each.setLevel(level)
+        each.propagate = propagate
+
+
+@pytest.fixture(autouse=True)
+def _asyncio_tells_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONASYNCIODEBUG", "1")
+
+
+FAULTS: dict[str, Fault | None] = {
+    "none": None,
+    "reset": Fault.reset(),
+    "hang": Fault.hang(5),
+    "truncated": Fault.truncated(),
+    "html": Fault.html(),
+    "fake success": Fault.fake_success(),
+    "429": Fault.status(
+        429, body=VENDORS_WORDS, retry_after=VENDORS_WORDS.encode("ascii", "ignore").decode()
+    ),
+    "500": Fault.status(500, body=VENDORS_WORDS),
+    "403": Fault.status(403, body=VENDORS_WORDS),
+    "redirect": Fault.redirect(f"http://127.0.0.1:1/?apiKey={quote(API_KEY)}"),
+    "bad redirect": Fault.redirect(f"http://[{quote(API_KEY)}"),
+    "garbage": Fault.body(VENDORS_WORDS.encode()),
+    "not an object": Fault.body(json.dumps([VENDORS_WORDS]).encode()),
+    "wrong types": Fault.body(
+        json.dumps(
+            {"success": True, "code": 200, "total": VENDORS_WORDS, "StatutResponse_List": [VENDORS_WORDS]}
+        ).encode()
+    ),
+    "a total": Fault.total(VENDORS_WORDS),
+    **{
+        f"code {code}, shape {shape}": Fault.error(code, VENDORS_WORDS, shape=shape)
+        for code in (1, 4, 10, 50, 500, 999)
+        for shape in (1, 2, 3, 4)
+    },
+}
+
+
+@four_ways
+@pytest.mark.parametrize("what", ["status_by_tag", "multi_status"])
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_nothing_is_told(  # noqa: PLR0917 - fixtures
+    double: SMSPartnerDouble,
+    ask: Ask,
+    what: str,
+    fault: Fault | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capture: Capture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    connect(monkeypatch, double, max_attempts=2, timeout=0.3)
+    campaign = double.add_campaign("spring", size=60, settle_seconds=0)
+    if fault is not None:
+        double.misbehave(fault, times=None)
+    hook = SMSPartnerHook()
+    told = []
+    try:
+        ask(hook, what, "spring" if what == "status_by_tag" else campaign.messages)
+    except SMSPartnerError as error:
+        told += told_by(error)
+    # Only by tag is there a total.
+    assert bool(told) == (fault is not None and (what == "status_by_tag" or fault.name != "total"))
+    assert len(double.requests) >= 1
+    assert_nothing_in([*told, *capture.texts, *capfd.readouterr(), repr(hook), repr(hook._settings)])
+    assert ("urllib3.connectionpool" in capture.names) == (ask.__name__ in ("get", "iterate"))
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [fault for fault in FAULTS.values() if fault is None or fault.name != "total"],
+    ids=[name for name in FAULTS if name != "a total"],
+)
+def test_nothing_is_told_by_the_connection_test(
+    double: SMSPartnerDouble,
+    fault: Fault | None,
+    monkeypatch: pytest.MonkeyPatch,
+    capture: Capture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    connect(monkeypatch, double, max_attempts=2, timeout=0.3)
+    if fault is not None:
+        double.misbehave(fault, times=None)
+
+    ok, message = SMSPartnerHook().test_connection()
+
+    assert ok == (fault is None)
+    assert_nothing_in([message, *capture.texts, *capfd.readouterr()])
+
+
+@four_ways
+def test_nothing_is_told_of_a_server_that_is_not_there(
+    double: SMSPartnerDouble, ask: Ask, monkeypatch: pytest.MonkeyPatch, capture: Capture
+) -> None:
+    connect(monkeypatch, double, max_attempts=2)
+    double.__exit__(None, None, None)
+
+    with pytest.raises(SMSPartnerError) as caught:
+        ask(SMSPartnerHook(), "status_by_tag", "spring")
+    assert_nothing_in([*told_by(caught.value), *capture.texts])
+
+
+@four_ways
+def test_nothing_is_told_of_a_later_error(double: SMSPartnerDouble, ask: Ask, capture: Capture) -> None:
+    double.add_campaign("spring", size=60, settle_seconds=0)
+    double.misbehave(Fault.rows(lambda rows: rows))
+    double.misbehave(Fault.error(10, VENDORS_WORDS))
+
+    with pytest.raises(SMSPartnerError) as caught:
+        ask(SMSPartnerHook(), "status_by_tag", "spring")
+    assert_nothing_in([*told_by(caught.value), *capture.texts])
+
+
+def mirror(client: socket.socket, server: RawServer) -> None:
+    """Answer with what was asked, where an HTTP library may complain about it."""
+    asked = server.heads[-1].split(b" ")[1]
+    client.sendall(b"HTTP/1.1 200 OK\r\n" + asked + b"\r\nContent-Length: 2\r\n\r\n{}")
+
+
+def mirror_status(client: socket.socket, server: RawServer) -> None:
+    client.sendall(server.heads[-1].split(b" ")[1] + b"\r\n\r\n")
+
+
+def mirror_chunk(client: socket.socket, server: RawServer) -> None:
+    asked = server.heads[-1].split(b" ")[1]
+    client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + asked + b"\r\n{}\r\n")
+
+
+def mirror_headers(client: socket.socket, server: RawServer) -> None:
+    asked = server.heads[-1].split(b" ")[1]
+    heads = b"".join(name + b": " + asked + b"\r\n" for name in (b"Retry-After", b"Location", b"Set-Cookie"))
+    client.sendall(response(b"", status="503 No", head=heads + b"Content-Encoding: " + asked + b"\r\n"))
+
+
+@four_ways
+@pytest.mark.parametrize("answer", [mirror, mirror_status, mirror_chunk, mirror_headers])
+def test_nothing_is_told_where_the_answer_quotes_the_request(
+    ask: Ask,
+    answer: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capture: Capture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with RawServer(answer) as server:
+        connection = server.connection(API_KEY, max_attempts=2)
+        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", connection)
+        with pytest.raises(SMSPartnerError) as caught:
+            ask(SMSPartnerHook(), "status_by_tag", "spring")
+
+        assert any(FORBIDDEN.search(head.decode()) for head in server.heads), "the key was sent"
+    assert_nothing_in([*told_by(caught.value), *capture.texts, *capfd.readouterr()])
+
+
+@four_ways
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [(PHONE_NUMBER, None)],
+        [(PHONE_NUMBER,)],
+        [PHONE_NUMBER],
+        [{"phone_number": PHONE_NUMBER}],
+        PHONE_NUMBER,
+    ],
+    ids=["no id", "single", "text", "mapping", "only text"],
+)
+def test_no_number_is_told_of_a_bad_message(
+    double: SMSPartnerDouble, ask: Ask, messages: Any, capture: Capture
+) -> None:
+    with pytest.raises(ValueError, match="messages") as caught:
+        ask(SMSPartnerHook(), "multi_status", messages)
+    assert_nothing_in([*told_by(caught.value), *capture.texts])
+
+
+def test_nothing_is_told_by_what_is_printed(double: SMSPartnerDouble) -> None:
+    with SMSPartnerHook() as hook:
+        session = hook.get_conn()
+        hook.get_multi_status([(PHONE_NUMBER, 1)])
+        client = hook._client
+        assert client is not None
+        printed = [
+            hook,
+            vars(hook),
+            session,
+            vars(session),
+            client,
+            vars(client),
+            MessageRef(PHONE_NUMBER, 1),
+        ]
+        assert_nothing_in(map(repr, printed))
+
+
+def test_other_urls_are_logged_as_they_are(double: SMSPartnerDouble, capture: Capture) -> None:
+    import requests
+
+    SMSPartnerHook().get_conn()
+    requests.get(f"{double.url}/other?a=b", timeout=5).close()
+
+    assert any("/other?a=b" in text for text in capture.texts)
+
+
+def test_what_is_forbidden_would_be_found() -> None:
+    for form in forms_of(API_KEY):
+        assert FORBIDDEN.search(f"before {form} after")
+    for text in (PHONE_NUMBER, "0639980000", "/me?apiKey=", "https://host/path?tag=spring"):
+        assert FORBIDDEN.search(text)
+    assert not FORBIDDEN.search("GET /v1/bulk-status-by-tag HTTP/1.1")
+
+
+def assert_nothing_in(texts: Any) -> None:
+    found = [text for text in texts if FORBIDDEN.search(text)]
+    assert not found, found[0]
