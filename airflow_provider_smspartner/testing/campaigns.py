@@ -1,0 +1,228 @@
+"""The messages that the double knows, and the status of each as time passes."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from math import floor, isclose
+from typing import Protocol
+
+WAITING = "Waiting"
+NOT_FOUND = "Numéro introuvable"
+
+DEFAULT_OUTCOMES: Mapping[str, float] = {"Delivered": 0.95, "Not delivered": 0.05}
+
+# The first 10,000 numbers belong to a range that the French regulator keeps for fiction.
+FIRST_PHONE_NUMBER = 33639980000
+FIRST_MESSAGE_ID = 1001
+
+Pair = tuple[str, str]
+
+
+def e164(phone_number: str) -> str:
+    """Write a French national number in international form, and any other one without its separators."""
+    compact = re.sub(r"[\s.()-]", "", phone_number)
+    return re.sub(r"^(00|0(?=[1-9]\d{8}$))", lambda prefix: "+" if prefix[0] == "00" else "+33", compact)
+
+
+class Clock:
+    """The double's time, in epoch seconds, which tests may move forward."""
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def now(self) -> float:
+        """Tell the time."""
+        return time.monotonic() + self._offset
+
+    def advance(self, seconds: float) -> None:
+        """Let so many seconds pass at once."""
+        if seconds < 0:
+            raise ValueError("the clock of the double only moves forward")
+        self._offset += seconds
+
+
+@dataclass(frozen=True)
+class Report:
+    """The status of a message, and since when it has it."""
+
+    status: str
+    since: float
+
+    @property
+    def date(self) -> str | None:
+        """The date as the vendor writes it; a waiting message has none."""
+        return None if self.status.casefold() == WAITING.casefold() else str(int(self.since))
+
+
+class Timeline(Protocol):
+    """Knows the status of one message at each moment that it is asked for."""
+
+    def ask(self, now: float) -> Report:
+        """Tell the status at this moment."""
+
+
+class Scripted:
+    """One status after another, a step at each ask; the last one stays."""
+
+    def __init__(self, statuses: Sequence[str]) -> None:
+        if not statuses:
+            raise ValueError("a message needs one status at least")
+        self._coming = iter(statuses)
+        self._report = Report(statuses[0], since=0.0)
+
+    def ask(self, now: float) -> Report:
+        """Tell the status, and go on to the next."""
+        status = next(self._coming, None)
+        if status is not None:
+            self._report = Report(status, since=now)
+        return self._report
+
+
+class Stopwatch:
+    """Runs from the first time that anybody looks at it."""
+
+    def __init__(self) -> None:
+        self._started: float | None = None
+
+    def started(self, now: float) -> float:
+        """Tell when it was started, which may be now."""
+        if self._started is None:
+            self._started = now
+        return self._started
+
+
+@dataclass(frozen=True)
+class Settling:
+    """Waiting for some time after the first ask, then settled."""
+
+    stopwatch: Stopwatch
+    delay: float
+    outcome: str
+
+    def ask(self, now: float) -> Report:
+        """Tell the status at this moment."""
+        started = self.stopwatch.started(now)
+        if now - started < self.delay:
+            return Report(WAITING, started)
+        return Report(self.outcome, started + self.delay)
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message and its timeline."""
+
+    phone_number: str
+    message_id: str
+    timeline: Timeline
+    stop_sms: bool = False
+    is_spam: bool = False
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A campaign as the double made it up.
+
+    :param tag: its tag.
+    :param messages: its messages in order, each ``{"phone_number": ..., "message_id": ...}``.
+    """
+
+    tag: str
+    messages: list[dict[str, str]]
+
+
+class Ledger:
+    """Every message known, by pair and by tag."""
+
+    def __init__(self) -> None:
+        self._by_pair: dict[Pair, Message] = {}
+        self._by_tag: dict[str, list[Message]] = {}
+        self._serial = count()
+
+    def add_campaign(
+        self, tag: str, *, size: int, settle_seconds: float, outcomes: Mapping[str, float] = DEFAULT_OUTCOMES
+    ) -> Campaign:
+        """Make up a campaign under a new tag."""
+        if tag in self._by_tag:
+            raise ValueError(f"the tag {tag!r} has messages already")
+        if size < 0:
+            raise ValueError("a campaign cannot have less than no messages")
+        messages = self.add_settling(
+            [self._next_pair() for _ in range(size)], settle_seconds=settle_seconds, outcomes=outcomes
+        )
+        self._by_tag[tag] = messages
+        return Campaign(
+            tag, [{"phone_number": each.phone_number, "message_id": each.message_id} for each in messages]
+        )
+
+    def add_settling(
+        self,
+        pairs: Sequence[Pair],
+        *,
+        settle_seconds: float,
+        outcomes: Mapping[str, float] = DEFAULT_OUTCOMES,
+    ) -> list[Message]:
+        """Add messages that leave Waiting one after the other, spread evenly over the seconds given."""
+        stopwatch = Stopwatch()
+        endings = spread_outcomes(outcomes, size=len(pairs))
+        messages = [
+            Message(*pair, Settling(stopwatch, settle_seconds * position / len(pairs), ending))
+            for position, (pair, ending) in enumerate(zip(pairs, endings, strict=True), start=1)
+        ]
+        for message in messages:
+            self._by_pair[message.phone_number, message.message_id] = message
+        return messages
+
+    def add_message(self, message: Message, *, tag: str | None) -> None:
+        """Add one message, also under its tag where it has one."""
+        pair = (message.phone_number, message.message_id)
+        if pair in self._by_pair:
+            raise ValueError(f"message {message.message_id} to this number is known already")
+        self._by_pair[pair] = message
+        if tag is not None:
+            self._by_tag.setdefault(tag, []).append(message)
+
+    def find(self, pair: Pair) -> Message | None:
+        """Find the message that a pair names."""
+        return self._by_pair.get(pair)
+
+    def tagged(self, tag: str) -> list[Message] | None:
+        """Find the messages of a tag, None where the tag is unknown."""
+        return self._by_tag.get(tag)
+
+    def _next_pair(self) -> Pair:
+        serial = next(self._serial)
+        return f"+{FIRST_PHONE_NUMBER + serial}", str(FIRST_MESSAGE_ID + serial)
+
+
+def spread_outcomes(outcomes: Mapping[str, float], *, size: int) -> list[str]:
+    """Deal outcomes to messages, mixed evenly and always in the same order.
+
+    :param outcomes: the share of each outcome; the shares add up to 1.
+    :param size: how many messages there are.
+    """
+    if any(share < 0 for share in outcomes.values()) or not isclose(sum(outcomes.values()), 1):
+        raise ValueError("the shares of the outcomes must add up to 1")
+    weights = _whole_numbers({outcome: share * size for outcome, share in outcomes.items()}, total=size)
+    # Smooth weighted round-robin: over one full cycle each outcome is dealt exactly as often as it weighs.
+    credit = dict.fromkeys(weights, 0)
+    dealt = []
+    for _ in range(size):
+        for outcome, weight in weights.items():
+            credit[outcome] += weight
+        richest = max(credit, key=credit.__getitem__)
+        credit[richest] -= size
+        dealt.append(richest)
+    return dealt
+
+
+def _whole_numbers(quotas: Mapping[str, float], *, total: int) -> dict[str, int]:
+    """Round to whole numbers that add up to the total, by the largest remainders."""
+    whole = {name: floor(quota) for name, quota in quotas.items()}
+    by_remainder = sorted(quotas, key=lambda name: whole[name] - quotas[name])
+    for name in by_remainder[: total - sum(whole.values())]:
+        whole[name] += 1
+    return whole

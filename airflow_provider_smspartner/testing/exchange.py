@@ -1,0 +1,53 @@
+"""What passes between a client and the double: the endpoints, a request as received, an answer to send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+MULTI_STATUS = "/v1/multi-status"
+STATUS_BY_TAG = "/v1/bulk-status-by-tag"
+ACCOUNT = "/v1/me"
+
+METHODS = {MULTI_STATUS: "POST", STATUS_BY_TAG: "GET", ACCOUNT: "GET"}
+
+ROWS = "StatutResponse_List"
+
+UnknownTag = Literal["not_found", "empty"]
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RecordedRequest:
+    """A request as the double received it.
+
+    :param query: the decoded query string.
+    :param headers: the headers; names are compared without regard to case.
+    :param body: the decoded JSON body, None where there is none or it is not JSON.
+    :param at: when it arrived, on the clock of ``time.monotonic``.
+    :param peer_port: the client's port: requests with the same one came over one connection.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any
+    at: float
+    peer_port: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer: a JSON object, or any bytes at all."""
+
+    content: Payload | bytes
+    http_status: int = 200
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> list[Payload] | None:
+        """The status rows, None where the answer holds none."""
+        return self.content.get(ROWS) if isinstance(self.content, dict) else None

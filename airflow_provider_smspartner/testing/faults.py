@@ -1,0 +1,231 @@
+"""Misbehaviour on request: what a gateway, a network or a vendor in trouble does to a client."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+
+from airflow_provider_smspartner.testing.answers import (
+    ERROR_SHAPES,
+    FAILED_ROWS,
+    RefusedError,
+    asked_pairs,
+    error_payload,
+)
+from airflow_provider_smspartner.testing.exchange import (
+    METHODS,
+    MULTI_STATUS,
+    ROWS,
+    STATUS_BY_TAG,
+    Answer,
+    Payload,
+    RecordedRequest,
+)
+
+Proceed = Callable[[RecordedRequest], Answer]
+# None instead of an answer: the fault has dealt with the connection itself.
+Apply = Callable[[RecordedRequest, Proceed, asyncio.Transport], Awaitable[Answer | None]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to misbehave, for ``SMSPartnerDouble.misbehave``; made by the static methods below.
+
+    :param name: how it shows in logs.
+    :param apply: takes the request, what the double would do with it, and the connection.
+    :param paths: the endpoints where it makes sense, None for all.
+    """
+
+    name: str
+    apply: Apply = field(repr=False)
+    paths: frozenset[str] | None = None
+
+    @staticmethod
+    def status(code: int, *, body: str | None = None, retry_after: float | str | None = None) -> Fault:
+        """Answer with an HTTP status and a text that is not JSON.
+
+        :param code: the HTTP status.
+        :param body: the text; by default the status in words.
+        :param retry_after: the header Retry-After, in seconds or as an HTTP date.
+        """
+        text = HTTPStatus(code).phrase if body is None else body
+        headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+        return _instead(f"status {code}", Answer(text.encode(), code, "text/plain", headers))
+
+    @staticmethod
+    def body(content: bytes, *, status: int = 200, content_type: str = "application/json") -> Fault:
+        """Answer with these bytes, whatever they are.
+
+        :param content: the body.
+        :param status: the HTTP status.
+        :param content_type: the media type.
+        """
+        return _instead("body", Answer(content, status, content_type))
+
+    @staticmethod
+    def html(status: int = 200) -> Fault:
+        """Answer with an HTML page, as proxies and maintenance pages do."""
+        page = b"<!DOCTYPE html><html><body><h1>Maintenance</h1></body></html>"
+        return _instead("html", Answer(page, status, "text/html"))
+
+    @staticmethod
+    def redirect(location: str, status: int = 302) -> Fault:
+        """Send the client elsewhere."""
+        return _instead("redirect", Answer(b"", status, "text/plain", {"Location": location}))
+
+    @staticmethod
+    def fake_success() -> Fault:
+        """Answer as the gateway did to everything during the incident of July 2026."""
+        return Fault.body(b'{"success":true,"code":200,"message":"Request queued for processing"}')
+
+    @staticmethod
+    def error(code: int | None, message: str = "Erreur", *, shape: int = 1, http_status: int = 200) -> Fault:
+        """Answer with an error of the vendor.
+
+        :param code: the vendor's code; None leaves it out where the shape can do without.
+        :param message: the text.
+        :param shape: 1 code and message, 2 a list ``errors``, 3 an object ``error``, 4 an inner error whose
+            code is text, 5 every asked pair failed in a successful answer (multi-status only).
+        :param http_status: the HTTP status.
+        """
+        if shape not in ERROR_SHAPES:
+            raise ValueError(f"shape must be one of {ERROR_SHAPES}")
+
+        async def apply(request: RecordedRequest, proceed: Proceed, _: object) -> Answer:
+            try:
+                pairs = asked_pairs(request.body) if shape == FAILED_ROWS else []
+            except RefusedError:
+                return proceed(request)
+            return Answer(error_payload(code, message, shape=shape, pairs=pairs), http_status)
+
+        return Fault(f"error {code}", apply, frozenset({MULTI_STATUS}) if shape == FAILED_ROWS else None)
+
+    @staticmethod
+    def reset() -> Fault:
+        """Reset the connection before anything is answered."""
+
+        async def apply(_: object, __: object, transport: asyncio.Transport) -> None:
+            # Closing without lingering sends RST, where a plain close would end the stream politely.
+            linger = struct.pack("ii", 1, 0)
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            transport.abort()
+
+        return Fault("reset", apply)
+
+    @staticmethod
+    def hang(seconds: float) -> Fault:
+        """Answer nothing for some time, then close."""
+
+        async def apply(_: object, __: object, transport: asyncio.Transport) -> None:
+            await asyncio.sleep(seconds)
+            transport.close()
+
+        return Fault("hang", apply)
+
+    @staticmethod
+    def truncated() -> Fault:
+        """Announce more bytes than are sent, then close."""
+
+        async def apply(_: object, __: object, transport: asyncio.Transport) -> None:
+            head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4096\r\n\r\n"
+            transport.write(head.encode() + b'{"success":true,"code":200,"Statut')
+            transport.close()
+
+        return Fault("truncated", apply)
+
+    @staticmethod
+    def ignore_page() -> Fault:
+        """Answer the first page of a tag, whatever page is asked."""
+
+        async def apply(request: RecordedRequest, proceed: Proceed, _: object) -> Answer:
+            query = {name: value for name, value in request.query.items() if name != "page"}
+            return proceed(replace(request, query=query))
+
+        return Fault("ignore page", apply, frozenset({STATUS_BY_TAG}))
+
+    @staticmethod
+    def total(value: object) -> Fault:
+        """Announce a total that is not true, or not a number.
+
+        :param value: what stands as ``total`` in the answers by tag.
+        """
+        return _altered("total", lambda payload: {**payload, "total": value}, frozenset({STATUS_BY_TAG}))
+
+    @staticmethod
+    def rows(change: Callable[[list[Payload]], list[Payload]]) -> Fault:
+        """Change the rows of a status answer: leave some out, repeat or reorder them, touch their fields.
+
+        :param change: takes the rows and returns the ones to answer.
+        """
+        return _altered(
+            "rows",
+            lambda payload: {**payload, ROWS: change(payload[ROWS])},
+            frozenset({MULTI_STATUS, STATUS_BY_TAG}),
+        )
+
+
+def _instead(name: str, answer: Answer) -> Fault:
+    async def apply(*_: object) -> Answer:
+        return answer
+
+    return Fault(name, apply)
+
+
+def _altered(name: str, change: Callable[[Payload], Payload], paths: frozenset[str]) -> Fault:
+    async def apply(request: RecordedRequest, proceed: Proceed, _: object) -> Answer:
+        answer = proceed(request)
+        if answer.rows is None or isinstance(answer.content, bytes):
+            return answer
+        return replace(answer, content=change(answer.content))
+
+    return Fault(name, apply, paths)
+
+
+@dataclass
+class _Queued:
+    fault: Fault
+    times: int | None
+    paths: frozenset[str] | None
+
+
+class FaultQueue:
+    """The faults to come; each request takes the first one that concerns it."""
+
+    def __init__(self) -> None:
+        self._queued: list[_Queued] = []
+
+    def add(self, fault: Fault, *, times: int | None, path: str | None) -> None:
+        """Queue a fault for so many requests, to one endpoint or to any."""
+        if times is not None and times < 1:
+            raise ValueError("times must be 1 or more, or None for ever")
+        self._queued.append(_Queued(fault, times, _concerned(fault, path)))
+
+    def take(self, path: str) -> Fault | None:
+        """Take the fault for a request to this path, None to behave."""
+        for queued in self._queued:
+            if queued.paths is None or path in queued.paths:
+                if queued.times is not None:
+                    queued.times -= 1
+                    if queued.times == 0:
+                        self._queued.remove(queued)
+                return queued.fault
+        return None
+
+    def clear(self) -> None:
+        """Drop the faults still to come."""
+        self._queued.clear()
+
+
+def _concerned(fault: Fault, path: str | None) -> frozenset[str] | None:
+    if path is None:
+        return fault.paths
+    full = path if path.startswith("/v1/") else f"/v1/{path.lstrip('/')}"
+    if full not in METHODS:
+        raise ValueError(f"the double has no endpoint {path!r}")
+    if fault.paths is not None and full not in fault.paths:
+        raise ValueError(f"the fault {fault.name!r} makes no sense on {path!r}")
+    return frozenset({full})

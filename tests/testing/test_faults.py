@@ -1,0 +1,226 @@
+"""Each way to misbehave, as a client meets it."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+import requests
+
+from airflow_provider_smspartner.testing import Fault
+
+PAIRS = [{"phone_number": "+33699999993", "message_id": each} for each in (1, 2)]
+
+
+def raw_request(double):
+    request = f"GET /v1/me?apiKey={double.api_key} HTTP/1.1\r\nHost: {double.host}\r\n\r\n"
+    connection = socket.create_connection((double.host, double.port), timeout=5)
+    connection.sendall(request.encode())
+    return connection
+
+
+def received(connection):
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize("retry_after", [2, 0.5, "Fri, 21 Nov 2025 10:00:00 GMT"])
+def test_status(client, retry_after):
+    client.double.misbehave(Fault.status(503, retry_after=retry_after))
+    response = client.me()
+    assert (response.status_code, response.text) == (503, "Service Unavailable")
+    assert response.headers["Retry-After"] == str(retry_after)
+    assert client.me().status_code == 200
+
+
+def test_status_with_a_body(client):
+    client.double.misbehave(Fault.status(429, body="Trop de requêtes"))
+    response = client.me()
+    assert (response.status_code, response.content.decode()) == (429, "Trop de requêtes")
+    assert "Retry-After" not in response.headers
+
+
+def test_reset(client, caplog):
+    client.double.misbehave(Fault.reset())
+    with raw_request(client.double) as connection, pytest.raises(ConnectionResetError):
+        connection.recv(1)
+    client.double.misbehave(Fault.reset())
+    with pytest.raises(requests.ConnectionError, match="reset by peer"):
+        client.me()
+    assert client.me().status_code == 200
+    assert not [record for record in caplog.records if record.name.startswith("aio")]
+
+
+def test_hang(client):
+    client.double.misbehave(Fault.hang(0.3))
+    started = time.monotonic()
+    with raw_request(client.double) as connection:
+        assert received(connection) == b""
+    assert 0.25 < time.monotonic() - started < 3
+
+
+def test_a_client_that_gives_up_frees_the_double(client):
+    client.double.misbehave(Fault.hang(30))
+    raw_request(client.double).close()
+    time.sleep(0.2)
+    client.me()
+    assert client.double.max_in_flight == 1
+
+
+def test_truncated(client, caplog):
+    client.double.misbehave(Fault.truncated(), times=2)
+    with raw_request(client.double) as connection:
+        head, _, content = received(connection).partition(b"\r\n\r\n")
+    assert b"Content-Length: 4096" in head
+    assert 0 < len(content) < 4096
+    with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
+        client.me()
+    assert not [record for record in caplog.records if record.name.startswith("aio")]
+
+
+@pytest.mark.parametrize("status", [200, 502])
+def test_html(client, status):
+    client.double.misbehave(Fault.html(status))
+    response = client.me()
+    assert response.status_code == status
+    assert response.headers["Content-Type"].startswith("text/html")
+    assert response.text.startswith("<!DOCTYPE html>")
+
+
+def test_fake_success(client):
+    client.double.misbehave(Fault.fake_success())
+    response = client.get("/v1/me")
+    assert response.text == '{"success":true,"code":200,"message":"Request queued for processing"}'
+    assert response.headers["Content-Type"].startswith("application/json")
+
+
+def test_redirect(client):
+    client.double.misbehave(Fault.redirect("http://127.0.0.1:9/elsewhere", 307))
+    response = client.me()
+    assert (response.status_code, response.headers["Location"]) == (307, "http://127.0.0.1:9/elsewhere")
+
+
+def test_body(client):
+    content = bytes(range(256))
+    client.double.misbehave(Fault.body(content, status=418, content_type="image/png"))
+    response = client.me()
+    assert (response.status_code, response.content) == (418, content)
+    assert response.headers["Content-Type"] == "image/png"
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        (1, {"success": False, "code": 9, "message": "non"}),
+        (
+            2,
+            {
+                "success": False,
+                "code": 9,
+                "errors": [{"elementId": "children[SMSStatut_List].data", "message": "non"}],
+            },
+        ),
+        (3, {"success": False, "code": 9, "error": {"message": "non"}}),
+        (
+            4,
+            {
+                "success": False,
+                "code": 55,
+                "message": "Erreur",
+                "errors": [{"success": False, "code": "9", "message": "non"}],
+            },
+        ),
+        (
+            5,
+            {
+                "success": True,
+                "code": 200,
+                "StatutResponse_List": [
+                    {
+                        "success": False,
+                        "code": 9,
+                        "phoneNumber": "+33699999993",
+                        "messageId": each,
+                        "status": "non",
+                    }
+                    for each in (1, 2)
+                ],
+            },
+        ),
+    ],
+)
+def test_error_shapes(client, shape, expected):
+    client.double.misbehave(Fault.error(9, "non", shape=shape))
+    assert client.multi_status(PAIRS) == expected
+
+
+def test_error_without_a_code(client):
+    client.double.misbehave(Fault.error(None, "NOCREDITS", shape=3, http_status=402))
+    response = client.me()
+    assert response.status_code == 402
+    assert response.json() == {"success": False, "error": {"message": "NOCREDITS"}}
+
+
+def test_failed_rows_need_rows_to_fail(client):
+    client.double.misbehave(Fault.error(4, shape=5))
+    assert client.post('{"apiKey": "test-key", "SMSStatut_List": []}').json()["code"] == 5
+    with pytest.raises(ValueError, match="shape"):
+        Fault.error(4, shape=6)
+
+
+def test_ignore_page(run):
+    client = run(page_size=2)
+    client.double.add_campaign("spring", size=4)
+    first = client.by_tag("spring")
+    client.double.misbehave(Fault.ignore_page())
+    # Not a request by tag: the fault waits for one.
+    assert client.me().json()["success"] is True
+    assert client.by_tag("spring", page=2) == first
+    assert client.by_tag("spring", page=2)["currentPage"] == 2
+
+
+@pytest.mark.parametrize("value", [0, "2", -1, None, "many"])
+def test_total(client, value):
+    client.double.add_campaign("spring", size=2)
+    client.double.misbehave(Fault.total(value))
+    answer = client.by_tag("spring")
+    assert answer["total"] == value
+    assert len(answer["StatutResponse_List"]) == 2
+    assert client.by_tag("spring")["total"] == 2
+
+
+def test_rows(client):
+    client.double.add_campaign("spring", size=3)
+    client.double.misbehave(Fault.rows(lambda rows: rows[::-1] + rows[:1]), times=2)
+    phones = [row["phoneNumber"] for row in client.by_tag("spring")["StatutResponse_List"]]
+    assert [phone[-1] for phone in phones] == ["2", "1", "0", "0"]
+    assert client.by_tag("no-such-tag")["code"] == 4
+
+
+def test_times_and_order(client):
+    client.double.misbehave(Fault.status(500), times=2)
+    client.double.misbehave(Fault.status(502))
+    assert [client.me().status_code for _ in range(4)] == [500, 500, 502, 200]
+
+
+def test_for_ever_until_cleared(client):
+    client.double.misbehave(Fault.status(500), times=None)
+    assert {client.me().status_code for _ in range(5)} == {500}
+    client.double.clear_faults()
+    assert client.me().status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/me", "/me", "me"])
+def test_only_one_endpoint(client, path):
+    client.double.misbehave(Fault.status(500), path=path)
+    assert client.by_tag("spring")["code"] == 4
+    assert client.me().status_code == 500
+
+
+def test_impossible_faults(client):
+    with pytest.raises(ValueError, match="no endpoint"):
+        client.double.misbehave(Fault.reset(), path="/v1/send")
+    with pytest.raises(ValueError, match="makes no sense"):
+        client.double.misbehave(Fault.ignore_page(), path="/v1/me")
+    with pytest.raises(ValueError, match="times"):
+        client.double.misbehave(Fault.reset(), times=0)

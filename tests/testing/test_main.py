@@ -1,0 +1,113 @@
+"""The command line, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import socket
+import subprocess
+
+import pytest
+import requests
+
+
+@pytest.fixture
+def command(python):
+    arguments, environment = python
+    processes = []
+
+    def start(*options):
+        process = subprocess.Popen(
+            [*arguments, "-m", "airflow_provider_smspartner.testing", *options],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def introduced(process):
+    listening, export, hint = (process.stdout.readline().rstrip("\n") for _ in range(3))
+    assert hint == "Press Ctrl+C to stop"
+    name, _, value = export.partition("=")
+    (unquoted,) = shlex.split(value)
+    return listening, name, json.loads(unquoted)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_play(command, number):
+    process = command(
+        "--port",
+        "0",
+        "--page-size",
+        "10",
+        "--campaign-size",
+        "25",
+        "--settle-seconds",
+        "0",
+        "--api-key",
+        "it's",
+    )
+    listening, name, connection = introduced(process)
+    url = connection["host"]
+    assert listening == f"SMS Partner double listening on {url}"
+    assert name == "AIRFLOW_CONN_SMSPARTNER_DEFAULT"
+    assert connection == {"conn_type": "smspartner", "host": url, "password": "it's", "extra": {}}
+    query = {"apiKey": "it's", "tag": "springtime"}
+    answer = requests.get(f"{url}/v1/bulk-status-by-tag", params=query, timeout=5).json()
+    assert (answer["total"], len(answer["StatutResponse_List"])) == (25, 10)
+    pair = {"phoneNumber": "0699999993", "messageId": 424242}
+    body = {"apiKey": "it's", "SMSStatut_List": [pair]}
+    assert requests.post(f"{url}/v1/multi-status", json=body, timeout=5).json()["success"] is True
+    requests.get(f"{url}/v1/me", params={"apiKey": "another"}, timeout=5)
+    process.send_signal(number)
+    output, log = process.communicate(timeout=10)
+    assert (process.returncode, output) == (0, "")
+    assert [line.split(maxsplit=1)[1] for line in log.splitlines()] == [
+        "GET /v1/bulk-status-by-tag: HTTP 200, 10 rows",
+        "POST /v1/multi-status: HTTP 200, 1 rows",
+        "GET /v1/me: HTTP 200",
+    ]
+
+
+def test_defaults_and_tags(command):
+    process = command("--port", "0", "--tag", "unknown-one", "two", "--tag", "three", "--conn-id", "sms_test")
+    _, name, connection = introduced(process)
+    assert (name, connection["password"]) == ("AIRFLOW_CONN_SMS_TEST", "demo-key")
+
+    def rows(tag):
+        query = {"apiKey": "demo-key", "tag": tag}
+        url = f"{connection['host']}/v1/bulk-status-by-tag"
+        return requests.get(url, params=query, timeout=5).json().get("StatutResponse_List")
+
+    assert [len(rows(tag)) for tag in ("unknown-one", "two", "three", "four")] == [120] * 4
+    assert rows("unknown-five") is None
+
+
+def test_a_port_that_is_taken(command):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        process = command("--port", str(port))
+        output, log = process.communicate(timeout=10)
+    assert (process.returncode, output) == (1, "")
+    assert f"cannot listen on 127.0.0.1:{port}" in log
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    "options", [("--port", "70000"), ("--page-size", "0"), ("--campaign-size", "-1"), ("--tag", "a", "a")]
+)
+def test_impossible_options(command, options):
+    process = command("--port", "0", *options)
+    output, log = process.communicate(timeout=10)
+    assert (process.returncode, output) == (2, "")
+    assert log.startswith("usage: ")
+    assert "Traceback" not in log

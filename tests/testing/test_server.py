@@ -1,0 +1,176 @@
+"""The server starts, stops and fails as a context manager should."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name == "smspartner-double"]
+
+
+def open_files():
+    gc.collect()
+    # Elsewhere than on Linux there is nothing to count, and -W error still sees what is left open.
+    files = Path("/proc/self/fd")
+    return len(list(files.iterdir())) if files.exists() else 0
+
+
+def test_nothing_is_left_behind():
+    before = open_files()
+    for _ in range(20):
+        with SMSPartnerDouble() as double, socket.create_connection((double.host, double.port)):
+            port = double.port
+        assert threads() == []
+    assert open_files() == before
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=1)
+
+
+def test_clients_that_connect_while_it_stops():
+    stopped = threading.Event()
+
+    def connect(port):
+        while not stopped.is_set():
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.1):
+                pass
+
+    before = open_files()
+    for _ in range(8):
+        stopped.clear()
+        with SMSPartnerDouble() as double:
+            clients = [threading.Thread(target=connect, args=(double.port,)) for _ in range(3)]
+            for client in clients:
+                client.start()
+        stopped.set()
+        for client in clients:
+            client.join()
+    # What leaked warns as it is collected, here.
+    assert open_files() == before
+
+
+def test_a_double_can_be_used_again():
+    double = SMSPartnerDouble()
+    for _ in range(2):
+        with double:
+            assert double.url == f"http://127.0.0.1:{double.port}"
+        with pytest.raises(RuntimeError, match="not running"):
+            _ = double.port
+
+
+def test_stopping_closes_kept_connections():
+    with SMSPartnerDouble() as double:
+        connection = socket.create_connection((double.host, double.port), timeout=5)
+        connection.sendall(b"GET /v1/me HTTP/1.1\r\nHost: double\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+    with connection:
+        assert connection.recv(1) == b""
+
+
+def test_stopping_does_not_wait_for_a_hanging_request():
+    with SMSPartnerDouble() as double:
+        double.misbehave(Fault.hang(60))
+        connection = socket.create_connection((double.host, double.port), timeout=5)
+        connection.sendall(b"GET /v1/me HTTP/1.1\r\nHost: double\r\n\r\n")
+        while not double.requests:
+            time.sleep(0.01)
+        started = time.monotonic()
+    assert time.monotonic() - started < 2
+    with connection:
+        assert connection.recv(1) == b""
+    assert threads() == []
+
+
+def test_start_and_stop_are_fast():
+    def once():
+        started = time.perf_counter()
+        with SMSPartnerDouble():
+            pass
+        return time.perf_counter() - started
+
+    # The best of several, so that a busy machine does not count against it.
+    assert min(once() for _ in range(10)) < 0.05
+
+
+def test_a_port_that_is_taken():
+    with (
+        SMSPartnerDouble() as first,
+        pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{first.port}"),
+    ):
+        SMSPartnerDouble(port=first.port).__enter__()
+    assert threads() == []
+
+
+def test_a_port_can_be_had_again_at_once():
+    with SMSPartnerDouble() as double:
+        port = double.port
+        socket.create_connection((double.host, port)).close()
+    with SMSPartnerDouble(port=port) as double:
+        assert double.port == port
+
+
+def test_an_impossible_port():
+    with pytest.raises(ValueError, match="from 0 to 65535"):
+        SMSPartnerDouble(port=70_000).__enter__()
+
+
+def test_an_error_in_the_thread_reaches_the_caller(monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("no server today")
+
+    monkeypatch.setattr(web, "Server", broken)
+    double = SMSPartnerDouble()
+    before = open_files()
+    with pytest.raises(ZeroDivisionError, match="no server today"):
+        double.__enter__()
+    monkeypatch.undo()
+    while threads():
+        time.sleep(0.01)
+    assert open_files() <= before
+    with double:
+        assert double.port
+
+
+def test_started_twice():
+    with SMSPartnerDouble() as double, pytest.raises(RuntimeError, match="running already"):
+        double.__enter__()
+
+
+def test_only_the_loopback_address(client):
+    others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
+    for address in others - {"127.0.0.1"}:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((address, client.double.port), timeout=1)
+
+
+def test_ten_thousand_requests_leave_nothing(client):
+    before = open_files()
+    request = b"GET /v1/me?apiKey=test-key HTTP/1.1\r\nHost: double\r\n\r\n"
+    with socket.create_connection((client.double.host, client.double.port), timeout=30) as connection:
+        connection.sendall(request)
+        size = len(connection.recv(65536))
+        for _ in range(99):
+            # A hundred at a time: what is looked for is a leak, not the time of a round trip.
+            connection.sendall(request * 100)
+            left = size * 100
+            while left:
+                left -= len(connection.recv(left))
+    client.session.close()
+    assert len(client.double.requests) == 9_901
+    client.double.clear_requests()
+    assert client.double.requests == []
+    deadline = time.monotonic() + 5
+    while open_files() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert open_files() <= before
+    assert len(threads()) == 1
