@@ -1,0 +1,320 @@
+"""
+Has a campaign left "Waiting"? The one judgement, and the one rhythm, of the sensor's three modes.
+
+Nothing here does I/O: the sensor polls with the synchronous hook, the trigger with the asynchronous one, and both
+bring what they read to a `Wait`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerError,
+    SMSPartnerIncompleteError,
+    SMSPartnerNotFoundError,
+    SMSPartnerUnavailableError,
+)
+from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, StatusRow, StatusSummary
+
+PASSING_TROUBLE = (SMSPartnerUnavailableError, SMSPartnerIncompleteError)
+"""What never ends a wait before its deadline."""
+
+
+class Verdict(StrEnum):
+    """What a poll means for the wait."""
+
+    WAIT = "wait"
+    DONE = "done"
+    NOT_FOUND = "not_found"
+    TIMED_OUT = "timed_out"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """
+    What is waited for, and until when.
+
+    :param settled_ratio: share of the rows that must be neither Waiting nor Not found, above 0 and up to 1.
+    :param expected_total: rows that must be known, or None.
+    :param started_at: when the wait began: its first poll.
+    :param deadline: when it times out.
+    :param not_found_until: until when a message that the vendor does not know is waited for.
+    """
+
+    settled_ratio: float
+    expected_total: int | None
+    started_at: datetime
+    deadline: datetime
+    not_found_until: datetime
+
+    def judge(self, summary: StatusSummary | None, *, now: datetime) -> Verdict:
+        """
+        Judge a poll.
+
+        :param summary: what was read, without rows for an unknown tag; None where the poll failed.
+        :param now: aware.
+        """
+        if summary is not None:
+            not_found = summary.counts.get(DeliveryStatus.NOT_FOUND, 0)
+            known = summary.total - not_found
+            # Not exact, because 0.07 * 100 is a little more than 7.
+            enough = summary.settled_count >= self.settled_ratio * summary.total - 1e-6
+            if summary.total and enough and known >= (self.expected_total or 0):
+                return Verdict.DONE
+            if (not_found or not summary.total) and now >= self.not_found_until:
+                return Verdict.NOT_FOUND
+        return Verdict.TIMED_OUT if now > self.deadline else Verdict.WAIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """
+    How long to wait after a poll, told by the time since the first one alone, so that no mode has to count polls.
+
+    The figures are those of Airflow's own sensors: with `exponential_backoff` the n-th wait is drawn from
+    2^(n-2) to 2^(n-1) intervals, by the seed and not by chance.
+
+    :param poke_interval: seconds.
+    :param exponential_backoff: wait progressively longer.
+    :param max_wait: most seconds of a progressive wait, or None.
+    :param seed: makes the waits of one task differ from another's.
+    """
+
+    poke_interval: float
+    exponential_backoff: bool
+    max_wait: float | None
+    seed: str
+
+    def delay(self, elapsed: float, *, remaining: float) -> float:
+        """
+        Give the seconds until the next poll.
+
+        :param elapsed: seconds since the first poll.
+        :param remaining: seconds until the deadline; a progressive wait does not pass it.
+        """
+        if not self.exponential_backoff:
+            return self.poke_interval
+        # Not less, or the waits of an interval of 0 would never grow, and counting them never end.
+        interval = max(self.poke_interval, 0.5)
+        number, passed = 1, 0.0
+        while True:
+            # The exponent is bounded because a float is; by then any deadline has long passed.
+            least = max(int(interval * 2.0 ** min(number - 2, 60)), 1)
+            wait = float(least + self._draw(number) % least)
+            if self.max_wait:
+                wait = min(wait, self.max_wait)
+            passed += wait
+            # Once even the least wait is over the cap, all further ones are the cap: no need to count them.
+            if passed > elapsed or (self.max_wait and least >= self.max_wait):
+                return max(0.0, min(wait, remaining))
+            number += 1
+
+    def _draw(self, number: int) -> int:
+        digest = hashlib.sha1(f"{self.seed}#{number}".encode(), usedforsecurity=False)
+        return int(digest.hexdigest(), 16)
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """
+    What is still to be asked for, and what is known of the rest.
+
+    :param tag: the tag to watch, or None.
+    :param messages: the messages that are still to be asked for, where there is no tag.
+    :param settled: how many messages need no more asking, by their final status.
+    """
+
+    tag: str | None
+    messages: Sequence[MessageRef] = ()
+    settled: Counter[DeliveryStatus] = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        """Name what is watched, without phone numbers."""
+        if self.tag is not None:
+            return f"Campaign {self.tag!r}"
+        return f"Campaign of {len(self.messages) + self.settled.total()} messages"
+
+
+class Reading:
+    """
+    The rows of one poll, counted as they come; passing trouble ends the reading and is kept, not raised.
+
+    :param watch: told what needs no more asking once the reading is whole.
+    """
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._counts: Counter[DeliveryStatus] = Counter()
+        self._pending: list[MessageRef] = []
+        self.summary: StatusSummary | None = None
+        self.trouble: SMSPartnerError | None = None
+
+    def add(self, row: StatusRow) -> None:
+        """Count a row."""
+        status = DeliveryStatus(row["status"])
+        self._counts[status] += 1
+        if self._watch.tag is None and not status.is_final:
+            self._pending.append(MessageRef(row["phone_number"], row["message_id"]))
+
+    def __enter__(self) -> Self:
+        """Begin to read."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        """Conclude the reading: whole, or broken off by trouble that may pass."""
+        if isinstance(error, PASSING_TROUBLE):
+            self.trouble = error
+            return True
+        if isinstance(error, SMSPartnerNotFoundError):
+            self._counts = Counter({DeliveryStatus.NOT_FOUND: len(self._watch.messages)})
+            self._pending = list(self._watch.messages)
+        elif error is not None:
+            return False
+        self.summary = StatusSummary(counts=self._watch.settled + self._counts, checked_at=datetime.now(UTC))
+        if self._watch.tag is None:
+            self._watch.messages = self._pending
+            self._watch.settled += Counter(
+                {status: n for status, n in self._counts.items() if status.is_final}
+            )
+        return True
+
+
+@dataclass(slots=True, kw_only=True)
+class Wait:
+    """
+    A wait for a campaign: what is watched, for what, and how often.
+
+    :param watch: what is still to be asked for.
+    :param goal: what is waited for, and until when.
+    :param rhythm: how long to wait between polls.
+    """
+
+    watch: Watch
+    goal: Goal
+    rhythm: Rhythm
+
+    def read(self) -> Reading:
+        """Begin to read the rows of a poll: a context manager, for synchronous and asynchronous code alike."""
+        return Reading(self.watch)
+
+    def conclude(self, reading: Reading) -> Poll:
+        """Judge a reading, and say when to poll next."""
+        now = datetime.now(UTC)
+        goal = self.goal
+        delay = self.rhythm.delay(
+            (now - goal.started_at).total_seconds(), remaining=(goal.deadline - now).total_seconds()
+        )
+        found = f"poll failed: {reading.trouble}" if reading.trouble else progress(reading.summary)
+        return Poll(
+            verdict=goal.judge(reading.summary, now=now),
+            summary=reading.summary,
+            report=f"{self.watch}: {found}",
+            next_at=now + timedelta(seconds=delay),
+            delay=delay,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """
+    A judged poll.
+
+    :param verdict: what it means for the wait.
+    :param summary: what was read, or None where the poll failed.
+    :param report: what was met, in words.
+    :param next_at: when to poll next, if the verdict is to wait.
+    :param delay: the seconds until then.
+    """
+
+    verdict: Verdict
+    summary: StatusSummary | None
+    report: str
+    next_at: datetime
+    delay: float
+
+    def __str__(self) -> str:
+        """Say in one line what was met and what follows, for the log."""
+        if self.verdict is not Verdict.WAIT:
+            return f"{self.report}; {self.verdict.value.replace('_', ' ')}."
+        return f"{self.report}; next poll in {self.delay:.0f} s, at {self.next_at:%Y-%m-%d %H:%M:%S} UTC."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """
+    What a trigger fires: a verdict and counts, never rows.
+
+    :param verdict: any but to wait.
+    :param counts: messages by status, or None where the last poll failed.
+    :param code: the vendor's code of a refusal, or None.
+    :param http_status: the HTTP status of a refusal, or None.
+    """
+
+    verdict: Verdict
+    counts: Mapping[DeliveryStatus, int] | None = None
+    code: int | None = None
+    http_status: int | None = None
+
+    def payload(self) -> dict[str, Any]:
+        """Give the event in plain JSON types, for `read`."""
+        payload: dict[str, Any] = {"verdict": self.verdict.value}
+        if self.counts is not None:
+            payload["counts"] = counts_to_json(self.counts)
+        if self.verdict is Verdict.REFUSED:
+            payload |= {"code": self.code, "http_status": self.http_status}
+        return payload
+
+    @classmethod
+    def read(cls, payload: object) -> Event:
+        """
+        Read a payload.
+
+        :raises ValueError: if it is not one that `payload` gave.
+        """
+        if not isinstance(payload, Mapping):
+            raise ValueError("The trigger's event is empty.")
+        try:
+            counts = payload.get("counts")
+            event = cls(
+                verdict=Verdict(str(payload.get("verdict"))),
+                counts=None if counts is None else counts_from_json(counts),
+                code=payload.get("code"),
+                http_status=payload.get("http_status"),
+            )
+        except (AttributeError, TypeError, ValueError):
+            event = cls(verdict=Verdict.WAIT)
+        if event.verdict is Verdict.WAIT:
+            raise ValueError("The trigger's event says nothing that this version of the sensor knows.")
+        return event
+
+
+def progress(summary: StatusSummary | None) -> str:
+    """Say how far a campaign is: settled and total, and the counts by status."""
+    if summary is None:
+        return "the last poll failed"
+    if not summary.total:
+        return "not known to SMS Partner (yet)"
+    counts = ", ".join(f"{s.value} {summary.counts[s]}" for s in DeliveryStatus if summary.counts.get(s))
+    share = summary.settled_count / summary.total
+    return f"{summary.settled_count} of {summary.total} settled ({share:.1%}): {counts}"
+
+
+def counts_to_json(counts: Mapping[DeliveryStatus, int]) -> dict[str, int]:
+    """Give counts as an event, or a trigger's arguments, hold them."""
+    return {status.value: count for status, count in counts.items()}
+
+
+def counts_from_json(counts: Mapping[str, int]) -> Counter[DeliveryStatus]:
+    """Read counts as an event, or a trigger's arguments, hold them."""
+    return Counter({DeliveryStatus(text): int(count) for text, count in counts.items()})

@@ -1,0 +1,325 @@
+"""The sensor: waits until a campaign has left "Waiting", up to days, and delivers its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_provider_smspartner import protocol
+from airflow_provider_smspartner._campaign import (
+    Event,
+    Goal,
+    Poll,
+    Rhythm,
+    Verdict,
+    Wait,
+    Watch,
+    counts_to_json,
+    progress,
+)
+from airflow_provider_smspartner._results import publish
+from airflow_provider_smspartner.exceptions import SMSPartnerDeliveryRateError, SMSPartnerNotFoundError
+from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
+from airflow_provider_smspartner.models import MessageRef, StatusRow, StatusSummary, read_messages
+from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+# How much later than the trigger's own deadline Airflow may end a deferral: a last poll with all its tries.
+_SAFETY_MARGIN = timedelta(minutes=15)
+
+
+class _StillNotFoundError(SMSPartnerNotFoundError, AirflowFailException):
+    """Not found past its grace: waiting again would not help."""
+
+
+class SMSPartnerCampaignSensor(BaseSensorOperator):
+    """
+    Wait until a campaign has left "Waiting", then push its rows and their summary to XCom.
+
+    Done when the share of rows that are neither Waiting nor Not found is at least `settled_ratio`, there is at
+    least one row, and, with `expected_total`, at least so many rows are known. ``poke``, ``reschedule`` and
+    deferrable mode end alike; the deferrable mode holds no worker while it waits.
+
+    XCom ``return_value`` is the list of rows, XCom ``summary`` their summary, as the operators push them.
+
+    :param tag: the campaign's tag, 1 to 20 characters without white space. (templated)
+    :param messages: the campaign's messages, each a ``(phone_number, message_id)`` pair or a mapping with both.
+        Exactly one of `tag` and `messages` is given. (templated)
+    :param expected_total: rows that must be known before the campaign can be done: a tag can be read while its
+        messages are still being sent. (templated)
+    :param settled_ratio: share of the rows that must have settled, above 0 and up to 1.
+    :param not_found_grace: how long, from the first poll, a tag or message that the vendor does not know is
+        waited for.
+    :param min_delivery_rate: least share of delivered rows, 0 to 1; a lower one fails the task without retry,
+        after the results were pushed.
+    :param smspartner_conn_id: the Airflow connection that holds the API key. (templated)
+    :param deferrable: wait in the triggerer instead of in a worker.
+    :raises AirflowSensorTimeout: if it is not done within `timeout`.
+    :raises SMSPartnerNotFoundError: if the vendor still does not know a message after `not_found_grace`.
+    :raises SMSPartnerDeliveryRateError: if fewer rows than `min_delivery_rate` were delivered.
+    :raises SMSPartnerCredentialsError: at once, if the vendor refuses the key, the account or the address.
+    :raises SMSPartnerRequestError: at once, if the vendor refuses the request.
+
+    Network trouble and the vendor's own never end the wait before its time.
+
+    .. seealso:: https://www.docpartner.dev/en/api/sms-partner/status-and-statistics/status-by-tag
+    """
+
+    template_fields: Sequence[str] = ("tag", "messages", "expected_total", "smspartner_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json"}
+    operator_extra_links = (SMSPartnerAccountLink(),)
+    ui_color = "#d7efe3"
+
+    def __init__(
+        self,
+        *,
+        tag: str | None = None,
+        messages: Iterable[object] | None = None,
+        expected_total: int | None = None,
+        settled_ratio: float = 1.0,
+        not_found_grace: timedelta = timedelta(minutes=10),
+        min_delivery_rate: float | None = None,
+        smspartner_conn_id: str = SMSPartnerHook.default_conn_name,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if (tag is None) == (messages is None):
+            raise ValueError("Exactly one of `tag` and `messages` must be given.")
+        if not 0 < settled_ratio <= 1:
+            raise ValueError(f"`settled_ratio` must be above 0 and at most 1, not {settled_ratio}.")
+        if min_delivery_rate is not None and not 0 <= min_delivery_rate <= 1:
+            raise ValueError(f"`min_delivery_rate` must be from 0 to 1, not {min_delivery_rate}.")
+        if not_found_grace < timedelta(0):
+            raise ValueError(f"`not_found_grace` must not be negative, as {not_found_grace} is.")
+        self.tag = tag
+        self.messages = messages
+        self.expected_total = expected_total
+        self.settled_ratio = settled_ratio
+        self.not_found_grace = not_found_grace
+        self.min_delivery_rate = min_delivery_rate
+        self.smspartner_conn_id = smspartner_conn_id
+        self.deferrable = deferrable
+        self._hook: SMSPartnerHook | None = None
+        self._began: datetime | None = None
+        self._wait: Wait | None = None
+        self._rows: dict[MessageRef, StatusRow] = {}
+        self._delay: float | None = None
+
+    def execute(self, context: Context) -> Any:
+        """Wait for the campaign."""
+        with self._waiting_since(self._first_poll_at(context)):
+            if self.deferrable:
+                return self._poll_or_defer(context)
+            return super().execute(context)
+
+    def execute_complete(
+        self, context: Context, event: Mapping[str, Any] | None = None, started_at: str | None = None
+    ) -> Any:
+        """
+        Go on after the trigger's event: end as its verdict says, or fetch the rows.
+
+        :param context: the task's context.
+        :param event: the trigger's event: a verdict and counts.
+        :param started_at: when the wait began, ISO 8601; Airflow's ``dag.test()`` loses it up to 3.3.2.
+        """
+        began = datetime.fromisoformat(started_at) if started_at else context["ti"].start_date
+        with self._waiting_since(began or datetime.now(UTC)):
+            self._end_unless_done(Event.read(event))
+            # The rows are read and judged anew: what has changed since the event counts.
+            return self._poll_or_defer(context)
+
+    def poke(self, context: Context) -> PokeReturnValue | bool:
+        """
+        Poll once: deliver the rows if the campaign is done, or raise if it can't be any more.
+
+        :param context: the task's context.
+        """
+        self._delay = None
+        if self._wait is None:
+            self._wait = self._new_wait(self._began or self._first_poll_at(context))
+        poll, rows = self._poll(self._wait)
+        self._delay = poll.delay
+        self.log.info("%s", poll)
+        if poll.verdict is Verdict.WAIT:
+            return False
+        if poll.verdict is not Verdict.DONE:
+            self._fail(poll.verdict, poll.report)
+        return PokeReturnValue(True, self._deliver(context, rows))
+
+    def _get_next_poke_interval(
+        self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
+    ) -> float:
+        # Airflow asks for this between polls; all modes keep the one rhythm, and the log has named this delay.
+        if self._delay is not None:
+            return self._delay
+        elapsed = run_duration()
+        return self._rhythm(str(started_at)).delay(elapsed, remaining=self.timeout - elapsed)
+
+    def _poll(self, wait: Wait) -> tuple[Poll, list[StatusRow]]:
+        hook = self._hook or SMSPartnerHook(self.smspartner_conn_id)
+        watch = wait.watch
+        rows: list[StatusRow] = []
+        with wait.read() as reading:
+            for row in (
+                hook.iter_multi_status(watch.messages)
+                if watch.tag is None
+                else hook.iter_status_by_tag(watch.tag)
+            ):
+                reading.add(row)
+                rows.append(row)
+        if watch.tag is None:
+            # Final rows are not asked for again: keep them. The first poll asks for all, and sets their order.
+            self._rows |= {MessageRef(row["phone_number"], row["message_id"]): row for row in rows}
+            rows = list(self._rows.values())
+        return wait.conclude(reading), rows
+
+    def _deliver(self, context: Context, rows: list[StatusRow]) -> list[StatusRow]:
+        summary = publish(self, context, rows)
+        rate, least = summary.delivery_rate, self.min_delivery_rate
+        if least is not None and rate is not None and rate < least:
+            if self.do_xcom_push:
+                # Airflow pushes what execute returns, but this one will not return.
+                context["ti"].xcom_push(key="return_value", value=rows)
+            raise SMSPartnerDeliveryRateError(
+                f"{rate:.2%} of {summary.total} messages were delivered, less than the {least:.2%} asked for."
+            )
+        return rows
+
+    def _poll_or_defer(self, context: Context) -> Any:
+        if done := self.poke(context):
+            return done.xcom_value if isinstance(done, PokeReturnValue) else None
+        wait, delay = self._wait, self._delay
+        if wait is None or delay is None:
+            raise TypeError("a poll leaves behind what it waits for")
+        watch, goal, now = wait.watch, wait.goal, datetime.now(UTC)
+        self.defer(
+            trigger=SMSPartnerCampaignTrigger(
+                smspartner_conn_id=self.smspartner_conn_id,
+                tag=watch.tag,
+                messages=None if watch.tag is not None else [[*ref] for ref in watch.messages],
+                settled=counts_to_json(watch.settled),
+                goal=asdict(goal),
+                rhythm=asdict(wait.rhythm),
+                next_poll_at=now + timedelta(seconds=delay),
+            ),
+            method_name=self.execute_complete.__name__,
+            kwargs={"started_at": goal.started_at.isoformat()},
+            # A net below the trigger's own deadline, which is exact and says what was met.
+            timeout=max(goal.deadline - now, timedelta(0))
+            + timedelta(seconds=self.poke_interval)
+            + _SAFETY_MARGIN,
+        )
+
+    def _end_unless_done(self, event: Event) -> None:
+        if event.verdict is Verdict.REFUSED:
+            raise protocol.refusal(code=event.code, http_status=event.http_status) or ValueError(
+                "The trigger's event names a refusal that is none."
+            )
+        if event.verdict is not Verdict.DONE:
+            known = event.counts is not None
+            summary = (
+                StatusSummary(counts=event.counts or {}, checked_at=datetime.now(UTC)) if known else None
+            )
+            self._fail(event.verdict, f"{self._watch()}: {progress(summary)}")
+
+    def _fail(self, verdict: Verdict, report: str) -> NoReturn:
+        if verdict is Verdict.NOT_FOUND:
+            raise _StillNotFoundError(f"{report}; given up after the grace of {self.not_found_grace}.")
+        raise AirflowSensorTimeout(f"{report}; timed out after {timedelta(seconds=self.timeout)}.")
+
+    @contextmanager
+    def _waiting_since(self, began: datetime) -> Iterator[None]:
+        self._began, self._wait, self._rows = began, None, {}
+        ends: tuple[type[BaseException], ...] = (
+            AirflowSensorTimeout,
+            AirflowTaskTimeout,
+            AirflowFailException,
+        )
+        if self.never_fail and self.deferrable:
+            # Airflow's own loop does this for the other modes.
+            ends = (*ends, Exception)
+        try:
+            with SMSPartnerHook(self.smspartner_conn_id) as self._hook:
+                yield
+        except ends as error:
+            if self.soft_fail or self.never_fail:
+                raise AirflowSkipException(f"Skipped instead of failed: {error}") from error
+            raise
+        finally:
+            self._hook = None
+
+    def _watch(self) -> Watch:
+        if self.messages is None:
+            return Watch(tag=protocol.check_tag(self.tag))
+        messages = list(dict.fromkeys(read_messages(self.messages)))
+        if not messages:
+            raise ValueError("`messages` is empty: there is nothing to wait for.")
+        return Watch(tag=None, messages=messages)
+
+    def _new_wait(self, began: datetime) -> Wait:
+        return Wait(
+            watch=self._watch(),
+            goal=Goal(
+                settled_ratio=self.settled_ratio,
+                expected_total=_read_total(self.expected_total),
+                started_at=began,
+                deadline=began + timedelta(seconds=self.timeout),
+                not_found_until=began + self.not_found_grace,
+            ),
+            rhythm=self._rhythm(began.isoformat()),
+        )
+
+    def _rhythm(self, seed: str) -> Rhythm:
+        return Rhythm(
+            poke_interval=self.poke_interval,
+            exponential_backoff=bool(self.exponential_backoff),
+            max_wait=self.max_wait.total_seconds() if self.max_wait else None,
+            seed=f"{self.dag_id}#{self.task_id}#{seed}",
+        )
+
+    def _first_poll_at(self, context: Context) -> datetime:
+        first = self._first_rescheduled_at(context) if self.reschedule and not self.deferrable else None
+        return first or datetime.now(UTC)
+
+    def _first_rescheduled_at(self, context: Context) -> datetime | None:
+        first: datetime | None
+        ti: Any = context["ti"]
+        if hasattr(ti, "get_first_reschedule_date"):
+            first = ti.get_first_reschedule_date(context)
+        else:
+            # Airflow 2.11 keeps it to its own sensors.
+            from airflow.sensors.base import _orig_start_date
+
+            first_try = (ti.max_tries or 0) - (self.retries or 0) + 1
+            first = _orig_start_date(ti.dag_id, ti.task_id, ti.run_id, ti.map_index, first_try)
+        return first
+
+
+def _read_total(expected_total: object) -> int | None:
+    if expected_total is None:
+        return None
+    try:
+        # A template renders to text.
+        total = int(expected_total) if isinstance(expected_total, int | str) else -1
+    except ValueError:
+        total = -1
+    if total < 0:
+        raise ValueError("`expected_total` must be a whole number of rows, or None.")
+    return total

@@ -1,0 +1,85 @@
+"""The three modes of the sensor end alike: each case runs in each mode on a real Airflow with a real database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from dags import sensor_modes as modes
+from harness import run_dag
+
+from airflow_provider_smspartner.testing import SMSPartnerDouble
+
+# Airflow's scheduler and API run in this process, with warnings of their own.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a case ended in one mode."""
+
+    state: str
+    tries: int
+    rows: list[dict[str, Any]] | None
+    summary: dict[str, Any] | None
+    asked: list[list[str]]
+
+
+@pytest.fixture(scope="module", params=modes.MODES)
+def endings(request: pytest.FixtureRequest, metadata_database: None) -> Iterator[dict[str, Ending]]:
+    mode = request.param
+    doubles = {}
+    with ExitStack() as stack:
+        environment = stack.enter_context(pytest.MonkeyPatch.context())
+        for name, case in modes.CASES.items():
+            double = doubles[name] = stack.enter_context(SMSPartnerDouble(api_key="key"))
+            case.arrange(double)
+            conn_id = f"{mode}_{modes.task_id_of(name)}"
+            for variable, value in double.connection_env(
+                conn_id, requests_per_minute=0, max_attempts=1
+            ).items():
+                environment.setenv(variable, value)
+        run = run_dag(f"sensor_mode_{mode}")
+        yield {
+            name: Ending(
+                state=str(run.task(modes.task_id_of(name)).state),
+                tries=run.task(modes.task_id_of(name)).try_number,
+                rows=run.xcom(modes.task_id_of(name)),
+                summary=run.xcom(modes.task_id_of(name), key="summary"),
+                asked=[
+                    [pair["messageId"] for pair in asked.body["SMSStatut_List"]]
+                    for asked in doubles[name].requests
+                    if asked.body
+                ],
+            )
+            for name in modes.CASES
+        }
+
+
+@pytest.mark.parametrize("name", modes.CASES)
+def test_ends_as_the_contract_says(endings: dict[str, Ending], name: str) -> None:
+    case, ending = modes.CASES[name], endings[name]
+
+    assert (ending.state, ending.tries) == (case.state, case.tries)
+    assert (ending.rows and [row["status"] for row in ending.rows]) == case.statuses
+    assert (ending.summary and ending.summary["total"]) == (case.statuses and len(case.statuses))
+
+
+def test_asks_only_for_what_is_still_unsettled(
+    endings: dict[str, Ending], request: pytest.FixtureRequest
+) -> None:
+    mode = request.node.callspec.params["endings"]
+    everything, fewer, one = [1000, 1001, 1002], [1000, 1001], [1000]
+
+    assert (
+        endings["list settles"].asked
+        == {
+            "poke": [everything, fewer, one],
+            # A rescheduled task starts anew, and Airflow clears its XComs: it knows nothing of earlier polls.
+            "reschedule": [everything] * 3,
+            "deferrable": [everything, fewer, one, everything],
+        }[mode]
+    )

@@ -1,0 +1,354 @@
+"""The sensor: its arguments, its polls and deferrals. How its modes end is in test_modes.py."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    AirflowSkipException,
+    TaskDeferred,
+)
+from environment import API_KEY
+from harness import fire, new_context, stored
+
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerCredentialsError,
+    SMSPartnerDeliveryRateError,
+    SMSPartnerError,
+    SMSPartnerNotFoundError,
+    SMSPartnerRequestError,
+)
+from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
+from airflow_provider_smspartner.models import MessageRef
+from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSensor
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+
+TAG = "spring"
+MESSAGES = [("+33639980001", "1001"), ("+33639980002", "1002"), ("+33639980003", "1003")]
+
+
+def sensor(**arguments: Any) -> SMSPartnerCampaignSensor:
+    given = {"poke_interval": 0.02, "timeout": 30, "deferrable": True, **arguments}
+    if "messages" not in given:
+        given.setdefault("tag", TAG)
+    return SMSPartnerCampaignSensor(task_id="await_campaign", **given)
+
+
+def add(double: SMSPartnerDouble, *by_message: list[str], tag: str | None = TAG) -> None:
+    for (phone_number, message_id), statuses in zip(MESSAGES, by_message, strict=False):
+        double.add_message(phone_number, message_id, *statuses, tag=tag)
+
+
+def defer(waiting: SMSPartnerCampaignSensor, context: Any) -> TaskDeferred:
+    with pytest.raises(TaskDeferred) as deferred:
+        waiting.execute(context)
+    return deferred.value
+
+
+def resume(
+    deferred: TaskDeferred, context: Any, event: dict[str, Any] | None = None, **arguments: Any
+) -> Any:
+    """Go on in a new worker, as Airflow does after the event."""
+    event = event or fire(stored(deferred.trigger))
+    return sensor(**arguments).resume_execution(
+        deferred.method_name, {**(deferred.kwargs or {}), "event": event}, context
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ({}, "Exactly one of `tag` and `messages`"),
+        ({"tag": TAG, "messages": MESSAGES}, "Exactly one of `tag` and `messages`"),
+        ({"tag": TAG, "settled_ratio": 0}, "`settled_ratio` must be above 0"),
+        ({"tag": TAG, "settled_ratio": 1.1}, "`settled_ratio` must be above 0"),
+        ({"tag": TAG, "min_delivery_rate": 95}, "`min_delivery_rate` must be from 0 to 1"),
+        ({"tag": TAG, "not_found_grace": timedelta(seconds=-1)}, "`not_found_grace` must not be negative"),
+    ],
+)
+def test_refuses_arguments_that_make_no_sense(arguments: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        SMSPartnerCampaignSensor(task_id="await_campaign", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        ({"tag": "two words"}, "tag must not contain white space"),
+        ({"tag": "x" * 21}, "tag must be 1 to 20 characters"),
+        ({"messages": [*MESSAGES, ("0612", 5)]}, r"messages\[3\]: phone_number is neither"),
+        ({"messages": []}, "`messages` is empty"),
+        ({"messages": "[('+33639980001', 1001)]"}, "a Jinja template renders to text"),
+        ({"expected_total": "many"}, "`expected_total` must be a whole number"),
+    ],
+)
+def test_refuses_rendered_arguments_before_anything_is_sent(
+    double: SMSPartnerDouble, arguments: dict[str, Any], fault: str
+) -> None:
+    with pytest.raises(ValueError, match=fault):
+        sensor(**arguments).execute(new_context())
+
+    assert double.requests == []
+
+
+def test_has_the_defaults_of_the_contract() -> None:
+    plain = SMSPartnerCampaignSensor(task_id="await_campaign", tag=TAG)
+
+    assert plain.settled_ratio == 1.0
+    assert plain.expected_total is None
+    assert plain.not_found_grace == timedelta(minutes=10)
+    assert plain.min_delivery_rate is None
+    assert plain.smspartner_conn_id == "smspartner_default"
+    assert plain.deferrable is False
+    assert set(plain.template_fields) == {"tag", "messages", "expected_total", "smspartner_conn_id"}
+
+
+def test_links_to_the_account() -> None:
+    (link,) = sensor().operator_extra_links
+
+    assert isinstance(link, SMSPartnerAccountLink)
+    assert link.get_link(sensor(), ti_key=None) == "https://my.smspartner.fr/"
+
+
+def test_polls_before_it_defers(double: SMSPartnerDouble) -> None:
+    add(double, ["Delivered"])
+    context = new_context()
+
+    rows = sensor().execute(context)
+
+    assert [row["status"] for row in rows] == ["Delivered"]
+    assert context["ti"].xcoms["summary"]["settled"] is True
+    assert len(double.requests) == 1
+
+
+def test_fetches_the_rows_anew_when_it_resumes(double: SMSPartnerDouble) -> None:
+    add(double, ["Waiting", "Waiting", "Delivered"], ["Waiting", "Not delivered"])
+    context = new_context()
+
+    deferred = defer(sensor(), context)
+    assert len(double.requests) == 1
+    assert context["ti"].xcoms == {}
+
+    rows = resume(deferred, context)
+
+    assert [row["status"] for row in rows] == ["Delivered", "Not delivered"]
+    assert context["ti"].xcoms["summary"]["total"] == 2
+
+
+def test_watches_only_what_is_still_unsettled(double: SMSPartnerDouble) -> None:
+    add(double, ["Delivered"], ["Waiting", "Delivered"], ["Teleported", "Delivered"], tag=None)
+
+    trigger = defer(sensor(messages=MESSAGES, settled_ratio=1.0), new_context()).trigger
+
+    assert trigger.messages == [list(MESSAGES[1]), list(MESSAGES[2])]
+    assert trigger.settled == {"Delivered": 1}
+    assert fire(stored(trigger))["counts"] == {"Delivered": 3}
+
+
+def test_gives_a_row_for_each_message_once_and_in_order(double: SMSPartnerDouble) -> None:
+    add(double, ["Waiting", "Delivered"], ["Delivered"], ["Waiting", "KO"], tag=None)
+    messages = [MESSAGES[2], MESSAGES[0], MESSAGES[2], MessageRef(*MESSAGES[1])]
+
+    rows = sensor(messages=messages, deferrable=False).execute(new_context())
+
+    assert [(row["message_id"], row["status"]) for row in rows] == [
+        ("1003", "KO"),
+        ("1001", "Delivered"),
+        ("1002", "Delivered"),
+    ]
+
+
+def test_defers_again_if_the_rows_say_otherwise_than_the_event(double: SMSPartnerDouble) -> None:
+    add(double, ["Waiting"])
+    context = new_context()
+    first = defer(sensor(), context)
+
+    with pytest.raises(TaskDeferred) as again:
+        resume(first, context, {"verdict": "done", "counts": {"Delivered": 1}})
+
+    assert again.value.trigger.goal == first.trigger.goal
+
+
+def test_defers_again_if_the_rows_cannot_be_fetched_just_now(
+    double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in double.connection_env(requests_per_minute=0, max_attempts=1).items():
+        monkeypatch.setenv(name, value)
+    add(double, ["Waiting", "Delivered"])
+    context = new_context()
+    first = defer(sensor(), context)
+    event = fire(stored(first.trigger))
+    double.misbehave(Fault.status(503), times=1)
+
+    with pytest.raises(TaskDeferred) as again:
+        resume(first, context, event)
+
+    assert [row["status"] for row in resume(again.value, context)] == ["Delivered"]
+
+
+def test_keeps_its_deadline_where_airflow_loses_what_it_was_deferred_with(double: SMSPartnerDouble) -> None:
+    add(double, ["Waiting"])
+    context = new_context()
+    first = defer(sensor(), context)
+    context["ti"].start_date -= timedelta(seconds=5)
+
+    with pytest.raises(TaskDeferred) as again:
+        sensor().execute_complete(context, event={"verdict": "done", "counts": {}})
+
+    moved = again.value.trigger.goal["deadline"] - first.trigger.goal["deadline"]
+    assert timedelta(seconds=-6) < moved < timedelta(seconds=-4)
+
+
+def test_gives_airflow_a_later_deadline_than_the_triggers_own(double: SMSPartnerDouble) -> None:
+    add(double, ["Waiting"])
+
+    deferred = defer(sensor(timeout=3600, poke_interval=600), new_context())
+
+    assert deferred.trigger.goal["deadline"] + timedelta(minutes=15) < datetime.now(UTC) + deferred.timeout
+    assert deferred.timeout < timedelta(seconds=3600 + 600, minutes=16)
+
+
+@pytest.mark.parametrize(
+    ("event", "error"),
+    [
+        ({"verdict": "timed_out", "counts": {"Waiting": 3}}, AirflowSensorTimeout),
+        ({"verdict": "timed_out"}, AirflowSensorTimeout),
+        ({"verdict": "not_found", "counts": {"Not found": 1}}, SMSPartnerNotFoundError),
+        ({"verdict": "refused", "code": 10, "http_status": 200}, SMSPartnerCredentialsError),
+        ({"verdict": "refused", "code": 90, "http_status": 400}, SMSPartnerRequestError),
+    ],
+)
+def test_ends_without_retry_as_the_event_says(
+    double: SMSPartnerDouble, event: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error) as raised:
+        sensor().execute_complete(new_context(), event=event)
+
+    assert isinstance(raised.value, AirflowFailException | AirflowSensorTimeout)
+    if isinstance(raised.value, SMSPartnerError):
+        assert raised.value.code == event.get("code")
+    assert double.requests == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        {},
+        "done",
+        {"verdict": "success"},
+        {"verdict": "wait", "counts": {}},
+        {"verdict": "refused", "code": None, "http_status": 503},
+        {"verdict": "timed_out", "counts": [1]},
+        {"verdict": "timed_out", "counts": {"Lost": 1}},
+    ],
+)
+@pytest.mark.parametrize("arguments", [{}, {"soft_fail": True}])
+def test_fails_on_an_event_that_it_does_not_know(
+    double: SMSPartnerDouble, event: Any, arguments: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match="The trigger's event"):
+        sensor(**arguments).resume_execution("execute_complete", {"event": event}, new_context())
+
+    assert double.requests == []
+
+
+def test_pushes_the_results_before_it_fails_for_a_low_delivery_rate(double: SMSPartnerDouble) -> None:
+    add(double, ["Delivered"], ["Not delivered"], ["KO"])
+    context = new_context()
+
+    with pytest.raises(SMSPartnerDeliveryRateError, match=r"33\.33% of 3 messages .* less than the 90\.00%"):
+        sensor(min_delivery_rate=0.9).execute(context)
+
+    assert [row["status"] for row in context["ti"].xcoms["return_value"]] == [
+        "Delivered",
+        "Not delivered",
+        "KO",
+    ]
+    assert context["ti"].xcoms["summary"]["delivery_rate"] == pytest.approx(1 / 3)
+
+
+def test_pushes_nothing_where_no_xcom_is_wanted(double: SMSPartnerDouble) -> None:
+    add(double, ["Not delivered"])
+    context = new_context()
+
+    with pytest.raises(SMSPartnerDeliveryRateError):
+        sensor(min_delivery_rate=0.9, do_xcom_push=False).execute(context)
+
+    assert context["ti"].xcoms == {}
+
+
+def test_a_skip_says_what_happened(double: SMSPartnerDouble) -> None:
+    double.misbehave(Fault.error(10), times=None)
+
+    with pytest.raises(AirflowSkipException, match="refuses the credentials: the API key is wrong"):
+        sensor(soft_fail=True).execute(new_context())
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_never_fail_skips_whatever_happens(double: SMSPartnerDouble, deferrable: bool) -> None:
+    with pytest.raises(AirflowSkipException):
+        sensor(tag="two words", never_fail=True, deferrable=deferrable).execute(new_context())
+
+
+def test_a_timeout_names_the_last_trouble(double: SMSPartnerDouble) -> None:
+    double.misbehave(Fault.status(503), times=None)
+
+    with pytest.raises(AirflowSensorTimeout, match=r"HTTP 503.*timed out after 0:00:00"):
+        sensor(timeout=0).execute(new_context())
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_waits_progressively(double: SMSPartnerDouble, deferrable: bool) -> None:
+    add(double, ["Waiting", "Waiting", "Delivered"])
+    arguments = {"exponential_backoff": True, "max_wait": 0.1, "deferrable": deferrable}
+    context = new_context()
+
+    if deferrable:
+        resume(defer(sensor(**arguments), context), context, **arguments)
+    else:
+        sensor(**arguments).execute(context)
+
+    first, second, third = [request.at for request in double.requests][:3]
+    assert 0.1 <= second - first < 1
+    assert 0.1 <= third - second < 1
+
+
+def test_logs_one_line_a_poll(double: SMSPartnerDouble, campaign_lines: Callable[[], list[str]]) -> None:
+    add(double, ["Waiting", "Delivered"], ["Delivered"], tag=None)
+
+    sensor(messages=MESSAGES[:2], deferrable=False).execute(new_context())
+
+    first, second = campaign_lines()
+    assert first.startswith(
+        "Campaign of 2 messages: 1 of 2 settled (50.0%): Delivered 1, Waiting 1; next poll in 0 s, at 20"
+    )
+    assert second == "Campaign of 2 messages: 2 of 2 settled (100.0%): Delivered 2; done."
+
+
+def test_warns_of_statuses_that_it_does_not_know(
+    double: SMSPartnerDouble, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    add(double, ["Teleported"], ["Delivered"])
+    caplog.set_level(logging.WARNING)
+
+    first, _ = sensor().execute(new_context())
+
+    assert (first["status"], first["raw_status"]) == ("Unknown", "Teleported")
+    assert "1 messages have a status that this version does not know" in capfd.readouterr().out + caplog.text
+
+
+def test_what_is_stored_and_sent_holds_no_key(double: SMSPartnerDouble) -> None:
+    add(double, ["Waiting", "Delivered"])
+
+    deferred = defer(sensor(), new_context())
+
+    assert API_KEY not in repr(
+        (deferred.trigger.serialize(), deferred.kwargs, fire(stored(deferred.trigger)))
+    )

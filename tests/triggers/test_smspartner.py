@@ -1,0 +1,188 @@
+"""The trigger, run on a real event loop against the double."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from environment import API_KEY
+from harness import fire, stored
+
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
+
+TAG = "spring"
+MESSAGES = [["+33639980001", "1001"], ["+33639980002", "1002"], ["+33639980003", "1003"]]
+
+
+def trigger(
+    *,
+    tag: str | None = TAG,
+    messages: list[list[str]] | None = None,
+    settled: dict[str, int] | None = None,
+    timeout: float = 60.0,
+    grace: float = 60.0,
+    first_in: float = 0.0,
+    poke_interval: float = 0.02,
+    **goal: Any,
+) -> SMSPartnerCampaignTrigger:
+    now = datetime.now(UTC)
+    return SMSPartnerCampaignTrigger(
+        smspartner_conn_id="smspartner_default",
+        tag=None if messages else tag,
+        messages=messages,
+        settled=settled or {},
+        goal={
+            "settled_ratio": 1.0,
+            "expected_total": None,
+            "started_at": now,
+            "deadline": now + timedelta(seconds=timeout),
+            "not_found_until": now + timedelta(seconds=grace),
+            **goal,
+        },
+        rhythm={
+            "poke_interval": poke_interval,
+            "exponential_backoff": False,
+            "max_wait": None,
+            "seed": "dag#task",
+        },
+        next_poll_at=now + timedelta(seconds=first_in),
+    )
+
+
+def add(double: SMSPartnerDouble, *by_message: list[str], tag: str | None = TAG) -> None:
+    for (phone_number, message_id), statuses in zip(MESSAGES, by_message, strict=False):
+        double.add_message(phone_number, message_id, *statuses, tag=tag)
+
+
+def test_fires_a_verdict_and_counts_once_a_tag_has_settled(double: SMSPartnerDouble) -> None:
+    add(double, ["Waiting", "Waiting", "Delivered"], ["Waiting", "Not delivered"])
+
+    assert fire(stored(trigger())) == {"verdict": "done", "counts": {"Delivered": 1, "Not delivered": 1}}
+    assert len(double.requests) == 3
+
+
+def test_counts_messages_that_need_no_more_asking(double: SMSPartnerDouble) -> None:
+    add(double, ["Waiting", "Delivered"], tag=None)
+
+    event = fire(stored(trigger(messages=MESSAGES[:1], settled={"Delivered": 6, "KO": 1}, settled_ratio=1.0)))
+
+    assert event == {"verdict": "done", "counts": {"Delivered": 7, "KO": 1}}
+
+
+def test_asks_only_for_what_is_still_unsettled(double: SMSPartnerDouble) -> None:
+    add(double, ["Waiting", "Waiting", "Delivered"], ["Waiting", "Delivered"], ["Delivered"], tag=None)
+
+    fire(stored(trigger(messages=MESSAGES)))
+
+    asked = [[pair["messageId"] for pair in request.body["SMSStatut_List"]] for request in double.requests]
+    assert asked == [[1001, 1002, 1003], [1001, 1002], [1001]]
+
+
+def test_fires_at_its_own_deadline(double: SMSPartnerDouble) -> None:
+    add(double, ["Waiting"])
+
+    assert fire(stored(trigger(timeout=0.2))) == {"verdict": "timed_out", "counts": {"Waiting": 1}}
+
+
+def test_fires_when_the_grace_for_an_unknown_tag_is_over(double: SMSPartnerDouble) -> None:
+    assert fire(stored(trigger(grace=0.2))) == {"verdict": "not_found", "counts": {}}
+    assert len(double.requests) > 2
+
+
+@pytest.mark.parametrize(("code", "requests"), [(10, 1), (96, 1), (90, 1)])
+def test_a_refusal_ends_the_wait_at_once(double: SMSPartnerDouble, code: int, requests: int) -> None:
+    double.misbehave(Fault.error(code), times=None)
+
+    assert fire(stored(trigger())) == {"verdict": "refused", "code": code, "http_status": 200}
+    assert len(double.requests) == requests
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.status(503), Fault.status(429), Fault.reset(), Fault.html(), Fault.fake_success()]
+)
+def test_passing_trouble_does_not_end_the_wait(
+    double: SMSPartnerDouble, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in double.connection_env(requests_per_minute=0, max_attempts=1).items():
+        monkeypatch.setenv(name, value)
+    add(double, ["Delivered"])
+    double.misbehave(fault, times=25)
+
+    assert fire(stored(trigger()))["verdict"] == "done"
+    assert len(double.requests) == 26
+
+
+def test_trouble_to_the_end_times_out_without_counts(double: SMSPartnerDouble) -> None:
+    double.misbehave(Fault.status(503), times=None)
+
+    assert fire(stored(trigger(timeout=0.2))) == {"verdict": "timed_out"}
+
+
+def test_a_restarted_trigger_keeps_its_deadline(double: SMSPartnerDouble) -> None:
+    add(double, ["Waiting"])
+    first = trigger(timeout=0.5)
+
+    async def stop_midway() -> None:
+        run = asyncio.ensure_future(anext(first.run()))
+        await asyncio.sleep(0.3)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    asyncio.run(stop_midway())
+    began = time.monotonic()
+
+    assert fire(stored(first))["verdict"] == "timed_out"
+    assert time.monotonic() - began < 0.5
+
+
+def test_waits_for_its_next_poll_and_no_longer_once_that_has_passed(double: SMSPartnerDouble) -> None:
+    add(double, ["Delivered"])
+    began = time.monotonic()
+
+    fire(stored(trigger(first_in=0.3)))
+    assert double.requests[0].at - began >= 0.3
+
+    fire(stored(trigger(first_in=-3600)))
+    assert double.requests[1].at - double.requests[0].at < 1
+
+
+def test_waits_of_many_triggers_pass_on_one_event_loop(double: SMSPartnerDouble) -> None:
+    double.add_message(*MESSAGES[0], *["Waiting"] * 100, "Delivered", tag=TAG)
+
+    async def all_of_them() -> list[Any]:
+        return await asyncio.gather(*(anext(trigger().run()) for _ in range(20)))
+
+    assert {event.payload["verdict"] for event in asyncio.run(all_of_them())} == {"done"}
+
+
+def test_says_where_a_campaign_is_with_one_line_a_poll(
+    double: SMSPartnerDouble, campaign_lines: Callable[[], list[str]]
+) -> None:
+    add(double, ["Waiting", "Delivered"], ["Waiting", "Not delivered"])
+    double.misbehave(Fault.error(4), times=1)
+
+    fire(trigger())
+
+    lines = campaign_lines()
+    assert len(lines) == 3
+    assert lines[0].startswith("Campaign 'spring': not known to SMS Partner (yet); next poll in 0 s, at 20")
+    assert lines[1].startswith("Campaign 'spring': 0 of 2 settled (0.0%): Waiting 2; next poll in 0 s, at 20")
+    assert lines[2] == "Campaign 'spring': 2 of 2 settled (100.0%): Delivered 1, Not delivered 1; done."
+
+
+def test_neither_its_repr_nor_its_event_holds_what_is_secret(double: SMSPartnerDouble) -> None:
+    add(double, ["Delivered"], ["Delivered"], ["Delivered"], tag=None)
+    watching = trigger(messages=MESSAGES)
+
+    shown = repr(watching) + str(watching) + json.dumps(fire(watching))
+
+    assert "messages=3" in shown
+    assert "3363998" not in shown
+    assert API_KEY not in repr(watching.serialize())
