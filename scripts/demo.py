@@ -1,0 +1,86 @@
+"""`make demo`: an example DAG awaits a campaign on a real Airflow, with the API double in the vendor's place."""
+
+from __future__ import annotations
+
+import sys
+import time
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+
+from airflow_provider_smspartner.testing import SMSPartnerDouble
+from local_airflow import LocalAirflow, LocalAirflowError, stop_when_asked
+
+DAG_ID = "smspartner_campaign_by_tag"
+DAG_FILE = Path("example_dags/campaign_by_tag.py")
+HOME = Path(".airflow/demo")
+STARTED = time.monotonic()
+CAMPAIGN_SIZE = 120
+SETTLE_SECONDS = 8.0
+
+MEANING = {
+    "deferred": "waits in the triggerer and takes no worker slot",
+    "up_for_retry": "failed, will be tried again",
+}
+NOISE = {"scheduled", "queued", "running"}
+
+NEXT_STEPS = f"""
+The DAG:           {DAG_FILE}
+Play with it:      make up
+On the real API:   airflow connections add smspartner_default --conn-type smspartner \\
+                       --conn-password "$SMSPARTNER_API_KEY"
+"""
+
+
+def main() -> int:
+    """Run the demo; return the exit code."""
+    stop_when_asked()
+    try:
+        run_demo()
+    except LocalAirflowError as error:
+        say(f"The demo failed. {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("Interrupted")
+        return 130
+    print(NEXT_STEPS)
+    return 0
+
+
+def run_demo() -> None:
+    """Start everything, run the DAG, show its table, stop everything."""
+    double = SMSPartnerDouble(
+        api_key="demo-key", auto_campaigns=True, campaign_size=CAMPAIGN_SIZE, settle_seconds=SETTLE_SECONDS
+    )
+    with double:
+        say(f"The double of the SMS Partner API answers on {double.url}")
+        airflow = LocalAirflow(HOME, dags=DAG_FILE.parent, env=double.connection_env())
+        say(f"Airflow {version('apache-airflow')} starts in {HOME}, and logs to {airflow.log}")
+        with airflow:
+            airflow.wait_until_ready()
+            say(
+                f"Airflow is ready; running {DAG_ID}: {CAMPAIGN_SIZE} SMS settle within {SETTLE_SECONDS:.0f} s"
+            )
+            run = airflow.trigger(DAG_ID)
+            state = run.follow(say_state, seconds=120)
+            started = [task["task_id"] for task in run.tasks() if task["try_number"]]
+            for line in chain.from_iterable(map(run.printed, started)):
+                print(f"           {line}")
+            if state != "success":
+                raise LocalAirflowError(f"The DAG run ended as {state}; its logs are in {HOME / 'logs'}")
+            say("The DAG run is a success; stopping Airflow")
+
+
+def say(text: str) -> None:
+    """Print what happens, and when."""
+    print(f"[{time.monotonic() - STARTED:5.1f} s]  {text}", flush=True)
+
+
+def say_state(task_id: str, state: str) -> None:
+    """Print a task's new state, if it tells something."""
+    if state not in NOISE:
+        say(f"  {task_id}: {state}" + (f" ({MEANING[state]})" if state in MEANING else ""))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""What Airflow makes of the provider's description."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from importlib.metadata import metadata
+from pathlib import Path
+from typing import Any
+
+import airflow
+import jsonschema
+import pytest
+from packaging.utils import canonicalize_name
+
+from airflow_provider_smspartner import __version__
+from airflow_provider_smspartner.provider_info import get_provider_info
+
+INFO = get_provider_info()
+KINDS = ("hooks", "operators", "sensors", "triggers")
+MODULES = [name for kind in KINDS for of in INFO[kind] for name in of["python-modules"]]
+
+
+def airflow_schema(name: str) -> dict[str, Any]:
+    return json.loads((Path(airflow.__file__).parent / name).read_text())
+
+
+def test_airflow_accepts_it() -> None:
+    jsonschema.validate(INFO, airflow_schema("provider_info.schema.json"))
+
+
+def test_airflow_accepts_the_description_of_the_form() -> None:
+    schema = airflow_schema("provider.yaml.schema.json")["properties"]["connection-types"]
+    if "conn-fields" not in schema["items"]["properties"]:
+        pytest.skip("this Airflow builds the form from the hook, not from metadata")
+    jsonschema.validate(INFO["connection-types"], schema)
+
+
+def test_it_bears_the_name_of_the_distribution() -> None:
+    # With any other name Airflow drops all providers, not just this one.
+    assert INFO["package-name"] == canonicalize_name(metadata("airflow-provider-smspartner")["Name"])
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_it_names_is_there(module: str) -> None:
+    import_module(module)
+
+
+@pytest.mark.parametrize(
+    "path", [INFO["connection-types"][0]["hook-class-name"], *INFO["extra-links"]], ids=lambda path: path
+)
+def test_every_class_it_names_is_there(path: str) -> None:
+    module, _, name = path.rpartition(".")
+    assert isinstance(getattr(import_module(module), name), type)
+
+
+def test_the_airflow_command_shows_the_installed_wheel(installed: Path, tmp_path: Path) -> None:
+    env = os.environ | {"AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(installed)}
+    command = [sys.executable, "-m", "airflow", "providers", "get", INFO["package-name"], "--output", "json"]
+    shown = subprocess.run(command, env=env, cwd=tmp_path, check=True, capture_output=True, text=True)
+    (provider,) = json.loads(shown.stdout[shown.stdout.index("[{") :])
+    assert provider == {"Provider": "airflow-provider-smspartner", "Version": __version__}

@@ -1,0 +1,44 @@
+"""A real Airflow that runs the example DAGs against the double, started once for the tests of this folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_smspartner.testing import SMSPartnerDouble
+from local_airflow import LocalAirflow
+
+# Characters that percent-encoding and JSON write differently, so that each form of the key can be looked for.
+API_KEY = "k+/=&é secret"
+CAMPAIGN_SIZE = 40
+EXAMPLE_DAGS = Path(__file__).parents[2] / "example_dags"
+
+
+@pytest.fixture(scope="package")
+def vendor() -> Iterator[SMSPartnerDouble]:
+    """The double that this Airflow asks."""
+    with SMSPartnerDouble(
+        api_key=API_KEY, auto_campaigns=True, campaign_size=CAMPAIGN_SIZE, settle_seconds=6, page_size=25
+    ) as double:
+        yield double
+
+
+@pytest.fixture(scope="package")
+def airflow(vendor: SMSPartnerDouble, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
+    """Scheduler, triggerer, dag-processor and api-server, ready for runs."""
+    if version("apache-airflow").startswith("2."):
+        pytest.skip("Airflow 2 has another API and another UI")
+    with pytest.MonkeyPatch.context() as patch:
+        # What Airflow's processes run is measured by other tests: they need not be slowed down here.
+        for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
+            patch.delenv(name)
+        started = LocalAirflow(
+            tmp_path_factory.mktemp("airflow"), dags=EXAMPLE_DAGS, env=vendor.connection_env()
+        )
+    with started:
+        started.wait_until_ready()
+        yield started
