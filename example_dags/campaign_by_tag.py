@@ -27,7 +27,7 @@ def smspartner_campaign_by_tag() -> None:
         task_id="await_campaign",
         tag="{{ params.tag }}",
         deferrable=True,
-        poke_interval=timedelta(seconds=2),  # a minute or more for real campaigns
+        poke_interval=timedelta(seconds=6),  # a minute or more for real campaigns
         timeout=timedelta(days=4),
     )
 

@@ -27,7 +27,7 @@ def smspartner_mapped_campaigns() -> None:
     settled = SMSPartnerCampaignSensor.partial(
         task_id="await_campaign",
         deferrable=True,
-        poke_interval=timedelta(seconds=2),  # a minute or more for real campaigns
+        poke_interval=timedelta(seconds=6),  # a minute or more for real campaigns
         timeout=timedelta(days=4),
         do_xcom_push=False,
     ).expand(tag=tags)

@@ -29,7 +29,7 @@ def smspartner_message_list() -> None:
         task_id="await_messages",
         messages=sent,
         deferrable=True,
-        poke_interval=timedelta(seconds=2),  # a minute or more for real campaigns
+        poke_interval=timedelta(seconds=6),  # a minute or more for real campaigns
         timeout=timedelta(days=4),
         do_xcom_push=False,
     )
