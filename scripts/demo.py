@@ -16,7 +16,7 @@ DAG_FILE = Path("example_dags/campaign_by_tag.py")
 HOME = Path(".airflow/demo")
 STARTED = time.monotonic()
 CAMPAIGN_SIZE = 120
-SETTLE_SECONDS = 8.0
+SETTLE_SECONDS = 5.0
 
 MEANING = {
     "deferred": "waits in the triggerer and takes no worker slot",

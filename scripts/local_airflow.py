@@ -224,6 +224,11 @@ class DagRun:
         path = f"{self._path}/taskInstances/{task_id}/xcomEntries/{key}"
         return self._airflow.get(path)["value"]
 
+    def links(self, task_id: str) -> dict[str, str]:
+        """The addresses that a task's page links to, by their names."""
+        links: dict[str, str] = self._airflow.get(f"{self._path}/taskInstances/{task_id}/links")["extra_links"]
+        return links
+
     def printed(self, task_id: str) -> list[str]:
         """The lines a task has printed, from its log."""
         log = self._airflow.get(f"{self._path}/taskInstances/{task_id}/logs/1")["content"]

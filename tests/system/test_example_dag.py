@@ -64,6 +64,10 @@ def test_the_following_task_prints_the_counts(finished: Finished) -> None:
     assert total.split() == ["Total", "40"]
 
 
+def test_the_sensors_page_links_to_the_account(finished: Finished) -> None:
+    assert finished.run.links(SENSOR) == {"SMS Partner account": "https://my.smspartner.fr/"}
+
+
 def test_the_logs_are_those_of_the_run(logs: dict[Path, str]) -> None:
     # Else the two tests below would pass on nothing.
     names = {path.name for path in logs}
