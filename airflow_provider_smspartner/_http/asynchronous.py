@@ -114,12 +114,10 @@ class AsyncClient:
                 # A deadline that has passed strikes at the next pause: before anything is sent.
                 await asyncio.sleep(0)
                 answer = await self._exchange(call)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            fault = policy.lost(error)
-        else:
-            return call.read(answer)
-        # Raised out here, so that the library's error, which knows the URL, is not even its context.
-        raise fault
+        except (aiohttp.ClientError, OSError) as error:
+            # The library's error knows the URL: the error after the last try, a new one, has no link to it.
+            raise policy.lost(error) from None
+        return call.read(answer)
 
     async def _exchange(self, call: Call[T]) -> Answer:
         query, body = call.request.with_key(self._settings.api_key)

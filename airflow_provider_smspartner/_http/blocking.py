@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import weakref
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -43,16 +42,15 @@ class BlockingClient:
     def __init__(self, settings: Settings, conn_id: str) -> None:
         self._settings = settings
         self._throttle = throttle_for(conn_id, settings.requests_per_minute)
-        self._closing = threading.Event()
-        self._given_up = weakref.WeakSet({self._closing})
         self.session = _new_session(settings)
-        self._finalizer = weakref.finalize(self, self.session.close)
+        self._closing = threading.Event()
+        self._given_up = {self._closing}
 
     def close(self) -> None:
         """Close the connections, and give up the calls that are still waited for."""
         for event in list(self._given_up):
             event.set()
-        self._finalizer()
+        self.session.close()
 
     def send(self, call: Call[T], given_up: threading.Event | None = None) -> T:
         """
@@ -84,6 +82,7 @@ class BlockingClient:
         in_flight = self._settings.max_connections
         head = list(islice(calls, min(in_flight, 2)))
         if len(head) < 2:
+            # One at a time needs no threads.
             yield from map(self.send, chain(head, calls))
             return
         window: deque[Future[T]] = deque()
@@ -99,6 +98,7 @@ class BlockingClient:
                 yield window.popleft().result()
         finally:
             given_up.set()
+            self._given_up.discard(given_up)
             pool.shutdown(cancel_futures=True)
 
     def _await_turn(self, given_up: threading.Event) -> None:
@@ -110,11 +110,9 @@ class BlockingClient:
         try:
             answer = self._exchange(call, deadline, given_up)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            fault = policy.lost(error)
-        else:
-            return call.read(answer)
-        # Raised out here, so that the library's error, which knows the URL, is not even its context.
-        raise fault
+            # The library's error knows the URL: the error after the last try, a new one, has no link to it.
+            raise policy.lost(error) from None
+        return call.read(answer)
 
     def _exchange(self, call: Call[T], deadline: float, given_up: threading.Event) -> Answer:
         time_left = deadline - time.monotonic()

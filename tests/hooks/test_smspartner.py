@@ -333,6 +333,17 @@ class TestConnections:
         assert [row["phone_number"] for row in by_tag] == [row["phone_number"] for row in by_list]
         assert len({request.peer_port for request in double.requests}) == 2
 
+    def test_coroutines_that_share_a_hook_keep_to_its_ceiling(self, start: Start) -> None:
+        double = start({"max_connections": 2}, latency=0.05, auto_campaigns=True, campaign_size=1)
+
+        async def main() -> None:
+            async with SMSPartnerHook() as hook:
+                await asyncio.gather(*[hook.aget_status_by_tag("spring") for _ in range(6)])
+
+        asyncio.run(main())
+        assert len(double.requests) == 6
+        assert double.max_in_flight == 2
+
     def test_two_coroutines_that_open_at_once(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         start(auto_campaigns=True, campaign_size=1)
         slowly_opened = AsyncClient.open
@@ -426,10 +437,9 @@ class TestClosing:
         with SMSPartnerHook() as hook:
             hook.get_status_by_tag("spring")
             hook.get_multi_status(campaign)
-            client = hook._client
-        assert hook._client is None
-        assert client is not None
-        assert not client._finalizer.alive
+            kept_alive = hook.get_conn().get_adapter("http://").poolmanager.pools
+            assert len(kept_alive) == 1
+        assert len(kept_alive) == 0
 
     def test_without_with(self, campaign: list[dict[str, str]]) -> None:
         hook = SMSPartnerHook()
@@ -511,6 +521,7 @@ class TestClosing:
 
     def test_a_cancelled_call_leaves_no_task_behind(self, start: Start) -> None:
         start(latency=5)
+        began = time.monotonic()
 
         async def main() -> None:
             async with SMSPartnerHook() as hook:
@@ -520,15 +531,19 @@ class TestClosing:
                 assert len(asyncio.all_tasks()) == 1
 
         asyncio.run(main())
+        assert time.monotonic() - began < 2
 
     def test_a_closed_iterator_gives_up_retries_and_turns(self, start: Start) -> None:
         double = start({"max_connections": 4, "requests_per_minute": 60})
-        rows = SMSPartnerHook().iter_multi_status(endless())
+        hook = SMSPartnerHook()
+        rows = hook.iter_multi_status(endless())
         next(rows)
         began = time.monotonic()
         rows.close()
 
         assert time.monotonic() - began < 0.5
+        assert hook._client is not None
+        assert len(hook._client._given_up) == 1
         assert len(double.requests) == 1
         assert not [each for each in threading.enumerate() if each.name.startswith("smspartner_")]
 
@@ -570,7 +585,7 @@ class TestClosing:
             monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
             threading.Timer(0.3, hook.close).start()
             began = time.monotonic()
-            with pytest.raises(SMSPartnerUnavailableError):
+            with pytest.raises(SMSPartnerUnavailableError, match="Gave up after 1 try"):
                 hook.get_status_by_tag("spring")
             assert time.monotonic() - began < 2
             assert len(server.heads) == 1
