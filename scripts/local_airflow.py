@@ -226,7 +226,9 @@ class DagRun:
 
     def links(self, task_id: str) -> dict[str, str]:
         """The addresses that a task's page links to, by their names."""
-        links: dict[str, str] = self._airflow.get(f"{self._path}/taskInstances/{task_id}/links")["extra_links"]
+        links: dict[str, str] = self._airflow.get(f"{self._path}/taskInstances/{task_id}/links")[
+            "extra_links"
+        ]
         return links
 
     def printed(self, task_id: str) -> list[str]:
