@@ -52,7 +52,7 @@ class SMSPartnerUnavailableError(SMSPartnerError):
     """
     The vendor could not be reached or understood, after every try.
 
-    :param retry_after: the answer's ``Retry-After`` header as sent, where it had one.
+    :param retry_after: the answer's ``Retry-After`` header as sent, for the policy; None after the last try.
     """
 
     def __init__(

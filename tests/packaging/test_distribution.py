@@ -76,7 +76,6 @@ def test_dependencies_admit_every_supported_airflow(metadata: Message) -> None:
         "apache-airflow",
         "apache-airflow-providers-common-compat",
         "msgspec",
-        "pyrate-limiter",
         "requests",
         "tenacity",
     }
