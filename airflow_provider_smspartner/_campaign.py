@@ -22,7 +22,7 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerNotFoundError,
     SMSPartnerUnavailableError,
 )
-from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, StatusRow, StatusSummary
+from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, StatusSummary
 
 PASSING_TROUBLE = (SMSPartnerUnavailableError, SMSPartnerIncompleteError)
 """What never ends a wait before its deadline."""
@@ -157,13 +157,26 @@ class Reading:
         self._pending: list[MessageRef] = []
         self.summary: StatusSummary | None = None
         self.trouble: SMSPartnerError | None = None
+        self.waiting_on_page: int | None = None
 
-    def add(self, row: StatusRow) -> None:
-        """Count a row."""
-        status = DeliveryStatus(row["status"])
+    def add(self, status: DeliveryStatus, ref: MessageRef | None = None) -> None:
+        """
+        Count a row.
+
+        :param status: what became of the message.
+        :param ref: which message it is, where messages are watched.
+        """
         self._counts[status] += 1
-        if self._watch.tag is None and not status.is_final:
-            self._pending.append(MessageRef(row["phone_number"], row["message_id"]))
+        if ref is not None and not status.is_final:
+            self._pending.append(ref)
+
+    def add_counts(self, counts: Mapping[DeliveryStatus, int]) -> None:
+        """Count the rows of a tag that were counted for several waits."""
+        self._counts.update(counts)
+
+    def stop_at_waiting(self, *, page: int) -> None:
+        """End the reading before its last page, because a message is still Waiting: there is nothing to count."""
+        self.waiting_on_page = page
 
     def __enter__(self) -> Self:
         """Begin to read."""
@@ -181,6 +194,8 @@ class Reading:
             self._pending = list(self._watch.messages)
         elif error is not None:
             return False
+        if self.waiting_on_page is not None:
+            return True
         self.summary = StatusSummary(counts=self._watch.settled + self._counts, checked_at=datetime.now(UTC))
         if self._watch.tag is None:
             self._watch.messages = self._pending
@@ -204,6 +219,12 @@ class Wait:
     goal: Goal
     rhythm: Rhythm
 
+    @property
+    def needs_whole_tag(self) -> bool:
+        """Tell whether a page that shows Waiting does not settle the verdict of a tag."""
+        goal = self.goal
+        return goal.settled_ratio < 1 or goal.expected_total is not None or datetime.now(UTC) > goal.deadline
+
     def read(self) -> Reading:
         """Begin to read the rows of a poll: a context manager, for synchronous and asynchronous code alike."""
         return Reading(self.watch)
@@ -215,7 +236,12 @@ class Wait:
         delay = self.rhythm.delay(
             (now - goal.started_at).total_seconds(), remaining=(goal.deadline - now).total_seconds()
         )
-        found = f"poll failed: {reading.trouble}" if reading.trouble else progress(reading.summary)
+        if reading.trouble:
+            found = f"poll failed: {reading.trouble}"
+        elif reading.waiting_on_page is not None:
+            found = f"still Waiting on page {reading.waiting_on_page}"
+        else:
+            found = progress(reading.summary)
         return Poll(
             verdict=goal.judge(reading.summary, now=now),
             summary=reading.summary,
@@ -302,7 +328,7 @@ class Event:
 def progress(summary: StatusSummary | None) -> str:
     """Say how far a campaign is: settled and total, and the counts by status."""
     if summary is None:
-        return "the last poll failed"
+        return "the last poll brought no counts"
     if not summary.total:
         return "not known to SMS Partner (yet)"
     counts = ", ".join(f"{s.value} {summary.counts[s]}" for s in DeliveryStatus if summary.counts.get(s))

@@ -123,12 +123,29 @@ def read_messages(messages: object) -> Iterator[MessageRef]:
 
 
 def _read_each(messages: Iterable[object]) -> Iterator[MessageRef]:
-    for position, value in enumerate(messages):
+    position = 0
+    for value in messages:
+        # Nearly all messages of a long list are such pairs: they need no more looking at.
+        if type(value) is tuple and len(value) == 2:
+            phone_number, message_id = value
+            if (
+                type(message_id) is int
+                and 0 <= message_id < _PLAIN_ID
+                and type(phone_number) is str
+                and _E164.fullmatch(phone_number)
+            ):
+                yield tuple.__new__(MessageRef, (phone_number, str(message_id)))
+                position += 1
+                continue
         try:
             ref = MessageRef.of(value)
         except ValueError as error:
             raise ValueError(f"messages[{position}]: {error}") from None
         yield ref
+        position += 1
+
+
+_PLAIN_ID = 10**18
 
 
 class StatusRow(TypedDict):

@@ -20,7 +20,7 @@ import re
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from itertools import islice
 from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
@@ -197,6 +197,33 @@ def check_tag(tag: object) -> str:
     return tag
 
 
+def tag_page(tag: str, number: int) -> Call[TagPage]:
+    """
+    Ask for one page of a tag [by-tag]; whether it is the page asked for, its number must tell.
+
+    :param tag: 1 to 20 characters without white space.
+    :param number: from 1; the first is asked for as the vendor documents it, without a page parameter.
+    """
+    query = {"tag": check_tag(tag)}
+    if number == 1:
+        return Call(Request("GET", "/bulk-status-by-tag", query), _read_tag_page)
+    return Call(Request("GET", "/bulk-status-by-tag", {**query, "page": str(number)}), _read_later_tag_page)
+
+
+def following(pages: Generator[Call[TagPage], TagPage, None], page: TagPage) -> Call[TagPage] | None:
+    """
+    Give the call after a page, or None after the last.
+
+    :param pages: what `status_by_tag` gave.
+    :param page: the answer to the call before.
+    :raises SMSPartnerError: as `status_by_tag` does.
+    """
+    try:
+        return pages.send(page)
+    except StopIteration:
+        return None
+
+
 def status_by_tag(tag: str) -> Generator[Call[TagPage], TagPage, None]:
     """
     Page through a tag: yields calls, is sent the page that each gave, and returns after the last.
@@ -209,9 +236,7 @@ def status_by_tag(tag: str) -> Generator[Call[TagPage], TagPage, None]:
     :raises SMSPartnerNotFoundError: if there is no message with this tag, or not yet.
     :raises SMSPartnerIncompleteError: if the pages end, repeat or go astray before `total` rows.
     """
-    query = {"tag": check_tag(tag)}
-    path = "/bulk-status-by-tag"
-    page = yield Call(Request("GET", path, query), _read_tag_page)
+    page = yield tag_page(tag, 1)
     received, total = len(page.rows), page.total
     if not received and not total:
         raise SMSPartnerNotFoundError(f"SMS Partner knows no message with the tag {tag!r} (yet).")
@@ -220,7 +245,7 @@ def status_by_tag(tag: str) -> Generator[Call[TagPage], TagPage, None]:
         asked = (1 if page.number is None else page.number) + 1
         if not page.rows:
             raise _incomplete("an empty page", expected=total, received=received)
-        page = yield Call(Request("GET", path, {**query, "page": str(asked)}), _read_later_tag_page)
+        page = yield tag_page(tag, asked)
         total = max(total, page.total)
         content = hash(page.rows)
         if page.rows and page.number != asked:
@@ -247,7 +272,7 @@ def multi_status(messages: Iterable[object]) -> Iterator[Call[list[MessageStatus
     refs = read_messages(messages)
     if isinstance(messages, Collection):
         refs = iter(list(refs))
-    return _batches(_unique(refs))
+    return batches(_unique(refs))
 
 
 def _unique(refs: Iterator[MessageRef]) -> Iterator[MessageRef]:
@@ -258,7 +283,13 @@ def _unique(refs: Iterator[MessageRef]) -> Iterator[MessageRef]:
             yield ref
 
 
-def _batches(refs: Iterator[MessageRef]) -> Iterator[Call[list[MessageStatus]]]:
+def batches(refs: Iterable[MessageRef]) -> Iterator[Call[list[MessageStatus]]]:
+    """
+    Batch messages that are known to differ: as `multi_status`, which calls this.
+
+    :param refs: each message once.
+    """
+    refs = iter(refs)
     while batch := tuple(islice(refs, MAX_MESSAGES_PER_CALL)):
         # The list's name on the wire; the page's table alone says SMSStatus_List, its samples do not [observed].
         pairs = [{"phoneNumber": ref.phone_number, "messageId": _wire_id(ref.message_id)} for ref in batch]
@@ -491,23 +522,43 @@ def _unanswered(ref: MessageRef) -> MessageStatus:
 
 
 def _to_status(row: _Row, phone_number: str, message_id: str | None) -> MessageStatus:
-    code = _to_int(row.code, at_most=_MAX_CODE)
-    if code == MESSAGE_NOT_FOUND:
-        status = DeliveryStatus.NOT_FOUND
-    elif row.success is not True and _to_flag(row.success) is False:
-        status = DeliveryStatus.UNKNOWN
-    else:
-        status = DeliveryStatus.parse(row.status)
+    facts = (
+        row.success,
+        row.code,
+        row.status,
+        row.date,
+        row.stop_sms if row.stop_sms is not None else row.stop_sms_by_tag,
+        row.is_spam,
+    )
+    try:
+        status, date, stop_sms, is_spam, code = _read_facts(*facts)
+    except TypeError:  # a list or an object where a figure should be
+        status, date, stop_sms, is_spam, code = _read_facts.__wrapped__(*facts)
     return MessageStatus(
         phone_number=phone_number,
         message_id=message_id,
         status=status,
         raw_status=row.status,
-        date=_to_date(row.date),
-        stop_sms=_to_flag(row.stop_sms if row.stop_sms is not None else row.stop_sms_by_tag),
-        is_spam=_to_flag(row.is_spam),
+        date=date,
+        stop_sms=stop_sms,
+        is_spam=is_spam,
         code=code,
     )
+
+
+# The rows of a campaign differ in little but their numbers: what the rest says is worked out once.
+@lru_cache(maxsize=4096, typed=True)
+def _read_facts(  # noqa: PLR0917 - the cache knows arguments by their position
+    success: Any, code: Any, status: str | None, date: Any, stop_sms: Any, is_spam: Any
+) -> tuple[DeliveryStatus, datetime | None, bool | None, bool | None, int | None]:
+    number = _to_int(code, at_most=_MAX_CODE)
+    if number == MESSAGE_NOT_FOUND:
+        read = DeliveryStatus.NOT_FOUND
+    elif success is not True and _to_flag(success) is False:
+        read = DeliveryStatus.UNKNOWN
+    else:
+        read = DeliveryStatus.parse(status)
+    return read, _to_date(date), _to_flag(stop_sms), _to_flag(is_spam), number
 
 
 def _to_phone_number(raw: str | int | None) -> str:

@@ -15,7 +15,7 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerNotFoundError,
     SMSPartnerUnavailableError,
 )
-from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, MessageStatus, StatusSummary
+from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, StatusSummary
 
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
 IN_TIME = START + timedelta(minutes=5)
@@ -146,16 +146,12 @@ def test_always_gives_a_sane_delay(
 REFS = [MessageRef(f"+3363998000{n}", n) for n in range(3)]
 
 
-def row(ref: MessageRef, status: DeliveryStatus) -> MessageStatus:
-    return MessageStatus(phone_number=ref.phone_number, message_id=ref.message_id, status=status)
-
-
 def test_a_whole_reading_leaves_only_what_is_not_final_to_ask_for() -> None:
     watch = Watch(tag=None, messages=REFS)
 
     with Reading(watch) as reading:
         for ref, status in zip(REFS, ("DELIVERED", "WAITING", "UNKNOWN"), strict=True):
-            reading.add(row(ref, DeliveryStatus[status]).as_row())
+            reading.add(DeliveryStatus[status], ref)
 
     assert watch.messages == REFS[1:]
     assert watch.settled == {DeliveryStatus.DELIVERED: 1}
@@ -168,7 +164,7 @@ def test_passing_trouble_breaks_a_reading_off_and_leaves_the_watch_as_it_was(tro
     watch = Watch(tag=None, messages=REFS)
 
     with Reading(watch) as reading:
-        reading.add(row(REFS[0], DeliveryStatus.DELIVERED).as_row())
+        reading.add(DeliveryStatus.DELIVERED, REFS[0])
         raise trouble
 
     assert reading.summary is None

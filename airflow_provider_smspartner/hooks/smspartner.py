@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager, closing
 from threading import Lock
 from types import TracebackType
@@ -15,7 +15,7 @@ from airflow_provider_smspartner import _connection, protocol
 from airflow_provider_smspartner._connection import Settings
 from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.models import MessageStatus, StatusRow
-from airflow_provider_smspartner.protocol import Call, TagPage
+from airflow_provider_smspartner.protocol import Call
 
 if TYPE_CHECKING:
     import requests
@@ -123,7 +123,7 @@ class SMSPartnerHook(BaseHook):
         client = self._blocking_client()
         while True:
             page = client.send(call)
-            following = _following(pages, page)
+            following = protocol.following(pages, page)
             yield from (status.as_row() for status in page.rows)
             if following is None:
                 return
@@ -164,7 +164,7 @@ class SMSPartnerHook(BaseHook):
         async with self._async_client_in_use() as client:
             while True:
                 page = await client.send(call)
-                following = _following(pages, page)
+                following = protocol.following(pages, page)
                 for status in page.rows:
                     yield status.as_row()
                 if following is None:
@@ -249,13 +249,6 @@ class SMSPartnerHook(BaseHook):
                 "The tag %r has upper case; the vendor asks for lower case. It is sent as it is.", tag
             )
         return tag
-
-
-def _following(pages: Generator[Call[TagPage], TagPage, None], page: TagPage) -> Call[TagPage] | None:
-    try:
-        return pages.send(page)
-    except StopIteration:
-        return None
 
 
 def _collect(rows: Iterator[StatusRow]) -> list[StatusRow]:

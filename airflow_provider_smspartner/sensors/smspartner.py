@@ -34,7 +34,13 @@ from airflow_provider_smspartner._results import publish
 from airflow_provider_smspartner.exceptions import SMSPartnerDeliveryRateError, SMSPartnerNotFoundError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
-from airflow_provider_smspartner.models import MessageRef, StatusRow, StatusSummary, read_messages
+from airflow_provider_smspartner.models import (
+    DeliveryStatus,
+    MessageRef,
+    StatusRow,
+    StatusSummary,
+    read_messages,
+)
 from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
 
 if TYPE_CHECKING:
@@ -182,7 +188,8 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
                 if watch.tag is None
                 else hook.iter_status_by_tag(watch.tag)
             ):
-                reading.add(row)
+                ref = MessageRef(row["phone_number"], row["message_id"]) if watch.tag is None else None
+                reading.add(DeliveryStatus(row["status"]), ref)
                 rows.append(row)
         if watch.tag is None:
             # Final rows are not asked for again: keep them. The first poll asks for all, and sets their order.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -12,15 +11,14 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_smspartner._campaign import (
     Event,
     Goal,
-    Poll,
     Rhythm,
     Verdict,
     Wait,
     Watch,
     counts_from_json,
 )
+from airflow_provider_smspartner._together import shared_polls
 from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError, SMSPartnerRequestError
-from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.models import MessageRef
 
 
@@ -91,26 +89,16 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
             goal=Goal(**self.goal),
             rhythm=Rhythm(**self.rhythm),
         )
-        await asyncio.sleep((self.next_poll_at - datetime.now(UTC)).total_seconds())
-        async with SMSPartnerHook(self.smspartner_conn_id) as hook:
+        due = self.next_poll_at
+        async with shared_polls(self.smspartner_conn_id) as polls:
             while True:
                 try:
-                    poll = await self._poll(hook, wait)
+                    with wait.read() as reading:
+                        await polls.read(reading, wait, due)
                 except (SMSPartnerCredentialsError, SMSPartnerRequestError) as error:
                     return Event(verdict=Verdict.REFUSED, code=error.code, http_status=error.http_status)
+                poll = wait.conclude(reading)
                 self.log.info("%s", poll)
                 if poll.verdict is not Verdict.WAIT:
                     return Event(verdict=poll.verdict, counts=poll.summary.counts if poll.summary else None)
-                await asyncio.sleep(poll.delay)
-
-    async def _poll(self, hook: SMSPartnerHook, wait: Wait) -> Poll:
-        watch = wait.watch
-        with wait.read() as reading:
-            rows = (
-                hook.aiter_multi_status(watch.messages)
-                if watch.tag is None
-                else hook.aiter_status_by_tag(watch.tag)
-            )
-            async for row in rows:
-                reading.add(row)
-        return wait.conclude(reading)
+                due = poll.next_at

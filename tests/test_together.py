@@ -1,0 +1,406 @@
+"""Waits that poll together: each is answered once, with its own rows, whatever happens to the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_smspartner._campaign import Goal, Reading, Rhythm, Wait, Watch
+from airflow_provider_smspartner._together import SharedPolls, shared_polls
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerCredentialsError,
+    SMSPartnerNotFoundError,
+    SMSPartnerRequestError,
+    SMSPartnerUnavailableError,
+)
+from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, MessageStatus
+from airflow_provider_smspartner.protocol import Call, TagPage
+from airflow_provider_smspartner.testing import SMSPartnerDouble
+
+STATUSES = list(DeliveryStatus)
+
+
+def ref(number: int) -> MessageRef:
+    return MessageRef(f"+336399{number:05}", number)
+
+
+def status_of(message_id: str) -> DeliveryStatus:
+    """Each message has a status of its own, so that a wait that gets another's rows is found out."""
+    return STATUSES[int(message_id) % len(STATUSES)]
+
+
+@dataclass
+class Vendor:
+    """
+    A client whose vendor answers at once, or after a moment, and fails as told.
+
+    :param failures: the error of each of the first calls, or None.
+    :param poison: messages that the vendor refuses to be asked about.
+    :param pages: each tag's pages.
+    """
+
+    failures: list[Exception | None] = field(default_factory=list)
+    poison: frozenset[str] = frozenset()
+    pages: dict[str, list[list[DeliveryStatus]]] = field(default_factory=dict)
+    asked: list[Any] = field(default_factory=list)
+    closed: bool = False
+
+    async def send(self, call: Call[Any]) -> Any:
+        number = len(self.asked)
+        request = call.request
+        if request.body is None:
+            self.asked.append((request.query["tag"], int(request.query.get("page", 1))))
+        else:
+            self.asked.append([str(pair["messageId"]) for pair in request.body["SMSStatut_List"]])
+        await asyncio.sleep(number % 3 / 1000)
+        if number < len(self.failures) and (failure := self.failures[number]):
+            raise failure
+        if request.body is None:
+            return self._page(request.query["tag"], int(request.query.get("page", 1)))
+        ids = [str(pair["messageId"]) for pair in request.body["SMSStatut_List"]]
+        if self.poison & set(ids):
+            raise SMSPartnerRequestError("refused", code=6)
+        return [
+            MessageStatus(phone_number=ref(int(i)).phone_number, message_id=i, status=status_of(i))
+            for i in ids
+        ]
+
+    async def send_in_order(self, calls: Iterator[Call[Any]]) -> AsyncGenerator[Any, None]:
+        for call in calls:
+            yield await self.send(call)
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def _page(self, tag: str, number: int) -> TagPage:
+        pages = self.pages[tag]
+        rows = tuple(
+            MessageStatus(phone_number=f"+33639{number:03}{row:04}", status=status)
+            for row, status in enumerate(pages[number - 1])
+        )
+        return TagPage(number, sum(map(len, pages)), rows)
+
+
+def polls_of(vendor: Vendor) -> SharedPolls:
+    async def open_client() -> Vendor:
+        return vendor
+
+    return SharedPolls(open_client)
+
+
+def wait_for(
+    *numbers: int, tag: str | None = None, settled_ratio: float = 1.0, timeout: float = 60.0
+) -> Wait:
+    now = datetime.now(UTC)
+    return Wait(
+        watch=Watch(tag=tag, messages=[ref(number) for number in numbers]),
+        goal=Goal(
+            settled_ratio=settled_ratio,
+            expected_total=None,
+            started_at=now,
+            deadline=now + timedelta(seconds=timeout),
+            not_found_until=now,
+        ),
+        rhythm=Rhythm(poke_interval=1.0, exponential_backoff=False, max_wait=None, seed=""),
+    )
+
+
+async def poll(polls: SharedPolls, wait: Wait, due_in: float = 0.0) -> Reading:
+    with wait.read() as reading:
+        await polls.read(reading, wait, datetime.now(UTC) + timedelta(seconds=due_in))
+    return reading
+
+
+def run(vendor: Vendor, work: Callable[[SharedPolls], Any]) -> Any:
+    async def main() -> Any:
+        polls = polls_of(vendor)
+        try:
+            return await asyncio.wait_for(work(polls), timeout=20)
+        finally:
+            await polls.close()
+
+    return asyncio.run(main())
+
+
+def counts_of(reading: Reading) -> Counter[DeliveryStatus]:
+    assert reading.summary is not None
+    return Counter(reading.summary.counts)
+
+
+FAILURES = st.sampled_from(
+    [
+        None,
+        None,
+        SMSPartnerUnavailableError("x"),
+        SMSPartnerRequestError("x", code=50),
+        SMSPartnerNotFoundError("x", code=4),
+        SMSPartnerCredentialsError("x", code=10),
+        RuntimeError("x"),
+    ]
+)
+WAITS = st.lists(
+    st.tuples(
+        st.lists(st.integers(0, 1500), min_size=1, max_size=30, unique=True),
+        st.sampled_from([0.0, 0.0, 0.01, 0.08]),
+        st.sampled_from([None, None, None, 0.0, 0.03, 0.06]),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    waits=WAITS,
+    failures=st.lists(FAILURES, max_size=8),
+    poison=st.frozensets(st.integers(0, 1500), max_size=3),
+)
+def test_every_wait_is_answered_once_with_its_own_rows(
+    waits: list[tuple[list[int], float, float | None]],
+    failures: list[Exception | None],
+    poison: frozenset[int],
+) -> None:
+    vendor = Vendor(failures=failures, poison=frozenset(map(str, poison)))
+
+    async def one(polls: SharedPolls, numbers: list[int], due_in: float, cancel_in: float | None) -> Reading:
+        task = asyncio.ensure_future(poll(polls, wait_for(*numbers), due_in))
+        if cancel_in is not None:
+            asyncio.get_running_loop().call_later(cancel_in, task.cancel)
+        return await task
+
+    async def all_of_them(polls: SharedPolls) -> list[Any]:
+        return await asyncio.gather(*(one(polls, *wait) for wait in waits), return_exceptions=True)
+
+    for (numbers, _, cancel_in), outcome in zip(waits, run(vendor, all_of_them), strict=True):
+        if isinstance(outcome, asyncio.CancelledError):
+            assert cancel_in is not None
+        elif isinstance(outcome, SMSPartnerRequestError) and not any(failures):
+            assert poison & set(numbers)
+        elif isinstance(outcome, Exception) or outcome.trouble is not None:
+            assert any(failures)
+        elif outcome.summary.counts.get(DeliveryStatus.NOT_FOUND) == len(numbers) and any(failures):
+            pass  # an answer of "not found" to a whole call
+        else:
+            assert counts_of(outcome) == Counter(status_of(str(number)) for number in numbers)
+
+
+def test_a_thousand_waits_of_one_message_cost_two_calls() -> None:
+    vendor = Vendor()
+
+    run(vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(n)) for n in range(1000))))
+
+    assert sorted(map(len, vendor.asked)) == [500, 500]
+
+
+def test_waits_out_of_step_come_into_step_and_stay_there() -> None:
+    vendor = Vendor()
+
+    async def keep_polling(polls: SharedPolls, number: int) -> None:
+        due_in = 0.4 * number / 100
+        for _ in range(5):
+            await poll(polls, wait_for(number), due_in)
+            due_in = 0.4
+
+    run(vendor, lambda polls: asyncio.gather(*(keep_polling(polls, n) for n in range(100))))
+
+    # 100 waits, 5 polls each, alone: 500 calls.
+    assert len(vendor.asked) <= 20
+
+
+def test_a_message_of_several_waits_is_asked_for_once() -> None:
+    vendor = Vendor()
+
+    first, second = run(
+        vendor, lambda polls: asyncio.gather(poll(polls, wait_for(1, 2)), poll(polls, wait_for(2, 3)))
+    )
+
+    assert sorted(vendor.asked[0]) == ["1", "2", "3"]
+    assert counts_of(first) == Counter(map(status_of, "12"))
+    assert counts_of(second) == Counter(map(status_of, "23"))
+
+
+def test_a_wait_joins_once_half_its_time_has_passed_and_not_before() -> None:
+    vendor = Vendor()
+
+    async def main(polls: SharedPolls) -> None:
+        early, late = (
+            asyncio.ensure_future(poll(polls, wait_for(n), due)) for n, due in ((1, 0.3), (2, 5.0))
+        )
+        await poll(polls, wait_for(3), 0.2)
+        await early
+        assert not late.done()
+        late.cancel()
+
+    run(vendor, main)
+
+    assert sorted(vendor.asked[0]) == ["1", "3"]
+    assert len(vendor.asked) == 1
+
+
+def test_what_the_vendor_refuses_of_one_wait_is_no_trouble_of_the_others() -> None:
+    vendor = Vendor(poison=frozenset({"7"}))
+
+    outcomes = run(
+        vendor,
+        lambda polls: asyncio.gather(*(poll(polls, wait_for(n)) for n in range(20)), return_exceptions=True),
+    )
+
+    assert isinstance(outcomes.pop(7), SMSPartnerRequestError)
+    assert [isinstance(outcome, Reading) for outcome in outcomes] == [True] * 19
+
+
+def test_a_failed_call_is_passing_trouble_of_each() -> None:
+    vendor = Vendor(failures=[SMSPartnerUnavailableError("down")])
+
+    readings = run(vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(n)) for n in range(3))))
+
+    troubles = [reading.trouble for reading in readings]
+    assert [str(trouble) for trouble in troubles] == ["down"] * 3
+    assert len({id(trouble) for trouble in troubles}) == 3
+
+
+def test_refused_credentials_are_everybodys() -> None:
+    vendor = Vendor(failures=[SMSPartnerCredentialsError("no", code=10)])
+
+    outcomes = run(
+        vendor,
+        lambda polls: asyncio.gather(*(poll(polls, wait_for(n)) for n in range(3)), return_exceptions=True),
+    )
+
+    assert [(type(outcome), outcome.code) for outcome in outcomes] == [(SMSPartnerCredentialsError, 10)] * 3
+    assert len(vendor.asked) == 1
+
+
+def test_a_client_that_cannot_be_opened_fails_all_and_hangs_none() -> None:
+    async def main() -> list[Any]:
+        async def open_client() -> Any:
+            raise ValueError("no certificates")
+
+        polls = SharedPolls(open_client)
+        return await asyncio.gather(*(poll(polls, wait_for(n)) for n in range(3)), return_exceptions=True)
+
+    assert [str(outcome) for outcome in asyncio.run(main())] == ["no certificates"] * 3
+
+
+def test_a_long_list_is_asked_for_by_itself() -> None:
+    vendor = Vendor()
+
+    long, short = run(
+        vendor, lambda polls: asyncio.gather(poll(polls, wait_for(*range(1200))), poll(polls, wait_for(5000)))
+    )
+
+    assert sorted(map(len, vendor.asked)) == [1, 200, 500, 500]
+    assert counts_of(long).total() == 1200
+    assert counts_of(short).total() == 1
+
+
+W, D = DeliveryStatus.WAITING, DeliveryStatus.DELIVERED
+
+
+def test_waits_for_one_tag_share_one_reading() -> None:
+    vendor = Vendor(pages={"spring": [[D, D], [D]]})
+
+    readings = run(
+        vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(tag="spring")) for _ in range(50)))
+    )
+
+    assert vendor.asked == [("spring", 1), ("spring", 2)]
+    assert [counts_of(reading) for reading in readings] == [Counter({D: 3})] * 50
+
+
+def test_a_tag_is_read_only_as_far_as_its_verdict_needs() -> None:
+    pages = {"spring": [[D, D], [D, W], [W, D]]}
+    vendor = Vendor(pages=pages)
+
+    async def main(polls: SharedPolls) -> list[Reading]:
+        first = await poll(polls, wait_for(tag="spring"))
+        second = await poll(polls, wait_for(tag="spring"))
+        pages["spring"][1] = [D, D]
+        third = await poll(polls, wait_for(tag="spring"))
+        pages["spring"][2] = [D, D]
+        return [first, second, third, await poll(polls, wait_for(tag="spring"))]
+
+    first, second, third, last = run(vendor, main)
+
+    pages_asked = [page for _, page in vendor.asked]
+    assert pages_asked == [1, 2, 2, 2, 1, 2, 3, 1, 2, 3]
+    assert (first.waiting_on_page, second.waiting_on_page) == (2, 2)
+    assert counts_of(third) == Counter({D: 5, W: 1})
+    assert counts_of(last) == Counter({D: 6})
+
+
+def test_a_ratio_or_a_passed_deadline_needs_the_whole_tag() -> None:
+    vendor = Vendor(pages={"spring": [[W], [D]]})
+
+    async def main(polls: SharedPolls) -> list[Reading]:
+        return [
+            await poll(polls, wait_for(tag="spring", settled_ratio=0.5)),
+            await poll(polls, wait_for(tag="spring", timeout=-1)),
+        ]
+
+    for reading in run(vendor, main):
+        assert counts_of(reading) == Counter({D: 1, W: 1})
+
+
+def test_a_tag_of_one_page_is_always_counted() -> None:
+    vendor = Vendor(pages={"spring": [[W, D]]})
+
+    reading = run(vendor, lambda polls: poll(polls, wait_for(tag="spring")))
+
+    assert counts_of(reading) == Counter({D: 1, W: 1})
+
+
+def test_waits_share_on_one_connection_as_it_was_found_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    with SMSPartnerDouble(api_key="old") as double:
+
+        def connection(conn_id: str, **extra: Any) -> None:
+            for name, value in double.connection_env(conn_id, requests_per_minute=0, **extra).items():
+                monkeypatch.setenv(name, value)
+
+        connection("one")
+        connection("other")
+
+        async def main() -> None:
+            async with (
+                shared_polls("one") as first,
+                shared_polls("one") as same,
+                shared_polls("other") as other,
+            ):
+                assert first is same
+                assert first is not other
+                connection("one", timeout=3)
+                async with shared_polls("one") as changed:
+                    assert changed is not first
+            async with shared_polls("other") as again:
+                assert again is not other
+
+        asyncio.run(main())
+
+
+def test_one_connection_keeps_to_its_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    with SMSPartnerDouble(api_key="key", latency=0.02) as double:
+        for name, value in double.connection_env("one", requests_per_minute=0, max_connections=2).items():
+            monkeypatch.setenv(name, value)
+        for number in range(3000):
+            double.add_message(*map(str, ref(number)), "Delivered")
+
+        async def one(number: int) -> Reading:
+            async with shared_polls("one") as polls:
+                return await poll(polls, wait_for(number))
+
+        async def main() -> list[Reading]:
+            return await asyncio.gather(*(one(number) for number in range(3000)))
+
+        readings = asyncio.run(main())
+
+    assert [counts_of(reading) for reading in readings] == [Counter({D: 1})] * 3000
+    assert double.max_in_flight == 2
+    assert len({request.peer_port for request in double.requests}) == 2
