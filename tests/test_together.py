@@ -200,6 +200,16 @@ def test_a_thousand_waits_of_one_message_cost_two_calls() -> None:
     assert sorted(map(len, vendor.asked)) == [500, 500]
 
 
+def test_a_wait_whose_messages_are_in_two_calls_is_answered_by_both() -> None:
+    vendor = Vendor()
+    lists = [range(start, start + 300) for start in (0, 300, 600)]
+
+    readings = run(vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(*each)) for each in lists)))
+
+    assert sorted(map(len, vendor.asked)) == [400, 500]
+    assert [counts_of(reading).total() for reading in readings] == [300] * 3
+
+
 def test_waits_out_of_step_come_into_step_and_stay_there() -> None:
     vendor = Vendor()
 
