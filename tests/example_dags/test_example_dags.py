@@ -37,7 +37,8 @@ def test_campaign_by_tag(playground: SMSPartnerDouble, capfd: pytest.CaptureFixt
 
 
 def test_campaign_by_tag_fails_where_too_little_is_delivered(playground: SMSPartnerDouble) -> None:
-    playground.add_campaign("autumn", size=10, outcomes={"Delivered": 0.5, "Not delivered": 0.5})
+    half = {"Delivered": 0.5, "Not delivered": 0.5}
+    playground.add_campaign("autumn", size=10, settle_seconds=0, outcomes=half)
 
     run = run_dag("smspartner_campaign_by_tag", conf={"tag": "autumn"})
 

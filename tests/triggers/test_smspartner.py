@@ -112,10 +112,10 @@ def test_passing_trouble_does_not_end_the_wait(
     for name, value in double.connection_env(requests_per_minute=0, max_attempts=1).items():
         monkeypatch.setenv(name, value)
     add(double, ["Delivered"])
-    double.misbehave(fault, times=25)
+    double.misbehave(fault, times=12)
 
     assert fire(stored(trigger()))["verdict"] == "done"
-    assert len(double.requests) == 26
+    assert len(double.requests) == 13
 
 
 def test_trouble_to_the_end_times_out_without_counts(double: SMSPartnerDouble) -> None:
@@ -154,7 +154,7 @@ def test_waits_for_its_next_poll_and_no_longer_once_that_has_passed(double: SMSP
 
 
 def test_waits_of_many_triggers_pass_on_one_event_loop(double: SMSPartnerDouble) -> None:
-    double.add_message(*MESSAGES[0], *["Waiting"] * 100, "Delivered", tag=TAG)
+    double.add_message(*MESSAGES[0], *["Waiting"] * 40, "Delivered", tag=TAG)
 
     async def all_of_them() -> list[Any]:
         return await asyncio.gather(*(anext(trigger().run()) for _ in range(20)))
