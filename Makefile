@@ -48,7 +48,7 @@ constraints: $(UV) ## Pin the newest versions that fit, for every Airflow tested
 	echo "apache-airflow==$(AIRFLOW)" | $(COMPILE) --group dev --output-file $(PINS)
 	echo "apache-airflow==$(AIRFLOW_OLDEST)" | $(COMPILE) --group test --output-file $(PINS_OLDEST)
 
-COMPILE = $(UV) pip compile pyproject.toml - --universal --python-version 3.11 --extra testing \
+COMPILE = $(UV) pip compile pyproject.toml - --universal --python-version 3.11 --extra testing --extra parquet \
 	--no-annotate --no-header --upgrade --quiet
 
 clean: ## Remove environments, Airflow's homes and everything built
@@ -62,10 +62,10 @@ $(UV): constraints/tools.txt
 INSTALL = $(UV) pip install --quiet --build-constraints $(PINS)
 
 .venv/.ready: $(UV) pyproject.toml $(PINS)
-	$(INSTALL) --python $(PY) --constraint $(PINS) --group dev --editable '.[testing]'
+	$(INSTALL) --python $(PY) --constraint $(PINS) --group dev --editable '.[testing,parquet]'
 	@touch $@
 
 .venv-2.11/.ready: $(UV) pyproject.toml $(PINS_OLDEST)
 	$(UV) venv --quiet --allow-existing --python $(PY) .venv-2.11
-	$(INSTALL) --python .venv-2.11/bin/python --constraint $(PINS_OLDEST) --group test --editable '.[testing]'
+	$(INSTALL) --python .venv-2.11/bin/python --constraint $(PINS_OLDEST) --group test --editable '.[testing,parquet]'
 	@touch $@

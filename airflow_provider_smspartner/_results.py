@@ -1,25 +1,116 @@
-"""What a finished campaign leaves behind beside its rows: the summary in XCom."""
+"""How results leave a task: rows into XCom or into a file, and their summary into XCom."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_smspartner.models import DeliveryStatus, StatusRow, StatusSummary
+from airflow_provider_smspartner.exceptions import SMSPartnerError
+from airflow_provider_smspartner.models import (
+    DeliveryStatus,
+    MessageRef,
+    StatusRow,
+    StatusSummary,
+    check_rows,
+    read_messages,
+)
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
+    from airflow_provider_smspartner._landing.output import Output
 
-def publish(operator: BaseOperator, context: Context, rows: list[StatusRow]) -> StatusSummary:
+MAX_XCOM_ROWS = 10_000
+"""An XCom is for kilobytes: these rows are about two megabytes."""
+
+
+class Results:
     """
-    Push the summary of rows to XCom, and warn of statuses that this version does not know.
+    The rows of a task, counted on their way into a list or a file.
+
+    :param output: the file, or None for a list.
+    :param max_rows: more rows in a list are an error; None for any number.
+    """
+
+    def __init__(self, output: Output | None, max_rows: int | None) -> None:
+        self._output = output
+        self._max_rows = max_rows
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def summary(self) -> StatusSummary:
+        """Count the rows by status."""
+        counts = {DeliveryStatus(status): count for status, count in self._counts.items()}
+        return StatusSummary(counts=counts, checked_at=datetime.now(UTC))
+
+    def take(self, rows: Iterable[StatusRow]) -> Any:
+        """
+        Take all rows, and give what XCom shall hold of them: themselves, or where they are.
+
+        :param rows: read once.
+        """
+        try:
+            if self._output is None:
+                return list(self.counted(rows))
+            return self._output.write(self.counted(rows))
+        except SMSPartnerError as error:
+            error.note_rows(self._counts.total())
+            raise
+
+    def counted(self, rows: Iterable[StatusRow]) -> Iterator[StatusRow]:
+        """Pass rows on, and count them."""
+        for row in rows:
+            self._counts[row["status"]] += 1
+            if self._output is None:
+                check_rows(self._counts.total(), self._max_rows)
+            yield row
+
+
+def output_of(operator: Any) -> Output | None:
+    """
+    Find out where an operator's rows shall land, and make sure that they can.
+
+    :param operator: has `output_path` and `output_conn_id`, rendered.
+    :raises ValueError: if the path's ending is unknown.
+    :raises ImportError: if its format needs an extra that is not installed.
+    :raises OSError: if no file can be written there.
+    """
+    if operator.output_path is None:
+        return None
+    from airflow_provider_smspartner._landing.output import Output
+
+    output = Output.of(operator.output_path, operator.output_conn_id)
+    output.check()
+    return output
+
+
+def messages_of(messages: object) -> Iterator[MessageRef]:
+    """
+    Read an operator's messages: a list, or the path of a file, which is read as a stream.
+
+    :param messages: as given to the operator, rendered.
+    :raises ValueError: if they are neither, or names the position and the fault of a bad message.
+    """
+    from airflow_provider_smspartner._landing.source import MessageSource, names_a_file
+
+    return iter(MessageSource.of(messages)) if names_a_file(messages) else read_messages(messages)
+
+
+def max_rows_of(operator: Any) -> int | None:
+    """Tell how many rows an operator may give: None where they do not go into XCom."""
+    return operator.max_xcom_rows if operator.do_xcom_push and operator.output_path is None else None
+
+
+def publish(operator: BaseOperator, context: Context, summary: StatusSummary) -> None:
+    """
+    Push a summary to XCom, and warn of statuses that this version does not know.
 
     :param operator: whose results they are.
     :param context: the task's context.
-    :param rows: all rows of the campaign.
+    :param summary: of all rows of the campaign.
     """
-    summary = StatusSummary.of(rows, checked_at=datetime.now(UTC))
     if unknown := summary.counts.get(DeliveryStatus.UNKNOWN):
         operator.log.warning(
             "%d messages have a status that this version does not know; they count as having left Waiting, and "
@@ -28,4 +119,3 @@ def publish(operator: BaseOperator, context: Context, rows: list[StatusRow]) -> 
         )
     if operator.do_xcom_push:
         context["ti"].xcom_push(key="summary", value=summary.as_dict())
-    return summary

@@ -35,6 +35,14 @@ class SMSPartnerError(AirflowException):
         self.code = code
         self.http_status = http_status
 
+    def note_rows(self, count: int) -> None:
+        """
+        Say in a note how many rows were read before the error.
+
+        :param count: rows that whoever asked does not get.
+        """
+        self.add_note(f"{count} rows had been read before this error; they are not returned.")
+
 
 class SMSPartnerCredentialsError(SMSPartnerError, AirflowFailException):
     """The API key is missing or wrong, or the account or the address is refused."""

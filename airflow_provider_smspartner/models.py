@@ -249,6 +249,21 @@ class StatusSummary:
         }
 
 
+def check_rows(count: int, max_rows: int | None) -> None:
+    """
+    Refuse more rows than XCom is meant for.
+
+    :param count: rows that there are, or are known so far.
+    :param max_rows: the most that there may be, or None.
+    :raises ValueError: says what to do.
+    """
+    if max_rows is not None and count > max_rows:
+        raise ValueError(
+            f"{count} rows are more than `max_xcom_rows`, {max_rows}: let them land in a file with `output_path`, or "
+            f"raise the limit if your XCom can hold them."
+        )
+
+
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _FRENCH_MOBILE = re.compile(r"0[67][0-9]{8}")
 _SEPARATORS = str.maketrans("", "", " .-\u00a0\u202f")

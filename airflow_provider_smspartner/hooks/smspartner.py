@@ -14,7 +14,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_smspartner import _connection, protocol
 from airflow_provider_smspartner._connection import Settings
 from airflow_provider_smspartner.exceptions import SMSPartnerError
-from airflow_provider_smspartner.models import MessageStatus, StatusRow
+from airflow_provider_smspartner.models import MessageStatus, StatusRow, check_rows
 from airflow_provider_smspartner.protocol import Call
 
 if TYPE_CHECKING:
@@ -103,26 +103,28 @@ class SMSPartnerHook(BaseHook):
             await client.close()
         self.close()
 
-    def iter_status_by_tag(self, tag: str) -> Iterator[StatusRow]:
+    def iter_status_by_tag(self, tag: str, *, max_rows: int | None = None) -> Iterator[StatusRow]:
         """
         Give the statuses of a tag's messages lazily, a page held at a time.
 
         :param tag: 1 to 20 characters without white space; upper case is passed on with a warning.
-        :raises ValueError: if the tag is not one, before anything is sent.
+        :param max_rows: more rows than that are an error, as soon as the first page tells; None for any number.
+        :raises ValueError: if the tag is not one, before anything is sent; if there are more than `max_rows`.
         :raises SMSPartnerNotFoundError: if no message has this tag, or not yet.
         :raises SMSPartnerIncompleteError: if the pages end before the rows that the vendor announced.
         :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
 
         .. seealso:: https://www.docpartner.dev/en/api/sms-partner/status-and-statistics/status-by-tag
         """
-        return self._iter_status_by_tag(self._checked(tag))
+        return self._iter_status_by_tag(self._checked(tag), max_rows)
 
-    def _iter_status_by_tag(self, tag: str) -> Iterator[StatusRow]:
+    def _iter_status_by_tag(self, tag: str, max_rows: int | None) -> Iterator[StatusRow]:
         pages = protocol.status_by_tag(tag)
         call = next(pages)
         client = self._blocking_client()
         while True:
             page = client.send(call)
+            check_rows(page.total, max_rows)
             following = protocol.following(pages, page)
             yield from (status.as_row() for status in page.rows)
             if following is None:
@@ -256,7 +258,7 @@ def _collect(rows: Iterator[StatusRow]) -> list[StatusRow]:
     try:
         collected.extend(rows)
     except SMSPartnerError as error:
-        error.add_note(_lost(len(collected)))
+        error.note_rows(len(collected))
         raise
     return collected
 
@@ -267,10 +269,6 @@ async def _acollect(rows: AsyncIterator[StatusRow]) -> list[StatusRow]:
         async for row in rows:
             collected.append(row)  # noqa: PERF401 - a comprehension would lose the rows that an error has to count
     except SMSPartnerError as error:
-        error.add_note(_lost(len(collected)))
+        error.note_rows(len(collected))
         raise
     return collected
-
-
-def _lost(rows: int) -> str:
-    return f"{rows} rows had been read before this error; they are not returned."

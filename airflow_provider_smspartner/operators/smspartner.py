@@ -2,46 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_smspartner._campaign import progress
-from airflow_provider_smspartner._results import publish
+from airflow_provider_smspartner._results import (
+    MAX_XCOM_ROWS,
+    Results,
+    max_rows_of,
+    messages_of,
+    output_of,
+    publish,
+)
 from airflow_provider_smspartner.exceptions import SMSPartnerNotFoundError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
-from airflow_provider_smspartner.models import StatusRow
+from airflow_provider_smspartner.models import MessageRef, StatusRow, check_rows
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
 class _StatusOperator(BaseOperator):
-    """What the operators share: they fetch rows, push them, and push their summary."""
+    """What the operators share: they fetch rows, push them or let them land in a file, and push their summary."""
 
-    template_fields: Sequence[str] = ("smspartner_conn_id",)
+    template_fields: Sequence[str] = ("output_path", "output_conn_id", "smspartner_conn_id")
     operator_extra_links = (SMSPartnerAccountLink(),)
     ui_color = "#d7efe3"
 
-    def __init__(self, *, smspartner_conn_id: str = SMSPartnerHook.default_conn_name, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        output_path: str | None = None,
+        output_conn_id: str | None = None,
+        max_xcom_rows: int = MAX_XCOM_ROWS,
+        smspartner_conn_id: str = SMSPartnerHook.default_conn_name,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
+        self.output_path = output_path
+        self.output_conn_id = output_conn_id
+        self.max_xcom_rows = max_xcom_rows
         self.smspartner_conn_id = smspartner_conn_id
 
-    def execute(self, context: Context) -> list[StatusRow]:
+    def execute(self, context: Context) -> Any:
         """
         Fetch the rows.
 
         :param context: the task's context.
         """
+        results = Results(output_of(self), max_rows_of(self))
         with SMSPartnerHook(self.smspartner_conn_id) as hook:
-            rows = self._fetch(hook)
-        summary = publish(self, context, rows)
+            result = results.take(self._fetch(hook))
+        summary = results.summary
+        publish(self, context, summary)
         self.log.info("Fetched %d rows: %s.", summary.total, progress(summary))
-        return rows
+        return result
 
-    def _fetch(self, hook: SMSPartnerHook) -> list[StatusRow]:
+    def _fetch(self, hook: SMSPartnerHook) -> Iterator[StatusRow]:
         raise NotImplementedError
 
 
@@ -53,6 +73,11 @@ class SMSPartnerStatusByTagOperator(_StatusOperator):
 
     :param tag: the campaign's tag, 1 to 20 characters without white space. (templated)
     :param allow_empty: give no rows for a tag that the vendor does not know, instead of failing.
+    :param output_path: let the rows land in this file instead of XCom: a path or URI that Airflow's
+        ObjectStoragePath takes, ending in ``.ndjson``, ``.csv`` (each also ``.gz``) or ``.parquet``. XCom
+        ``return_value`` is then ``{"path": …, "rows": n, "format": …}``. (templated)
+    :param output_conn_id: the Airflow connection of that storage, if it is not in the URI. (templated)
+    :param max_xcom_rows: more rows than that without `output_path` are an error.
     :param smspartner_conn_id: the Airflow connection that holds the API key. (templated)
     :raises SMSPartnerNotFoundError: if no message has this tag, unless `allow_empty`.
     :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
@@ -67,13 +92,12 @@ class SMSPartnerStatusByTagOperator(_StatusOperator):
         self.tag = tag
         self.allow_empty = allow_empty
 
-    def _fetch(self, hook: SMSPartnerHook) -> list[StatusRow]:
+    def _fetch(self, hook: SMSPartnerHook) -> Iterator[StatusRow]:
         try:
-            return hook.get_status_by_tag(self.tag)
+            yield from hook.iter_status_by_tag(self.tag, max_rows=max_rows_of(self))
         except SMSPartnerNotFoundError:
-            if self.allow_empty:
-                return []
-            raise
+            if not self.allow_empty:
+                raise
 
 
 class SMSPartnerMultiStatusOperator(_StatusOperator):
@@ -84,7 +108,13 @@ class SMSPartnerMultiStatusOperator(_StatusOperator):
     that is named again is asked for once and has one row.
 
     :param messages: each a ``(phone_number, message_id)`` pair or a mapping with both; a list, or the output of
-        an upstream task. (templated)
+        an upstream task; or the path of an NDJSON, CSV or Parquet file with those two columns, which is read as
+        a stream. (templated)
+    :param output_path: let the rows land in this file instead of XCom: a path or URI that Airflow's
+        ObjectStoragePath takes, ending in ``.ndjson``, ``.csv`` (each also ``.gz``) or ``.parquet``. XCom
+        ``return_value`` is then ``{"path": …, "rows": n, "format": …}``. (templated)
+    :param output_conn_id: the Airflow connection of that storage, if it is not in the URI. (templated)
+    :param max_xcom_rows: more rows than that without `output_path` are an error.
     :param smspartner_conn_id: the Airflow connection that holds the API key. (templated)
     :raises ValueError: if a message is none, before anything is sent.
     :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
@@ -99,5 +129,9 @@ class SMSPartnerMultiStatusOperator(_StatusOperator):
         super().__init__(**kwargs)
         self.messages = messages
 
-    def _fetch(self, hook: SMSPartnerHook) -> list[StatusRow]:
-        return hook.get_multi_status(self.messages)
+    def _fetch(self, hook: SMSPartnerHook) -> Iterator[StatusRow]:
+        messages: Iterable[MessageRef] = messages_of(self.messages)
+        if not isinstance(self.messages, str):
+            messages = list(dict.fromkeys(messages))
+            check_rows(len(messages), max_rows_of(self))
+        return hook.iter_multi_status(messages)

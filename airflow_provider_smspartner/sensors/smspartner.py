@@ -23,6 +23,7 @@ from airflow_provider_smspartner._campaign import (
     Event,
     Goal,
     Poll,
+    Reading,
     Rhythm,
     Verdict,
     Wait,
@@ -30,7 +31,7 @@ from airflow_provider_smspartner._campaign import (
     counts_to_json,
     progress,
 )
-from airflow_provider_smspartner._results import publish
+from airflow_provider_smspartner._results import MAX_XCOM_ROWS, max_rows_of, messages_of, output_of, publish
 from airflow_provider_smspartner.exceptions import SMSPartnerDeliveryRateError, SMSPartnerNotFoundError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
@@ -39,12 +40,14 @@ from airflow_provider_smspartner.models import (
     MessageRef,
     StatusRow,
     StatusSummary,
-    read_messages,
+    check_rows,
 )
 from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_smspartner._landing.output import Output
 
 # How much later than the trigger's own deadline Airflow may end a deferral: a last poll with all its tries.
 _SAFETY_MARGIN = timedelta(minutes=15)
@@ -65,7 +68,8 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
     XCom ``return_value`` is the list of rows, XCom ``summary`` their summary, as the operators push them.
 
     :param tag: the campaign's tag, 1 to 20 characters without white space. (templated)
-    :param messages: the campaign's messages, each a ``(phone_number, message_id)`` pair or a mapping with both.
+    :param messages: the campaign's messages, each a ``(phone_number, message_id)`` pair or a mapping with both, or
+        the path of an NDJSON, CSV or Parquet file with those two columns; the wait holds the list in memory.
         Exactly one of `tag` and `messages` is given. (templated)
     :param expected_total: rows that must be known before the campaign can be done: a tag can be read while its
         messages are still being sent. (templated)
@@ -74,6 +78,11 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         waited for.
     :param min_delivery_rate: least share of delivered rows, 0 to 1; a lower one fails the task without retry,
         after the results were pushed.
+    :param output_path: let the rows land in this file instead of XCom: a path or URI that Airflow's
+        ObjectStoragePath takes, ending in ``.ndjson``, ``.csv`` (each also ``.gz``) or ``.parquet``. XCom
+        ``return_value`` is then ``{"path": …, "rows": n, "format": …}``. (templated)
+    :param output_conn_id: the Airflow connection of that storage, if it is not in the URI. (templated)
+    :param max_xcom_rows: more rows than that without `output_path` are an error.
     :param smspartner_conn_id: the Airflow connection that holds the API key. (templated)
     :param deferrable: wait in the triggerer instead of in a worker.
     :raises AirflowSensorTimeout: if it is not done within `timeout`.
@@ -87,7 +96,14 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
     .. seealso:: https://www.docpartner.dev/en/api/sms-partner/status-and-statistics/status-by-tag
     """
 
-    template_fields: Sequence[str] = ("tag", "messages", "expected_total", "smspartner_conn_id")
+    template_fields: Sequence[str] = (
+        "tag",
+        "messages",
+        "expected_total",
+        "output_path",
+        "output_conn_id",
+        "smspartner_conn_id",
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json"}
     operator_extra_links = (SMSPartnerAccountLink(),)
     ui_color = "#d7efe3"
@@ -101,6 +117,9 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         settled_ratio: float = 1.0,
         not_found_grace: timedelta = timedelta(minutes=10),
         min_delivery_rate: float | None = None,
+        output_path: str | None = None,
+        output_conn_id: str | None = None,
+        max_xcom_rows: int = MAX_XCOM_ROWS,
         smspartner_conn_id: str = SMSPartnerHook.default_conn_name,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
@@ -120,6 +139,9 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         self.settled_ratio = settled_ratio
         self.not_found_grace = not_found_grace
         self.min_delivery_rate = min_delivery_rate
+        self.output_path = output_path
+        self.output_conn_id = output_conn_id
+        self.max_xcom_rows = max_xcom_rows
         self.smspartner_conn_id = smspartner_conn_id
         self.deferrable = deferrable
         self._hook: SMSPartnerHook | None = None
@@ -127,6 +149,8 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         self._wait: Wait | None = None
         self._rows: dict[MessageRef, StatusRow] = {}
         self._delay: float | None = None
+        self._output: Output | None = None
+        self._resumed = False
 
     def execute(self, context: Context) -> Any:
         """Wait for the campaign."""
@@ -148,6 +172,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         began = datetime.fromisoformat(started_at) if started_at else context["ti"].start_date
         with self._waiting_since(began or datetime.now(UTC)):
             self._end_unless_done(Event.read(event))
+            self._resumed = True
             # The rows are read and judged anew: what has changed since the event counts.
             return self._poll_or_defer(context)
 
@@ -159,15 +184,20 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         """
         self._delay = None
         if self._wait is None:
+            self._output = output_of(self)
             self._wait = self._new_wait(self._began or self._first_poll_at(context))
-        poll, rows = self._poll(self._wait)
+        # After the trigger has seen it done, what the file needs is a reading anyway.
+        poll, result = (self._land if self._output and self._resumed else self._poll)(self._wait)
+        if poll.verdict is Verdict.DONE and self._output and not self._resumed:
+            poll, result = self._land(self._wait)
         self._delay = poll.delay
         self.log.info("%s", poll)
         if poll.verdict is Verdict.WAIT:
+            self._resumed = False
             return False
-        if poll.verdict is not Verdict.DONE:
+        if poll.verdict is not Verdict.DONE or poll.summary is None:
             self._fail(poll.verdict, poll.report)
-        return PokeReturnValue(True, self._deliver(context, rows))
+        return PokeReturnValue(True, self._deliver(context, result, poll.summary))
 
     def _get_next_poke_interval(
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
@@ -178,36 +208,53 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         elapsed = run_duration()
         return self._rhythm(str(started_at)).delay(elapsed, remaining=self.timeout - elapsed)
 
-    def _poll(self, wait: Wait) -> tuple[Poll, list[StatusRow]]:
-        hook = self._hook or SMSPartnerHook(self.smspartner_conn_id)
-        watch = wait.watch
+    def _poll(self, wait: Wait) -> tuple[Poll, Any]:
+        """Ask for what is still unsettled; give the rows, unless they are to land in a file."""
         rows: list[StatusRow] = []
         with wait.read() as reading:
-            for row in (
-                hook.iter_multi_status(watch.messages)
-                if watch.tag is None
-                else hook.iter_status_by_tag(watch.tag)
-            ):
-                ref = MessageRef(row["phone_number"], row["message_id"]) if watch.tag is None else None
-                reading.add(DeliveryStatus(row["status"]), ref)
-                rows.append(row)
-        if watch.tag is None:
+            polled = self._read(wait.watch, reading)
+            # What is to land in a file is only counted here.
+            rows.extend(row for row in polled if self._output is None)
+        if wait.watch.tag is None:
             # Final rows are not asked for again: keep them. The first poll asks for all, and sets their order.
-            self._rows |= {MessageRef(row["phone_number"], row["message_id"]): row for row in rows}
+            self._rows |= {_ref_of(row): row for row in rows}
             rows = list(self._rows.values())
         return wait.conclude(reading), rows
 
-    def _deliver(self, context: Context, rows: list[StatusRow]) -> list[StatusRow]:
-        summary = publish(self, context, rows)
+    def _land(self, wait: Wait) -> tuple[Poll, Any]:
+        """Read all rows anew into the file, and publish it if the campaign is still done."""
+        output = self._output
+        if output is None:
+            raise TypeError("there is no file to land in")
+        wait = self._new_wait(wait.goal.started_at)
+        with output.open() as sink:
+            with wait.read() as reading:
+                sink.write(self._read(wait.watch, reading))
+            poll = wait.conclude(reading)
+            return poll, sink.commit() if poll.verdict is Verdict.DONE else None
+
+    def _read(self, watch: Watch, reading: Reading) -> Iterator[StatusRow]:
+        hook = self._hook or SMSPartnerHook(self.smspartner_conn_id)
+        if watch.tag is not None:
+            for row in hook.iter_status_by_tag(watch.tag, max_rows=max_rows_of(self)):
+                reading.add(DeliveryStatus(row["status"]))
+                yield row
+            return
+        for row in hook.iter_multi_status(watch.messages):
+            reading.add(DeliveryStatus(row["status"]), _ref_of(row))
+            yield row
+
+    def _deliver(self, context: Context, result: Any, summary: StatusSummary) -> Any:
+        publish(self, context, summary)
         rate, least = summary.delivery_rate, self.min_delivery_rate
         if least is not None and rate is not None and rate < least:
             if self.do_xcom_push:
                 # Airflow pushes what execute returns, but this one will not return.
-                context["ti"].xcom_push(key="return_value", value=rows)
+                context["ti"].xcom_push(key="return_value", value=result)
             raise SMSPartnerDeliveryRateError(
                 f"{rate:.2%} of {summary.total} messages were delivered, less than the {least:.2%} asked for."
             )
-        return rows
+        return result
 
     def _poll_or_defer(self, context: Context) -> Any:
         if done := self.poke(context):
@@ -216,12 +263,15 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         if wait is None or delay is None:
             raise TypeError("a poll leaves behind what it waits for")
         watch, goal, now = wait.watch, wait.goal, datetime.now(UTC)
+        # A file of messages may be too long for the trigger's arguments: the trigger reads it itself, and asks for all.
+        path = self.messages if isinstance(self.messages, str) else None
+        pairs = None if watch.tag is not None or path else [[*ref] for ref in watch.messages]
         self.defer(
             trigger=SMSPartnerCampaignTrigger(
                 smspartner_conn_id=self.smspartner_conn_id,
                 tag=watch.tag,
-                messages=None if watch.tag is not None else [[*ref] for ref in watch.messages],
-                settled=counts_to_json(watch.settled),
+                messages=path or pairs,
+                settled={} if path else counts_to_json(watch.settled),
                 goal=asdict(goal),
                 rhythm=asdict(wait.rhythm),
                 next_poll_at=now + timedelta(seconds=delay),
@@ -253,7 +303,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
 
     @contextmanager
     def _waiting_since(self, began: datetime) -> Iterator[None]:
-        self._began, self._wait, self._rows = began, None, {}
+        self._began, self._wait, self._rows, self._resumed = began, None, {}, False
         ends: tuple[type[BaseException], ...] = (
             AirflowSensorTimeout,
             AirflowTaskTimeout,
@@ -275,9 +325,10 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
     def _watch(self) -> Watch:
         if self.messages is None:
             return Watch(tag=protocol.check_tag(self.tag))
-        messages = list(dict.fromkeys(read_messages(self.messages)))
+        messages = list(dict.fromkeys(messages_of(self.messages)))
         if not messages:
             raise ValueError("`messages` is empty: there is nothing to wait for.")
+        check_rows(len(messages), max_rows_of(self))
         return Watch(tag=None, messages=messages)
 
     def _new_wait(self, began: datetime) -> Wait:
@@ -317,6 +368,10 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
             first_try = (ti.max_tries or 0) - (self.retries or 0) + 1
             first = _orig_start_date(ti.dag_id, ti.task_id, ti.run_id, ti.map_index, first_try)
         return first
+
+
+def _ref_of(row: StatusRow) -> MessageRef:
+    return MessageRef(row["phone_number"], row["message_id"])
 
 
 def _read_total(expected_total: object) -> int | None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
 
 from airflow_provider_smspartner._campaign import (
     Event,
@@ -17,6 +18,7 @@ from airflow_provider_smspartner._campaign import (
     Watch,
     counts_from_json,
 )
+from airflow_provider_smspartner._results import messages_of
 from airflow_provider_smspartner._together import shared_polls
 from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError, SMSPartnerRequestError
 from airflow_provider_smspartner.models import MessageRef
@@ -31,7 +33,8 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
 
     :param smspartner_conn_id: the Airflow connection that holds the API key.
     :param tag: the tag to watch, or None.
-    :param messages: the messages that are still to be asked for, as ``[phone_number, message_id]``, or None.
+    :param messages: the messages that are still to be asked for, as ``[phone_number, message_id]``; the path of a
+        file with all of them; or None.
     :param settled: how many messages need no more asking, by status.
     :param goal: the fields of a goal: what is waited for, and until when.
     :param rhythm: the fields of a rhythm: how long to wait between polls.
@@ -43,7 +46,7 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
         *,
         smspartner_conn_id: str,
         tag: str | None,
-        messages: Sequence[Sequence[str]] | None,
+        messages: Sequence[Sequence[str]] | str | None,
         settled: Mapping[str, int],
         goal: Mapping[str, Any],
         rhythm: Mapping[str, Any],
@@ -72,7 +75,12 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
 
     def __repr__(self) -> str:
         """Describe the trigger without its messages: their phone numbers may stand in no log."""
-        watched = f"tag={self.tag!r}" if self.tag is not None else f"messages={len(self.messages or ())}"
+        if self.tag is not None:
+            watched = f"tag={self.tag!r}"
+        else:
+            watched = (
+                f"messages={self.messages if isinstance(self.messages, str) else len(self.messages or ())}"
+            )
         return f"<{type(self).__name__} {watched} next_poll_at={self.next_poll_at}>"
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -83,7 +91,7 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
         wait = Wait(
             watch=Watch(
                 tag=self.tag,
-                messages=[MessageRef.of(message) for message in self.messages or ()],
+                messages=await sync_to_async(self._read_messages, thread_sensitive=False)(),
                 settled=counts_from_json(self.settled),
             ),
             goal=Goal(**self.goal),
@@ -102,3 +110,6 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
                 if poll.verdict is not Verdict.WAIT:
                     return Event(verdict=poll.verdict, counts=poll.summary.counts if poll.summary else None)
                 due = poll.next_at
+
+    def _read_messages(self) -> list[MessageRef]:
+        return list(dict.fromkeys(messages_of(self.messages or ())))

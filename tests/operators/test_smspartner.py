@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from harness import new_context
 
-from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError, SMSPartnerNotFoundError
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerCredentialsError,
+    SMSPartnerIncompleteError,
+    SMSPartnerNotFoundError,
+)
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
 from airflow_provider_smspartner.operators.smspartner import (
     SMSPartnerMultiStatusOperator,
@@ -148,8 +153,8 @@ def test_pushes_no_summary_where_no_xcom_is_wanted(double: SMSPartnerDouble) -> 
     ("operator", "templated"),
     [(by_tag(), {"tag", "smspartner_conn_id"}), (by_list(), {"messages", "smspartner_conn_id"})],
 )
-def test_every_argument_but_allow_empty_is_templated(operator: Any, templated: set[str]) -> None:
-    assert set(operator.template_fields) == templated
+def test_every_argument_but_switches_and_limits_is_templated(operator: Any, templated: set[str]) -> None:
+    assert set(operator.template_fields) == templated | {"output_path", "output_conn_id"}
 
 
 @pytest.mark.parametrize("operator", [by_tag(), by_list()])
@@ -158,3 +163,90 @@ def test_links_to_the_account(operator: Any) -> None:
 
     assert isinstance(link, SMSPartnerAccountLink)
     assert link.get_link(operator, ti_key=None) == "https://my.smspartner.fr/"
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_lets_rows_land_in_a_file(double: SMSPartnerDouble, tmp_path: Path) -> None:
+    double.add_campaign(TAG, size=120, settle_seconds=0)
+    path, context = tmp_path / "new" / "spring.ndjson", new_context()
+
+    landed = by_tag(output_path=str(path), max_xcom_rows=1).execute(context)
+
+    assert landed == {"path": str(path), "rows": 120, "format": "ndjson"}
+    assert lines_of(path) == by_tag().execute(new_context())
+    assert context["ti"].xcoms["summary"]["total"] == 120
+
+
+def test_lets_rows_land_in_the_order_of_the_messages(double: SMSPartnerDouble, tmp_path: Path) -> None:
+    for message in MESSAGES:
+        double.add_message(*message, "Delivered")
+
+    by_list(messages=MESSAGES[::-1], output_path=f"file://{tmp_path}/rows.csv").execute(new_context())
+
+    header, *rows = (tmp_path / "rows.csv").read_text().splitlines()
+    assert header.startswith("phone_number,message_id,status,")
+    assert [row.split(",")[1] for row in rows] == ["1003", "1002", "1001"]
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [("rows.xlsx", ValueError), ("file-as-folder/rows.ndjson", OSError)]
+)
+def test_tells_that_a_file_cannot_be_written_before_anything_is_sent(
+    double: SMSPartnerDouble, tmp_path: Path, name: str, error: type[Exception]
+) -> None:
+    (tmp_path / "file-as-folder").touch()
+
+    with pytest.raises(error, match=name):
+        by_tag(output_path=str(tmp_path / name)).execute(new_context())
+
+    assert double.requests == []
+
+
+def test_a_failed_run_leaves_the_old_file_as_it_was(double: SMSPartnerDouble, tmp_path: Path) -> None:
+    double.add_campaign(TAG, size=120, settle_seconds=0)
+    double.misbehave(Fault.total(999), times=None)
+    path = tmp_path / "rows.ndjson"
+    path.write_text("old")
+
+    with pytest.raises(SMSPartnerIncompleteError) as raised:
+        by_tag(output_path=str(path)).execute(new_context())
+
+    assert [each.name for each in tmp_path.iterdir()] == ["rows.ndjson"]
+    assert path.read_text() == "old"
+    assert raised.value.__notes__ == ["120 rows had been read before this error; they are not returned."]
+
+
+def test_more_rows_than_xcom_is_meant_for_are_refused_on_the_first_page(double: SMSPartnerDouble) -> None:
+    double.add_campaign(TAG, size=120, settle_seconds=0)
+
+    with pytest.raises(ValueError, match=r"120 rows are more than `max_xcom_rows`, 119: .* `output_path`"):
+        by_tag(max_xcom_rows=119).execute(new_context())
+
+    assert len(double.requests) == 1
+    assert len(by_tag(max_xcom_rows=120).execute(new_context())) == 120
+    assert len(by_tag(max_xcom_rows=119, do_xcom_push=False).execute(new_context())) == 120
+
+
+def test_more_messages_than_xcom_is_meant_for_are_refused_before_anything_is_sent(
+    double: SMSPartnerDouble,
+) -> None:
+    with pytest.raises(ValueError, match="3 rows are more than `max_xcom_rows`, 2"):
+        by_list(max_xcom_rows=2).execute(new_context())
+
+    assert double.requests == []
+
+
+def test_reads_messages_from_a_file(double: SMSPartnerDouble, tmp_path: Path) -> None:
+    for message in MESSAGES:
+        double.add_message(*message, "Delivered")
+    path = tmp_path / "messages.csv"
+    path.write_text("message_id,phone_number\n" + "".join(f"{m},{p}\n" for p, m in [*MESSAGES, MESSAGES[0]]))
+
+    rows = by_list(messages=str(path)).execute(new_context())
+
+    assert [row["message_id"] for row in rows] == ["1001", "1002", "1003"]
+    with pytest.raises(ValueError, match="3 rows are more than `max_xcom_rows`, 2"):
+        by_list(messages=str(path), max_xcom_rows=2).execute(new_context())

@@ -75,11 +75,13 @@ def test_dependencies_admit_every_supported_airflow(metadata: Message) -> None:
         "aiohttp",
         "apache-airflow",
         "apache-airflow-providers-common-compat",
+        "asgiref",
         "msgspec",
         "requests",
         "tenacity",
     }
     assert str(required["pytest"].marker) == 'extra == "testing"'
+    assert str(required["pyarrow"].marker) == 'extra == "parquet"'
 
 
 def test_the_sdist_holds_the_sources_and_the_tests(dist: Path) -> None:

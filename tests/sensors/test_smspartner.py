@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,7 +108,15 @@ def test_has_the_defaults_of_the_contract() -> None:
     assert plain.min_delivery_rate is None
     assert plain.smspartner_conn_id == "smspartner_default"
     assert plain.deferrable is False
-    assert set(plain.template_fields) == {"tag", "messages", "expected_total", "smspartner_conn_id"}
+    assert (plain.output_path, plain.output_conn_id, plain.max_xcom_rows) == (None, None, 10_000)
+    assert set(plain.template_fields) == {
+        "tag",
+        "messages",
+        "expected_total",
+        "output_path",
+        "output_conn_id",
+        "smspartner_conn_id",
+    }
 
 
 def test_links_to_the_account() -> None:
@@ -352,3 +362,109 @@ def test_what_is_stored_and_sent_holds_no_key(double: SMSPartnerDouble) -> None:
     assert API_KEY not in repr(
         (deferred.trigger.serialize(), deferred.kwargs, fire(stored(deferred.trigger)))
     )
+
+
+def finish(context: Any, **arguments: Any) -> Any:
+    """Wait to the end, in whatever mode."""
+    try:
+        return sensor(**arguments).execute(context)
+    except TaskDeferred as deferred:
+        return resume(deferred, context, **arguments)
+
+
+BOTH = pytest.mark.parametrize("deferrable", [True, False])
+
+
+@BOTH
+@pytest.mark.parametrize("by_list", [True, False])
+def test_lets_rows_land_in_a_file_once_it_is_done(
+    double: SMSPartnerDouble, tmp_path: Path, deferrable: bool, by_list: bool
+) -> None:
+    add(double, ["Waiting", "Waiting", "Delivered"], ["Delivered"], tag=None if by_list else TAG)
+    path, context = tmp_path / "rows.ndjson", new_context()
+    watched = {"messages": MESSAGES[:2]} if by_list else {"tag": TAG}
+
+    landed = finish(context, **watched, output_path=str(path), max_xcom_rows=1, deferrable=deferrable)
+
+    assert landed == {"path": str(path), "rows": 2, "format": "ndjson"}
+    assert [json.loads(line)["status"] for line in path.read_text().splitlines()] == ["Delivered"] * 2
+    assert context["ti"].xcoms["summary"]["total"] == 2
+
+
+def test_lands_nothing_while_the_rows_say_otherwise_than_the_event(
+    double: SMSPartnerDouble, tmp_path: Path
+) -> None:
+    add(double, ["Waiting"])
+    arguments = {"output_path": str(tmp_path / "rows.ndjson")}
+    context = new_context()
+    first = defer(sensor(**arguments), context)
+
+    with pytest.raises(TaskDeferred):
+        resume(first, context, {"verdict": "done", "counts": {"Delivered": 1}}, **arguments)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pushes_where_the_rows_are_before_it_fails_for_a_low_delivery_rate(
+    double: SMSPartnerDouble, tmp_path: Path
+) -> None:
+    add(double, ["Delivered"], ["KO"])
+    context = new_context()
+
+    with pytest.raises(SMSPartnerDeliveryRateError):
+        sensor(min_delivery_rate=0.9, output_path=str(tmp_path / "rows.csv")).execute(context)
+
+    assert context["ti"].xcoms["return_value"]["rows"] == 2
+
+
+@BOTH
+@pytest.mark.parametrize(("flag", "error"), [({}, ValueError), ({"never_fail": True}, AirflowSkipException)])
+def test_tells_that_a_file_cannot_be_written_before_it_waits(
+    double: SMSPartnerDouble, deferrable: bool, flag: dict[str, bool], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        sensor(output_path="rows.xlsx", deferrable=deferrable, **flag).execute(new_context())
+
+    assert double.requests == []
+
+
+@BOTH
+def test_refuses_more_rows_than_xcom_is_meant_for_on_its_first_poll(
+    double: SMSPartnerDouble, deferrable: bool
+) -> None:
+    add(double, ["Waiting"], ["Waiting"])
+
+    with pytest.raises(ValueError, match="2 rows are more than `max_xcom_rows`, 1"):
+        sensor(max_xcom_rows=1, deferrable=deferrable).execute(new_context())
+    with pytest.raises(ValueError, match="3 rows are more than `max_xcom_rows`, 1"):
+        sensor(messages=MESSAGES, max_xcom_rows=1, deferrable=deferrable).execute(new_context())
+
+    assert len(double.requests) == 1
+
+
+@BOTH
+def test_waits_for_messages_in_a_file(double: SMSPartnerDouble, tmp_path: Path, deferrable: bool) -> None:
+    add(double, ["Waiting", "Waiting", "Delivered"], ["Waiting", "KO"], ["Delivered"], tag=None)
+    path = tmp_path / "messages.ndjson"
+    path.write_text("".join(json.dumps({"phone_number": p, "message_id": m}) + "\n" for p, m in MESSAGES))
+
+    rows = finish(new_context(), messages=str(path), deferrable=deferrable)
+
+    assert [(row["message_id"], row["status"]) for row in rows] == [
+        ("1001", "Delivered"),
+        ("1002", "KO"),
+        ("1003", "Delivered"),
+    ]
+
+
+def test_the_trigger_carries_the_path_of_a_file_and_not_its_messages(
+    double: SMSPartnerDouble, tmp_path: Path
+) -> None:
+    add(double, ["Waiting", "Delivered"], ["Delivered"], tag=None)
+    path = tmp_path / "messages.csv"
+    path.write_text("phone_number,message_id\n" + "".join(f"{p},{m}\n" for p, m in MESSAGES[:2]))
+
+    trigger = defer(sensor(messages=str(path)), new_context()).trigger
+
+    assert (trigger.messages, trigger.settled) == (str(path), {})
+    assert fire(stored(trigger)) == {"verdict": "done", "counts": {"Delivered": 2}}

@@ -1,0 +1,78 @@
+"""Message lists that are files: read as streams, as often as one likes."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import TypeGuard
+
+from airflow_provider_smspartner._landing.formats import ENDINGS, Encoding
+from airflow_provider_smspartner._landing.storage import Place
+from airflow_provider_smspartner.models import MessageRef
+
+_FAULTS = (ValueError, gzip.BadGzipFile, zlib.error, EOFError)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://[^\s]")
+
+
+def names_a_file(messages: object) -> TypeGuard[str]:
+    """
+    Tell whether messages are given as the path of a file: a text with a scheme, or with a known ending.
+
+    With a scheme but an unknown ending it is a path as well, so that `MessageSource.of` can say what is wrong.
+
+    :param messages: what was given for messages.
+    """
+    return isinstance(messages, str) and (
+        messages.endswith(tuple(ENDINGS)) or _SCHEME.match(messages) is not None
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSource:
+    """
+    A file of messages; each iteration reads it anew.
+
+    :param place: where it is.
+    :param encoding: how it is written.
+    """
+
+    place: Place
+    encoding: Encoding
+
+    @classmethod
+    def of(cls, uri: str, conn_id: str | None = None) -> MessageSource:
+        """
+        Choose the format by the ending; nothing is looked up yet.
+
+        :param uri: anything that Airflow's ObjectStoragePath takes, also with ``conn_id@``.
+        :param conn_id: the Airflow connection of the storage; goes before one in the URI.
+        :raises ValueError: if the ending is unknown; names those that there are.
+        """
+        return cls(place=Place(uri, conn_id), encoding=Encoding.of(uri))
+
+    def __iter__(self) -> Iterator[MessageRef]:
+        """
+        Read the messages, a few at a time.
+
+        :raises ImportError: if the format needs an extra that is not installed.
+        :raises FileNotFoundError: names the path.
+        :raises ValueError: names the path, the row (from 1, a header aside) and the fault, not the number.
+        """
+        self.encoding.format.require()
+        with self.place.open() as stream:
+            try:
+                messages = self.encoding.format.messages(self.encoding.expanding(stream))
+            except _FAULTS as error:
+                raise ValueError(f"messages in {self.place.uri}: {error}") from None
+            for row in count(1):
+                try:
+                    ref = MessageRef.of(next(messages))
+                except StopIteration:
+                    return
+                except _FAULTS as error:
+                    raise ValueError(f"messages in {self.place.uri}, row {row}: {error}") from None
+                yield ref
