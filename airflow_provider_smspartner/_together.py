@@ -122,6 +122,7 @@ class SharedPolls:
         self._open_client = open_client
         self._queue: list[tuple[float, int, _Ask]] = []
         self._order = count()
+        self._open: set[_Ask] = set()
         self._by_tag: defaultdict[str, set[_Ask]] = defaultdict(set)
         self._waiting_page: dict[str, int] = {}
         self._changed = asyncio.Event()
@@ -141,6 +142,7 @@ class SharedPolls:
         loop = asyncio.get_running_loop()
         now, delay = loop.time(), (due - datetime.now(UTC)).total_seconds()
         ask = _Ask(reading, wait, now + delay, now + delay / 2, loop.create_future())
+        self._open.add(ask)
         if ask.tag is not None:
             self._by_tag[ask.tag].add(ask)
         heapq.heappush(self._queue, (ask.due, next(self._order), ask))
@@ -150,6 +152,7 @@ class SharedPolls:
         try:
             await ask.answered
         finally:
+            self._open.discard(ask)
             if ask.tag is not None:
                 self._forget(ask.tag, ask)
 
@@ -180,7 +183,7 @@ class SharedPolls:
                     self._calls.add(task)
                     task.add_done_callback(self._calls.discard)
         except Exception as error:  # noqa: BLE001 - whatever it is, no wait may wait for ever
-            for _, _, ask in self._queue:
+            for ask in self._open:
                 ask.fail(error)
             self._queue.clear()
         finally:
@@ -204,7 +207,9 @@ class SharedPolls:
             ask = heapq.heappop(self._queue)[2]
             if not ask.take():
                 continue
-            if ask.tag is not None:
+            if ask.tag is None and not ask.size:
+                ask.finish()  # all its messages are final: there is nothing to ask for
+            elif ask.tag is not None:
                 joining = [
                     other for other in self._by_tag[ask.tag] if other.joins_from <= now and other.take()
                 ]

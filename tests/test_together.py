@@ -210,6 +210,15 @@ def test_a_wait_whose_messages_are_in_two_calls_is_answered_by_both() -> None:
     assert [counts_of(reading).total() for reading in readings] == [300] * 3
 
 
+def test_a_wait_without_messages_is_answered_without_a_call() -> None:
+    vendor = Vendor()
+
+    reading = run(vendor, lambda polls: poll(polls, wait_for()))
+
+    assert counts_of(reading).total() == 0
+    assert vendor.asked == []
+
+
 def test_waits_out_of_step_come_into_step_and_stay_there() -> None:
     vendor = Vendor()
 

@@ -376,6 +376,18 @@ BOTH = pytest.mark.parametrize("deferrable", [True, False])
 
 
 @BOTH
+def test_times_out_where_all_messages_are_final_but_more_were_expected(
+    double: SMSPartnerDouble, deferrable: bool
+) -> None:
+    add(double, ["Delivered"], ["KO"], tag=None)
+
+    with pytest.raises(AirflowSensorTimeout, match="2 of 2 settled"):
+        finish(new_context(), messages=MESSAGES[:2], expected_total=3, timeout=0.3, deferrable=deferrable)
+
+    assert len(double.requests) == 1
+
+
+@BOTH
 @pytest.mark.parametrize("by_list", [True, False])
 def test_lets_rows_land_in_a_file_once_it_is_done(
     double: SMSPartnerDouble, tmp_path: Path, deferrable: bool, by_list: bool
