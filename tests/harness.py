@@ -93,7 +93,10 @@ def stored(trigger: Any) -> Any:
     """Send a trigger through Airflow's storage, as deferring does: what can't be stored fails here."""
     classpath, arguments = trigger.serialize()
     if AIRFLOW_3:
-        from airflow.sdk.serde import deserialize, serialize
+        try:
+            from airflow.sdk.serde import deserialize, serialize
+        except ImportError:  # Airflow 3.0 and 3.1
+            from airflow.serialization.serde import deserialize, serialize
 
         kept = deserialize(json.loads(json.dumps(serialize(arguments))))
     else:
