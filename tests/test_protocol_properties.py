@@ -168,7 +168,7 @@ def _check_error(error: SMSPartnerError) -> None:
 
 
 @pytest.mark.parametrize("call", [make() for make in CALLS.values()], ids=CALLS)
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=250)
 @given(body=bodies(), http_status=st.one_of(st.just(200), st.integers(100, 599)))
 @example(body=b'{"success":"\xff\xfe' + KEY.encode() + b'"}', http_status=200)
 @example(body=json.dumps({"success": False, "code": int(PHONE)}).encode(), http_status=400)
@@ -303,7 +303,7 @@ scripts = st.lists(
 honest_start = (2, False, 0, 20)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=250)
 @given(script=scripts)
 @example(script=[honest_start, (0, True, 0, 20)])  # repeats under the right number
 @example(script=[honest_start, (1, False, 0, 2)])  # the total shrinks
@@ -341,7 +341,7 @@ def test_any_key_arrives_as_it_is_and_shows_nowhere(key: str) -> None:
         assert ("apiKey" in query) is (request.method == "GET")
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(
     message=st.one_of(
         values,
