@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_smspartner._campaign import counts_from_json
 from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.models import (
     DeliveryStatus,
@@ -42,8 +43,7 @@ class Results:
     @property
     def summary(self) -> StatusSummary:
         """Count the rows by status."""
-        counts = {DeliveryStatus(status): count for status, count in self._counts.items()}
-        return StatusSummary(counts=counts, checked_at=datetime.now(UTC))
+        return StatusSummary(counts=counts_from_json(self._counts), checked_at=datetime.now(UTC))
 
     def take(self, rows: Iterable[StatusRow]) -> Any:
         """

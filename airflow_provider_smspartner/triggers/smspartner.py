@@ -91,7 +91,7 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
         wait = Wait(
             watch=Watch(
                 tag=self.tag,
-                messages=await sync_to_async(self._read_messages, thread_sensitive=False)(),
+                messages=await self._read_messages(),
                 settled=counts_from_json(self.settled),
             ),
             goal=Goal(**self.goal),
@@ -111,5 +111,12 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
                     return Event(verdict=poll.verdict, counts=poll.summary.counts if poll.summary else None)
                 due = poll.next_at
 
-    def _read_messages(self) -> list[MessageRef]:
-        return list(dict.fromkeys(messages_of(self.messages or ())))
+    async def _read_messages(self) -> list[MessageRef]:
+        if isinstance(self.messages, str):
+            # Reading a file blocks, and so does looking up its storage's connection: not on the event loop.
+            return await sync_to_async(_read_file, thread_sensitive=False)(self.messages)
+        return [MessageRef.of(message) for message in self.messages or ()]
+
+
+def _read_file(path: str) -> list[MessageRef]:
+    return list(dict.fromkeys(messages_of(path)))
