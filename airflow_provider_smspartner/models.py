@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property, partial
 from typing import Any, NamedTuple, Self, TypedDict
 
 import msgspec
@@ -54,6 +55,10 @@ class DeliveryStatus(StrEnum):
 _FINAL = frozenset({DeliveryStatus.DELIVERED, DeliveryStatus.NOT_DELIVERED, DeliveryStatus.KO})
 _UNSETTLED = frozenset({DeliveryStatus.WAITING, DeliveryStatus.NOT_FOUND})
 _BY_TEXT = {status.casefold(): status for status in DeliveryStatus} | {str(s): s for s in DeliveryStatus}
+
+
+Pair = tuple[str, str]
+"""A normalised phone number and message id."""
 
 
 class _Pair(NamedTuple):
@@ -111,6 +116,17 @@ def read_messages(messages: object) -> Iterator[MessageRef]:
     :param messages: any iterable of messages, also an endless one.
     :raises ValueError: names the position (from 0) and the fault.
     """
+    # Normalised already: what MessageRef's own __new__ does need not be done twice.
+    return map(partial(tuple.__new__, MessageRef), read_pairs(messages))
+
+
+def read_pairs(messages: object) -> Iterator[Pair]:
+    """
+    Read messages as `read_messages` does, and give plain pairs that equal its `MessageRef`.
+
+    Python's collector stops looking at plain tuples of text, and goes through a class's again and again: of a long
+    list, that is a quarter of the time.
+    """
     if not isinstance(messages, Iterable) or isinstance(messages, str | bytes | Mapping):
         hint = (
             "; a Jinja template renders to text: pass the upstream task's output itself, or set "
@@ -122,9 +138,9 @@ def read_messages(messages: object) -> Iterator[MessageRef]:
     return _read_each(messages)
 
 
-def _read_each(messages: Iterable[object]) -> Iterator[MessageRef]:
-    position = 0
-    for value in messages:
+def _read_each(messages: Iterable[object]) -> Iterator[Pair]:
+    is_e164 = _E164.fullmatch
+    for position, value in enumerate(messages):
         # Nearly all messages of a long list are such pairs: they need no more looking at.
         if type(value) is tuple and len(value) == 2:
             phone_number, message_id = value
@@ -132,17 +148,14 @@ def _read_each(messages: Iterable[object]) -> Iterator[MessageRef]:
                 type(message_id) is int
                 and 0 <= message_id < _PLAIN_ID
                 and type(phone_number) is str
-                and _E164.fullmatch(phone_number)
+                and is_e164(phone_number)
             ):
-                yield tuple.__new__(MessageRef, (phone_number, str(message_id)))
-                position += 1
+                yield phone_number, str(message_id)
                 continue
         try:
-            ref = MessageRef.of(value)
+            yield MessageRef.of(value)
         except ValueError as error:
             raise ValueError(f"messages[{position}]: {error}") from None
-        yield ref
-        position += 1
 
 
 _PLAIN_ID = 10**18
@@ -161,13 +174,12 @@ class StatusRow(TypedDict):
     code: int | None
 
 
-class MessageStatus(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
     """
-    One message's status, read from an answer.
+    What became of a message: the same value for all messages of a campaign that it is true of.
 
-    :param phone_number: E.164, or as the vendor wrote it where it is no mobile number.
-    :param message_id: null by tag, where the vendor does not say it.
-    :param status: what became of the message.
+    :param status: what became of it.
     :param raw_status: the vendor's own text, or null where it said nothing.
     :param date: when the status was reached, aware, in UTC.
     :param stop_sms: whether the recipient answered STOP, or null where it is not said.
@@ -175,14 +187,45 @@ class MessageStatus(msgspec.Struct, frozen=True, kw_only=True):
     :param code: the vendor's code of the row, or null where it is not said.
     """
 
-    phone_number: str
-    message_id: str | None = None
     status: DeliveryStatus
     raw_status: str | None = None
     date: datetime | None = None
     stop_sms: bool | None = None
     is_spam: bool | None = None
     code: int | None = None
+
+    @cached_property
+    def blank_row(self) -> StatusRow:
+        """A row of nobody's yet: copied for each message, since copying is the cheapest way to make a row."""
+        return {
+            "phone_number": "",
+            "message_id": None,
+            "status": self.status.value,
+            "raw_status": self.raw_status,
+            "date": None if self.date is None else self.date.isoformat(),
+            "stop_sms": self.stop_sms,
+            "is_spam": self.is_spam,
+            "code": self.code,
+        }
+
+
+class MessageStatus(msgspec.Struct, frozen=True, gc=False):
+    """
+    One message and what became of it, read from an answer.
+
+    :param phone_number: E.164, or as the vendor wrote it where it is no mobile number.
+    :param message_id: null by tag, where the vendor does not say it.
+    :param outcome: what became of it.
+    """
+
+    phone_number: str
+    message_id: str | None
+    outcome: Outcome
+
+    @property
+    def status(self) -> DeliveryStatus:
+        """What became of the message, in a word."""
+        return self.outcome.status
 
     def __repr__(self) -> str:
         """Describe the row without its phone number, which no log may hold."""
@@ -194,9 +237,9 @@ class MessageStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     def as_row(self) -> StatusRow:
         """Give the row in plain JSON types."""
-        row: StatusRow = msgspec.to_builtins(self)
-        if row["date"] is not None:
-            row["date"] = row["date"].replace("Z", "+00:00")
+        row = self.outcome.blank_row.copy()
+        row["phone_number"] = self.phone_number
+        row["message_id"] = self.message_id
         return row
 
 

@@ -37,9 +37,10 @@ from airflow_provider_smspartner.exceptions import (
 )
 from airflow_provider_smspartner.models import (
     DeliveryStatus,
-    MessageRef,
     MessageStatus,
-    read_messages,
+    Outcome,
+    Pair,
+    read_pairs,
     to_e164,
 )
 
@@ -242,7 +243,7 @@ def status_by_tag(tag: str) -> Generator[Call[TagPage], TagPage, None]:
         raise SMSPartnerNotFoundError(f"SMS Partner knows no message with the tag {tag!r} (yet).")
     seen = {hash(page.rows)}
     while received < total:
-        asked = (1 if page.number is None else page.number) + 1
+        asked = _number_after(page)
         if not page.rows:
             raise _incomplete("an empty page", expected=total, received=received)
         page = yield tag_page(tag, asked)
@@ -259,6 +260,24 @@ def status_by_tag(tag: str) -> Generator[Call[TagPage], TagPage, None]:
         received += len(page.rows)
 
 
+def foreseen_pages(tag: str, first: TagPage) -> Iterator[Call[TagPage]]:
+    """
+    Give the calls that `status_by_tag` will most likely yield after the first page, to send some of them at once.
+
+    Their pages are sent to it as if asked for one after the other: it alone judges them.
+
+    :param tag: 1 to 20 characters without white space.
+    :param first: the tag's first page.
+    """
+    start = _number_after(first)
+    later = -(-first.total // len(first.rows)) - 1 if first.rows else 0
+    return (tag_page(tag, number) for number in range(start, start + later))
+
+
+def _number_after(page: TagPage) -> int:
+    return (1 if page.number is None else page.number) + 1
+
+
 def multi_status(messages: Iterable[object]) -> Iterator[Call[list[MessageStatus]]]:
     """
     Batch a list: gives calls of up to 500 messages each, whose answers stand in the messages' order.
@@ -269,37 +288,39 @@ def multi_status(messages: Iterable[object]) -> Iterator[Call[list[MessageStatus
     :param messages: any iterable of messages, also an endless one.
     :raises ValueError: names the position and the fault of a bad message.
     """
-    refs = read_messages(messages)
-    if isinstance(messages, Collection):
-        refs = iter(list(refs))
-    return batches(_unique(refs))
+    pairs = read_pairs(messages)
+    return batches(dict.fromkeys(pairs) if isinstance(messages, Collection) else _unique(pairs))
 
 
-def _unique(refs: Iterator[MessageRef]) -> Iterator[MessageRef]:
-    seen: set[MessageRef] = set()
-    for ref in refs:
-        if ref not in seen:
-            seen.add(ref)
-            yield ref
+def _unique(pairs: Iterator[Pair]) -> Iterator[Pair]:
+    seen: set[Pair] = set()
+    for pair in pairs:
+        if pair not in seen:
+            seen.add(pair)
+            yield pair
 
 
-def batches(refs: Iterable[MessageRef]) -> Iterator[Call[list[MessageStatus]]]:
+def batches(pairs: Iterable[Pair]) -> Iterator[Call[list[MessageStatus]]]:
     """
     Batch messages that are known to differ: as `multi_status`, which calls this.
 
-    :param refs: each message once.
+    :param pairs: each message once: `MessageRef`, or plain tuples of its normalised members.
     """
-    refs = iter(refs)
-    while batch := tuple(islice(refs, MAX_MESSAGES_PER_CALL)):
+    pairs = iter(pairs)
+    while batch := tuple(islice(pairs, MAX_MESSAGES_PER_CALL)):
         # The list's name on the wire; the page's table alone says SMSStatus_List, its samples do not [observed].
-        pairs = [{"phoneNumber": ref.phone_number, "messageId": _wire_id(ref.message_id)} for ref in batch]
-        request = Request("POST", "/multi-status", body={"SMSStatut_List": pairs})
+        asked = [{"phoneNumber": number, "messageId": _wire_id(message_id)} for number, message_id in batch]
+        request = Request("POST", "/multi-status", body={"SMSStatut_List": asked})
         yield Call(request, partial(_read_multi_status, batch))
 
 
 def _wire_id(message_id: str) -> int | str:
     # The samples send integers [multi-status]; an id that an integer would change is sent as it is.
-    if message_id.isdigit() and (message_id == "0" or message_id[0] != "0") and len(message_id) < 19:
+    if (
+        message_id.isdigit()
+        and len(message_id) <= _MAX_DIGITS
+        and (message_id[0] != "0" or message_id == "0")
+    ):
         return int(message_id)
     return message_id
 
@@ -474,7 +495,7 @@ def _read_tag_page(answer: Answer) -> TagPage:
         number=_to_int(envelope.current_page, at_most=_MAX_FIGURE),
         total=total,
         # By tag the vendor does not say which send a row is about [by-tag].
-        rows=tuple(_to_status(row, _to_phone_number(row.phone_number), None) for row in rows),
+        rows=tuple(MessageStatus(_to_phone_number(row.phone_number), None, _outcome(row)) for row in rows),
     )
 
 
@@ -493,64 +514,45 @@ def _incomplete(met: str, *, expected: int, received: int) -> SMSPartnerIncomple
     )
 
 
-def _read_multi_status(batch: tuple[MessageRef, ...], answer: Answer) -> list[MessageStatus]:
+def _read_multi_status(batch: tuple[Pair, ...], answer: Answer) -> list[MessageStatus]:
     # Neither order nor completeness is promised: match by phone number and id, never by position [observed].
-    statuses: dict[tuple[str, str], MessageStatus | None] = dict.fromkeys(batch)
+    outcomes: dict[Pair, Outcome] = dict.fromkeys(batch, _UNANSWERED)
     for row in _read_rows(answer)[1]:
         if not row.phone_number or row.message_id is None:
             raise _unavailable(answer, "a row does not say which message it is about")
         pair = str(row.phone_number), str(row.message_id)
-        if pair not in statuses:  # then perhaps in another form, or never asked for
+        if pair not in outcomes:  # then perhaps in another form, or never asked for
             pair = _to_phone_number(row.phone_number), pair[1]
-            if pair not in statuses:
+            if pair not in outcomes:
                 continue
-        status, earlier = _to_status(row, *pair), statuses[pair]
-        if earlier is None or _certainty(status) > _certainty(earlier):
-            statuses[pair] = status
-    return [status or _unanswered(ref) for ref, status in zip(batch, statuses.values(), strict=True)]
+        outcome, earlier = _outcome(row), outcomes[pair]
+        if earlier is _UNANSWERED or _certainty(outcome) > _certainty(earlier):
+            outcomes[pair] = outcome
+    return [MessageStatus(*pair, outcome) for pair, outcome in zip(batch, outcomes.values(), strict=True)]
 
 
-def _certainty(status: MessageStatus) -> int:
+def _certainty(outcome: Outcome) -> int:
     """Rank rows about the same message: a final status is not taken back, and a known one beats an unknown."""
-    return 2 if status.status.is_final else 0 if status.status is DeliveryStatus.NOT_FOUND else 1
+    return 2 if outcome.status.is_final else 0 if outcome.status is DeliveryStatus.NOT_FOUND else 1
 
 
-def _unanswered(ref: MessageRef) -> MessageStatus:
-    return MessageStatus(
-        phone_number=ref.phone_number, message_id=ref.message_id, status=DeliveryStatus.NOT_FOUND
-    )
+# Shared like every outcome: what is not said is the same for all.
+_UNANSWERED = Outcome(status=DeliveryStatus.NOT_FOUND)
 
 
-def _to_status(row: _Row, phone_number: str, message_id: str | None) -> MessageStatus:
-    facts = (
-        row.success,
-        row.code,
-        row.status,
-        row.date,
-        row.stop_sms if row.stop_sms is not None else row.stop_sms_by_tag,
-        row.is_spam,
-    )
+def _outcome(row: _Row) -> Outcome:
+    stop_sms = row.stop_sms if row.stop_sms is not None else row.stop_sms_by_tag
     try:
-        status, date, stop_sms, is_spam, code = _read_facts(*facts)
-    except TypeError:  # a list or an object where a figure should be
-        status, date, stop_sms, is_spam, code = _read_facts.__wrapped__(*facts)
-    return MessageStatus(
-        phone_number=phone_number,
-        message_id=message_id,
-        status=status,
-        raw_status=row.status,
-        date=date,
-        stop_sms=stop_sms,
-        is_spam=is_spam,
-        code=code,
-    )
+        return _read_outcome(row.success, row.code, row.status, row.date, stop_sms, row.is_spam)
+    except TypeError:  # a list or an object where a figure should be: no key for the cache
+        return _read_outcome.__wrapped__(row.success, row.code, row.status, row.date, stop_sms, row.is_spam)
 
 
 # The rows of a campaign differ in little but their numbers: what the rest says is worked out once.
 @lru_cache(maxsize=4096, typed=True)
-def _read_facts(  # noqa: PLR0917 - the cache knows arguments by their position
+def _read_outcome(  # noqa: PLR0917 - the cache knows arguments by their position
     success: Any, code: Any, status: str | None, date: Any, stop_sms: Any, is_spam: Any
-) -> tuple[DeliveryStatus, datetime | None, bool | None, bool | None, int | None]:
+) -> Outcome:
     number = _to_int(code, at_most=_MAX_CODE)
     if number == MESSAGE_NOT_FOUND:
         read = DeliveryStatus.NOT_FOUND
@@ -558,7 +560,14 @@ def _read_facts(  # noqa: PLR0917 - the cache knows arguments by their position
         read = DeliveryStatus.UNKNOWN
     else:
         read = DeliveryStatus.parse(status)
-    return read, _to_date(date), _to_flag(stop_sms), _to_flag(is_spam), number
+    return Outcome(
+        status=read,
+        raw_status=status,
+        date=_to_date(date),
+        stop_sms=_to_flag(stop_sms),
+        is_spam=_to_flag(is_spam),
+        code=number,
+    )
 
 
 def _to_phone_number(raw: str | int | None) -> str:

@@ -14,6 +14,7 @@ from airflow_provider_smspartner.models import (
     DeliveryStatus,
     MessageRef,
     MessageStatus,
+    Outcome,
     StatusSummary,
     read_messages,
 )
@@ -23,7 +24,7 @@ SENT = datetime(2018, 2, 6, 16, 26, 56, tzinfo=UTC)
 
 
 def _row(status: DeliveryStatus = DeliveryStatus.DELIVERED) -> MessageStatus:
-    return MessageStatus(phone_number=PHONE, message_id="1", status=status, date=SENT)
+    return MessageStatus(PHONE, "1", Outcome(status=status, date=SENT))
 
 
 class TestDeliveryStatus:
@@ -241,16 +242,15 @@ class TestMessageStatus:
     """A row as hook dictionaries and XCom hold it."""
 
     def test_a_row_is_as_the_contract_shows_it(self) -> None:
-        row = MessageStatus(
-            phone_number="+33699999993",
-            message_id="111111",
+        outcome = Outcome(
             status=DeliveryStatus.DELIVERED,
             raw_status="Delivered",
             date=SENT,
             stop_sms=False,
             is_spam=False,
             code=200,
-        ).as_row()
+        )
+        row = MessageStatus("+33699999993", "111111", outcome).as_row()
 
         assert json.dumps(row) == (
             '{"phone_number": "+33699999993", "message_id": "111111", "status": "Delivered", '
@@ -260,7 +260,7 @@ class TestMessageStatus:
         assert {type(value) for value in row.values()} == {str, bool, int}
 
     def test_what_is_not_said_is_null(self) -> None:
-        row = MessageStatus(phone_number=PHONE, status=DeliveryStatus.NOT_FOUND).as_row()
+        row = MessageStatus(PHONE, None, Outcome(status=DeliveryStatus.NOT_FOUND)).as_row()
 
         assert row == {
             "phone_number": PHONE,
@@ -279,7 +279,7 @@ class TestMessageStatus:
         ids=str,
     )
     def test_dates_are_iso_8601(self, date: datetime) -> None:
-        row = MessageStatus(phone_number=PHONE, status=DeliveryStatus.WAITING, date=date).as_row()
+        row = MessageStatus(PHONE, None, Outcome(status=DeliveryStatus.WAITING, date=date)).as_row()
 
         assert row["date"] == date.isoformat()
 
@@ -289,6 +289,14 @@ class TestMessageStatus:
         with pytest.raises(AttributeError):
             status.phone_number = "other"  # type: ignore[misc]
         assert len({status, _row()}) == 1
+
+    def test_messages_of_one_outcome_have_rows_of_their_own(self) -> None:
+        outcome = Outcome(status=DeliveryStatus.KO)
+        first, second = (MessageStatus(PHONE, message_id, outcome).as_row() for message_id in "12")
+
+        first["status"] = "changed"
+
+        assert (second["message_id"], second["status"]) == ("2", "KO")
 
     def test_no_text_shows_the_number(self) -> None:
         status = _row()

@@ -800,7 +800,7 @@ class TestMatching:
         }
 
     def test_an_empty_list_leaves_every_pair_unanswered(self) -> None:
-        assert [row.raw_status for row in self._read([], (PHONE, 1), (PHONE, 2))] == [None, None]
+        assert [row.outcome.raw_status for row in self._read([], (PHONE, 1), (PHONE, 2))] == [None, None]
 
     def test_rows_never_asked_for_are_left_out(self) -> None:
         others = [_multi_row(messageId=9), _multi_row(phoneNumber="+33600000000"), _multi_row(messageId="x")]
@@ -831,7 +831,7 @@ class TestMatching:
     ) -> None:
         (status,) = self._read([_multi_row(**better), _multi_row(**worse)][::order])
 
-        assert status.raw_status == better["status"]
+        assert status.outcome.raw_status == better["status"]
 
     @pytest.mark.parametrize(
         "phone_number", ["0699999993", "06 99 99 99 93", "+33 6 99 99 99 93", "33699999993", 33699999993]
@@ -904,9 +904,9 @@ class TestRows:
         ],
     )
     def test_flags(self, raw: object, flag: bool | None) -> None:
-        assert _read_row(stopSms=raw).stop_sms is flag
-        assert _read_row(stopSMS=raw).stop_sms is flag
-        assert _read_row(isSpam=raw).is_spam is flag
+        assert _read_row(stopSms=raw).outcome.stop_sms is flag
+        assert _read_row(stopSMS=raw).outcome.stop_sms is flag
+        assert _read_row(isSpam=raw).outcome.is_spam is flag
 
     def test_a_flag_may_be_nested_deeply(self) -> None:
         for depth in (50, 500, 900):
@@ -920,7 +920,8 @@ class TestRows:
             except SMSPartnerUnavailableError as error:
                 assert "nested too deeply" in str(error)  # noqa: PT017 - either end is right
             else:
-                assert (status.stop_sms, status.is_spam, status.date, status.code) == (None,) * 4
+                outcome = status.outcome
+                assert (outcome.stop_sms, outcome.is_spam, outcome.date, outcome.code) == (None,) * 4
 
     @pytest.mark.parametrize(
         ("raw", "date"),
@@ -959,7 +960,7 @@ class TestRows:
         assert _read_row(date=raw).as_row()["date"] == date
 
     def test_a_date_is_aware_and_in_utc(self) -> None:
-        date = _read_row(date="2018-07-06 17:26:56").date
+        date = _read_row(date="2018-07-06 17:26:56").outcome.date
 
         assert date == datetime(2018, 7, 6, 15, 26, 56, tzinfo=UTC)
         assert date is not None
@@ -970,7 +971,7 @@ class TestRows:
         [(200, 200), ("200", 200), (None, None), ("x", None), (33612345678, None), ([], None)],
     )
     def test_codes(self, raw: object, code: int | None) -> None:
-        assert _read_row(code=raw).code == code
+        assert _read_row(code=raw).outcome.code == code
 
 
 class TestRefusal:

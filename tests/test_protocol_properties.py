@@ -221,7 +221,7 @@ def test_every_message_exactly_once_and_in_order(
 
     expected = list(dict.fromkeys((phone_number, str(number)) for phone_number, number in messages))
     assert [(status.phone_number, status.message_id) for status in statuses] == expected
-    assert [status.raw_status for status in statuses] == [number for _, number in expected]
+    assert [status.outcome.raw_status for status in statuses] == [number for _, number in expected]
 
 
 def _rows(first: int, beyond: int) -> list[dict[str, Any]]:

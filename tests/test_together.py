@@ -21,7 +21,7 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerRequestError,
     SMSPartnerUnavailableError,
 )
-from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, MessageStatus
+from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, MessageStatus, Outcome
 from airflow_provider_smspartner.protocol import Call, TagPage
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
@@ -68,10 +68,7 @@ class Vendor:
         ids = [str(pair["messageId"]) for pair in request.body["SMSStatut_List"]]
         if self.poison & set(ids):
             raise SMSPartnerRequestError("refused", code=6)
-        return [
-            MessageStatus(phone_number=ref(int(i)).phone_number, message_id=i, status=status_of(i))
-            for i in ids
-        ]
+        return [MessageStatus(*ref(int(i)), Outcome(status=status_of(i))) for i in ids]
 
     async def send_in_order(self, calls: Iterator[Call[Any]]) -> AsyncGenerator[Any, None]:
         for call in calls:
@@ -83,7 +80,7 @@ class Vendor:
     def _page(self, tag: str, number: int) -> TagPage:
         pages = self.pages[tag]
         rows = tuple(
-            MessageStatus(phone_number=f"+33639{number:03}{row:04}", status=status)
+            MessageStatus(f"+33639{number:03}{row:04}", None, Outcome(status=status))
             for row, status in enumerate(pages[number - 1])
         )
         return TagPage(number, sum(map(len, pages)), rows)

@@ -87,14 +87,17 @@ class AsyncClient:
         """
         Send calls with up to ``max_connections`` of them in flight, and give their results lazily and in order.
 
-        :param calls: taken one by one, no further ahead than calls are in flight.
+        :param calls: taken one by one, at most one further ahead than calls are in flight.
         """
+        in_flight = self._settings.max_connections
         window: deque[asyncio.Task[T]] = deque()
         try:
             for call in calls:
+                # The next call takes a result's place before its rows are given: they may keep the caller busy.
+                done = [await window.popleft()] if len(window) == in_flight else []
                 window.append(asyncio.create_task(self.send(call)))
-                if len(window) >= self._settings.max_connections:
-                    yield await window.popleft()
+                for result in done:
+                    yield result
             while window:
                 yield await window.popleft()
         finally:

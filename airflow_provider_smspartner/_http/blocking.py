@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from http.cookiejar import DefaultCookiePolicy
 from itertools import chain, islice
@@ -73,11 +73,11 @@ class BlockingClient:
         result: T = Retrying(sleep=pause, **options)(self._try, call, deadline, given_up)
         return result
 
-    def send_in_order(self, calls: Iterator[Call[T]]) -> Iterator[T]:
+    def send_in_order(self, calls: Iterator[Call[T]]) -> Generator[T, None, None]:
         """
         Send calls with up to ``max_connections`` of them in flight, and give their results lazily and in order.
 
-        :param calls: taken one by one, no further ahead than calls are in flight.
+        :param calls: taken one by one, at most one further ahead than calls are in flight.
         """
         in_flight = self._settings.max_connections
         head = list(islice(calls, min(in_flight, 2)))
@@ -91,9 +91,10 @@ class BlockingClient:
         pool = ThreadPoolExecutor(in_flight, thread_name_prefix="smspartner")
         try:
             for call in chain(head, calls):
+                # The next call takes a result's place before its rows are given: they may keep the caller busy.
+                done = [window.popleft().result()] if len(window) == in_flight else []
                 window.append(pool.submit(self.send, call, given_up))
-                if len(window) >= in_flight:
-                    yield window.popleft().result()
+                yield from done
             while window:
                 yield window.popleft().result()
         finally:

@@ -94,7 +94,7 @@ class SMSPartnerStatusByTagOperator(_StatusOperator):
 
     def _fetch(self, hook: SMSPartnerHook) -> Iterator[StatusRow]:
         try:
-            yield from hook.iter_status_by_tag(self.tag, max_rows=max_rows_of(self))
+            yield from hook.iter_status_by_tag(self.tag, max_rows=max_rows_of(self), read_ahead=True)
         except SMSPartnerNotFoundError:
             if not self.allow_empty:
                 raise

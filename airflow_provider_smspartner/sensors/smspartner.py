@@ -236,7 +236,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
     def _read(self, watch: Watch, reading: Reading) -> Iterator[StatusRow]:
         hook = self._hook or SMSPartnerHook(self.smspartner_conn_id)
         if watch.tag is not None:
-            for row in hook.iter_status_by_tag(watch.tag, max_rows=max_rows_of(self)):
+            for row in hook.iter_status_by_tag(watch.tag, max_rows=max_rows_of(self), read_ahead=True):
                 reading.add(DeliveryStatus(row["status"]))
                 yield row
             return

@@ -199,7 +199,7 @@ class TestLaziness:
         assert asyncio.run(main()) == [*[1] * 50, *[2] * 50, *[3] * 20]
 
     @pytest.mark.parametrize("max_connections", [1, 2, 3])
-    def test_endless_messages_are_read_no_further_than_calls_are_in_flight(
+    def test_endless_messages_are_read_one_call_ahead_of_those_in_flight(
         self, start: Start, max_connections: int
     ) -> None:
         double = start({"max_connections": max_connections})
@@ -210,9 +210,10 @@ class TestLaziness:
                 next(rows)
                 taken.append(messages.taken)
 
-        ahead = 500 * max_connections
+        # With a single connection nothing is sent while the rows before are looked at.
+        ahead = 500 * (max_connections + 1) if max_connections > 1 else 500
         assert taken == [0, *[ahead] * 500, *[ahead + 500] * 500, ahead + 1000]
-        assert len(double.requests) <= max_connections + 2
+        assert len(double.requests) <= max_connections + 3
 
     @pytest.mark.parametrize("max_connections", [1, 2, 3])
     def test_endless_messages_asynchronously(self, start: Start, max_connections: int) -> None:
@@ -223,9 +224,9 @@ class TestLaziness:
             async with SMSPartnerHook() as hook, aclosing(hook.aiter_multi_status(messages)) as rows:
                 return [messages.taken, *[messages.taken async for _, _ in azip(rows, range(1001))]]
 
-        ahead = 500 * max_connections
+        ahead = 500 * (max_connections + 1)
         assert asyncio.run(main()) == [0, *[ahead] * 500, *[ahead + 500] * 500, ahead + 1000]
-        assert len(double.requests) <= max_connections + 2
+        assert len(double.requests) <= max_connections + 3
 
     @both_ways
     @pytest.mark.parametrize("max_connections", [1, 3])
@@ -238,6 +239,40 @@ class TestLaziness:
         assert len(ask(SMSPartnerHook(), "multi_status", campaign.messages)) == 4000
         assert double.max_in_flight == max_connections
         assert len({request.peer_port for request in double.requests}) == max_connections
+
+    @both_ways
+    @pytest.mark.parametrize("max_connections", [1, 3])
+    def test_pages_that_are_all_wanted_are_asked_for_ahead(
+        self, start: Start, ask: Ask, max_connections: int
+    ) -> None:
+        double = start({"max_connections": max_connections}, latency=0.05, page_size=50)
+        campaign = double.add_campaign("spring", size=430, settle_seconds=0)
+
+        rows = ask(SMSPartnerHook(), "status_by_tag", "spring")
+
+        assert [row["phone_number"] for row in rows] == [each["phone_number"] for each in campaign.messages]
+        assert sorted(int(request.query.get("page", 1)) for request in double.requests) == [*range(1, 10)]
+        assert double.max_in_flight == max_connections
+
+    @both_ways
+    def test_a_faulty_page_ahead_is_met_in_its_turn(self, start: Start, ask: Ask) -> None:
+        double = start({"max_attempts": 1, "max_connections": 3}, page_size=50)
+        fifth = double.add_campaign("spring", size=430, settle_seconds=0).messages[200]["phone_number"]
+        double.misbehave(Fault.rows(lambda rows: [] if rows[0]["phoneNumber"] == fifth else rows), times=99)
+
+        with pytest.raises(SMSPartnerIncompleteError, match="page") as caught:
+            ask(SMSPartnerHook(), "status_by_tag", "spring")
+
+        assert (caught.value.expected, caught.value.received) == (430, 200)
+
+    def test_a_tag_with_too_many_rows_is_told_before_anything_is_asked_ahead(self, start: Start) -> None:
+        double = start(page_size=50)
+        double.add_campaign("spring", size=430, settle_seconds=0)
+
+        with SMSPartnerHook() as hook, pytest.raises(ValueError, match="430 rows are more"):
+            list(hook.iter_status_by_tag("spring", max_rows=429, read_ahead=True))
+
+        assert len(double.requests) == 1
 
     @both_ways
     def test_four_calls_in_flight_by_default(self, start: Start, ask: Ask) -> None:
@@ -265,7 +300,7 @@ class TestConnections:
         with SMSPartnerHook() as hook:
             session = hook.get_conn()
             for _ in range(3):
-                hook.get_status_by_tag("spring")
+                assert len(list(hook.iter_status_by_tag("spring"))) == 120
                 hook.get_multi_status([("+33639980000", 1)])
             assert hook.get_conn() is session
 
@@ -278,7 +313,7 @@ class TestConnections:
         async def main() -> None:
             async with SMSPartnerHook() as hook:
                 for _ in range(3):
-                    await hook.aget_status_by_tag("spring")
+                    assert len([row async for row in hook.aiter_status_by_tag("spring")]) == 120
                     await hook.aget_multi_status([("+33639980000", 1)])
 
         asyncio.run(main())
@@ -290,8 +325,8 @@ class TestConnections:
         hook = SMSPartnerHook()
 
         async def main() -> None:
-            await hook.aget_status_by_tag("spring")
-            await hook.aget_status_by_tag("spring")
+            for _ in range(2):
+                assert len([row async for row in hook.aiter_status_by_tag("spring")]) == 120
 
         asyncio.run(main())
         asyncio.run(main())

@@ -24,7 +24,7 @@ from landing.stores import Bucket, attached
 from airflow_provider_smspartner._landing import base, parquet
 from airflow_provider_smspartner._landing.formats import Encoding
 from airflow_provider_smspartner._landing.output import CHUNK_ROWS, Output, Sink
-from airflow_provider_smspartner.models import DeliveryStatus, MessageStatus, StatusRow
+from airflow_provider_smspartner.models import DeliveryStatus, MessageStatus, Outcome, StatusRow
 
 
 @pytest.fixture(params=ENDINGS)
@@ -51,7 +51,7 @@ def breaking_off(after: int) -> Iterator[StatusRow]:
 
 
 def test_columns_are_those_of_a_row() -> None:
-    made = MessageStatus(phone_number="+33612345678", status=DeliveryStatus.KO).as_row()
+    made = MessageStatus("+33612345678", None, Outcome(status=DeliveryStatus.KO)).as_row()
     assert tuple(made) == base.COLUMNS
 
 
