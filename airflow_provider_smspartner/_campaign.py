@@ -185,7 +185,16 @@ class Reading:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        """Conclude the reading: whole, or broken off by trouble that may pass."""
+        """End the reading, as `end` does."""
+        return self.end(error)
+
+    def end(self, error: BaseException | None = None) -> bool:
+        """
+        End the reading: whole, or broken off by trouble that may pass.
+
+        :param error: what broke it off.
+        :return: whether that is all: else the error is to be raised.
+        """
         if isinstance(error, PASSING_TROUBLE):
             self.trouble = error
             return True
@@ -198,7 +207,9 @@ class Reading:
             return True
         self.summary = StatusSummary(counts=self._watch.settled + self._counts, checked_at=datetime.now(UTC))
         if self._watch.tag is None:
-            self._watch.messages = self._pending
+            # A list that is as it was is kept: see `_together` on what outlives a poll.
+            if len(self._pending) < len(self._watch.messages):
+                self._watch.messages = self._pending
             self._watch.settled += Counter(
                 {status: n for status, n in self._counts.items() if status.is_final}
             )

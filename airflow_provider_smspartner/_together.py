@@ -5,21 +5,25 @@ One event loop holds one `SharedPolls` for each connection and its settings. A w
 is due; once the first is due, all that is due goes out with it, 500 messages a call and one reading a tag. What room
 the last call has left is filled with waits that are due later, once half of what they wanted to wait has passed: that
 costs nothing, and soon lets them all poll in step.
+
+Between its polls a wait is one object that stands in a line, and a poll leaves no new one behind: thousands of objects
+that outlive each poll would make Python's collector search the whole heap again and again, and hold up the event loop
+for as long as that takes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import copy
-import heapq
+from bisect import bisect_left, bisect_right, insort
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
-from contextvars import Context
-from dataclasses import dataclass
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from itertools import count
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -38,7 +42,8 @@ T = TypeVar("T")
 # How long what is due waits for more: triggers that a restarted triggerer takes up arrive one after the other.
 _GATHER_SECONDS = 0.05
 
-# How many waits are answered before the event loop gets its turn.
+# How many waits go out, and how many are answered, before the event loop gets its turn.
+_ASKS_AT_ONCE = 2_000
 _ANSWERS_AT_ONCE = 25
 
 _FULL = protocol.MAX_MESSAGES_PER_CALL
@@ -60,24 +65,28 @@ class Client(Protocol):
 @dataclass(eq=False, slots=True)
 class _Ask:
     """
-    A poll that a wait asks for.
+    A wait that stands in the line, or whose poll is on its way.
 
-    :param reading: takes the answers.
-    :param wait: whose poll it is.
-    :param due: when it must be sent, in the event loop's time.
-    :param joins_from: when it may be sent along with another.
-    :param answered: done once the reading is whole, or has failed.
-    :param taken: on its way.
-    :param parts: calls that are still to answer.
+    :param wait: whose polls these are.
+    :param answered: takes each reading, and says when to poll next.
+    :param context: where `answered` is called: the wait's own, which its log lines belong to.
+    :param done: once there is no next poll, or one has failed.
+    :param due: when to poll at the latest, in the event loop's time.
+    :param joins_from: when to poll at the earliest, along with another.
+    :param reading: takes the answers of the poll that is on its way.
+    :param parts: calls of that poll that are still to answer.
+    :param turn: the number of that poll: once one call has ended it, the answers of the others are nobody's.
     """
 
-    reading: Reading
     wait: Wait
-    due: float
-    joins_from: float
-    answered: asyncio.Future[None]
-    taken: bool = False
+    answered: Callable[[Reading], datetime | None]
+    context: Context
+    done: asyncio.Future[None]
+    due: float = 0.0
+    joins_from: float = 0.0
+    reading: Reading | None = None
     parts: int = 0
+    turn: int = 0
 
     @property
     def tag(self) -> str | None:
@@ -87,28 +96,72 @@ class _Ask:
     def size(self) -> int:
         return len(self.wait.watch.messages)
 
-    def take(self) -> bool:
-        """Take it on its way, unless it is already, or nobody waits for it any more."""
-        taken = not self.taken and not self.answered.done()
-        self.taken = self.taken or taken
-        return taken
+    def begin(self) -> Reading:
+        # Not before there is something to read: what lives through a call weighs on the collector.
+        if self.reading is None:
+            self.reading = self.wait.read()
+        return self.reading
 
-    def part_done(self) -> None:
+    def add(self, found: Mapping[MessageRef, DeliveryStatus]) -> bool:
+        """Add what one call has found, and tell whether it was the last."""
+        reading = self.begin()
+        for ref in self.wait.watch.messages:
+            if (status := found.get(ref)) is not None:
+                reading.add(status, ref)
         self.parts -= 1
-        if not self.parts:
-            self.finish()
+        return not self.parts
 
-    def finish(self) -> None:
-        if not self.answered.done():
-            self.answered.set_result(None)
+    def answer(self, error: Exception | None) -> datetime | None:
+        """
+        Hand the reading over, unless nobody waits for it any more.
+
+        :param error: what it failed with.
+        :return: when to poll next, or None for no more.
+        """
+        reading, self.reading = self.begin(), None
+        self.turn += 1
+        if self.done.done():
+            return None
+        # A copy, for each wait keeps or raises its own: raising adds to an exception.
+        error = copy.copy(error)
+        if not reading.end(error) and error is not None:
+            self.done.set_exception(error)
+            return None
+        try:
+            due = self.context.run(self.answered, reading)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is the wait's to raise
+            self.done.set_exception(failure)
+            return None
+        if due is None:
+            self.done.set_result(None)
+        return due
 
     def fail(self, error: Exception) -> None:
-        if not self.answered.done():
-            # A copy, for each wait raises its own: raising adds to an exception.
-            self.answered.set_exception(copy.copy(error))
+        if not self.done.done():
+            self.done.set_exception(copy.copy(error))
 
 
-_Chunk = dict["MessageRef", list[_Ask]]
+@dataclass(slots=True)
+class _Chunk:
+    """
+    A call, and for whom it is: both in order, each once.
+
+    :param refs: the messages to ask for.
+    :param asks: the waits that some of them belong to, and which of its polls it is for each.
+    """
+
+    refs: dict[MessageRef, None] = field(default_factory=dict)
+    asks: dict[_Ask, int] = field(default_factory=dict)
+
+    def halves(self) -> Iterator[_Chunk]:
+        asks = list(self.asks)
+        for half in (asks[: len(asks) // 2], asks[len(asks) // 2 :]):
+            wanted = {ref for ask in half for ref in ask.wait.watch.messages}
+            refs = dict.fromkeys(ref for ref in self.refs if ref in wanted)
+            yield _Chunk(refs, {ask: self.asks[ask] for ask in half})
+
+
+_due_of = attrgetter("due")
 
 
 class SharedPolls:
@@ -120,41 +173,35 @@ class SharedPolls:
 
     def __init__(self, open_client: Callable[[], Coroutine[Any, Any, Client]]) -> None:
         self._open_client = open_client
-        self._queue: list[tuple[float, int, _Ask]] = []
-        self._order = count()
+        self._line: list[_Ask] = []
         self._open: set[_Ask] = set()
-        self._by_tag: defaultdict[str, set[_Ask]] = defaultdict(set)
+        self._line_by_tag: defaultdict[str, set[_Ask]] = defaultdict(set)
         self._waiting_page: dict[str, int] = {}
-        self._changed = asyncio.Event()
+        self._first_changed = asyncio.Event()
+        self._answering = asyncio.Lock()
         self._dispatcher: asyncio.Task[None] | None = None
         self._calls: set[asyncio.Task[None]] = set()
         self.users = 0
 
-    async def read(self, reading: Reading, wait: Wait, due: datetime) -> None:
+    async def poll(self, wait: Wait, due: datetime, answered: Callable[[Reading], datetime | None]) -> None:
         """
-        Read a wait's poll once it is due, together with others.
+        Poll again and again, together with others, for as long as the wait wants to.
 
-        :param reading: takes the answers.
-        :param wait: whose poll it is.
-        :param due: when to poll at the latest, aware.
-        :raises SMSPartnerError: if the poll failed; no other wait's trouble is this one's.
+        :param wait: whose polls these are.
+        :param due: when to poll first, at the latest; aware.
+        :param answered: takes each poll's reading, and gives when to poll next at the latest, or None for no more.
+        :raises SMSPartnerError: if a poll failed for good; no other wait's trouble is this one's.
         """
-        loop = asyncio.get_running_loop()
-        now, delay = loop.time(), (due - datetime.now(UTC)).total_seconds()
-        ask = _Ask(reading, wait, now + delay, now + delay / 2, loop.create_future())
+        ask = _Ask(wait, answered, copy_context(), asyncio.get_running_loop().create_future())
         self._open.add(ask)
-        if ask.tag is not None:
-            self._by_tag[ask.tag].add(ask)
-        heapq.heappush(self._queue, (ask.due, next(self._order), ask))
-        self._changed.set()
+        self._line_up(ask, due)
         if self._dispatcher is None or self._dispatcher.done():
             self._dispatcher = self._start(self._dispatch())
         try:
-            await ask.answered
+            await ask.done
         finally:
             self._open.discard(ask)
-            if ask.tag is not None:
-                self._forget(ask.tag, ask)
+            self._leave_line(ask)
 
     async def close(self) -> None:
         """Give up what is under way, and close the connections."""
@@ -163,10 +210,30 @@ class SharedPolls:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _forget(self, tag: str, ask: _Ask) -> None:
-        self._by_tag[tag].discard(ask)
-        if not self._by_tag[tag]:
-            del self._by_tag[tag]
+    def _line_up(self, ask: _Ask, due: datetime) -> None:
+        now, delay = asyncio.get_running_loop().time(), (due - datetime.now(UTC)).total_seconds()
+        ask.due, ask.joins_from = now + delay, now + delay / 2
+        insort(self._line, ask, key=_due_of)
+        if ask.tag is not None:
+            self._line_by_tag[ask.tag].add(ask)
+        if self._line[0] is ask:
+            self._first_changed.set()
+
+    def _leave_line(self, ask: _Ask) -> None:
+        for at in range(bisect_left(self._line, ask.due, key=_due_of), len(self._line)):
+            if self._line[at] is ask:
+                del self._line[at]
+                self._leave_tag(ask)
+                return
+            if self._line[at].due > ask.due:
+                return
+
+    def _leave_tag(self, ask: _Ask) -> None:
+        if ask.tag is not None:
+            others = self._line_by_tag[ask.tag]
+            others.discard(ask)
+            if not others:
+                del self._line_by_tag[ask.tag]
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         # In no wait's context: what is logged here is of no single task.
@@ -178,109 +245,125 @@ class SharedPolls:
             client = await self._open_client()
             while True:
                 await self._until_due()
-                for work in self._plan(client):
+                for work in self._plan(client, self._take_due()):
                     task = self._start(work)
                     self._calls.add(task)
                     task.add_done_callback(self._calls.discard)
         except Exception as error:  # noqa: BLE001 - whatever it is, no wait may wait for ever
             for ask in self._open:
                 ask.fail(error)
-            self._queue.clear()
         finally:
             if client is not None:
                 await client.close()
 
     async def _until_due(self) -> None:
         loop = asyncio.get_running_loop()
-        while not self._queue or self._queue[0][0] > loop.time():
-            self._changed.clear()
+        while not self._line or self._line[0].due > loop.time():
+            self._first_changed.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(self._queue[0][0] if self._queue else None):
-                    await self._changed.wait()
+                async with asyncio.timeout_at(self._line[0].due if self._line else None):
+                    await self._first_changed.wait()
         await asyncio.sleep(_GATHER_SECONDS)
 
-    def _plan(self, client: Client) -> Iterator[Coroutine[Any, Any, None]]:
-        """Give the work that is due, and what goes along with it."""
+    def _take_due(self) -> list[_Ask]:
+        """Take what is due out of the line, and what goes along with it."""
         now = asyncio.get_running_loop().time()
+        end = min(bisect_right(self._line, now, key=_due_of), _ASKS_AT_ONCE)
+        taken, self._line = self._line[:end], self._line[end:]
+        tags = {ask.tag: None for ask in taken if ask.tag is not None}
+        along = {ask for tag in tags for ask in self._line_by_tag[tag] if ask.joins_from <= now}.difference(
+            taken
+        )
+        room = -sum(ask.size for ask in taken if ask.tag is None and ask.size < _FULL) % _FULL
+        # The next in the line are the ones that gain most; a bounded look keeps the event loop free.
+        for ask in self._line[:room]:
+            if ask.tag is None and ask.size <= room and ask.joins_from <= now:
+                room -= ask.size
+                along.add(ask)
+        if along:
+            taken += [ask for ask in self._line if ask in along]
+            self._line = [ask for ask in self._line if ask not in along]
+        for ask in taken:
+            self._leave_tag(ask)
+        return taken
+
+    def _plan(self, client: Client, taken: list[_Ask]) -> Iterator[Coroutine[Any, Any, None]]:
+        """Give the work that answers what was taken out of the line."""
+        by_tag: defaultdict[str, dict[_Ask, int]] = defaultdict(dict)
         lists: list[_Ask] = []
-        while self._queue and self._queue[0][0] <= now:
-            ask = heapq.heappop(self._queue)[2]
-            if not ask.take():
-                continue
-            if ask.tag is None and not ask.size:
-                ask.finish()  # all its messages are final: there is nothing to ask for
-            elif ask.tag is not None:
-                joining = [
-                    other for other in self._by_tag[ask.tag] if other.joins_from <= now and other.take()
-                ]
-                yield self._read_tag(client, ask.tag, [ask, *joining])
+        for ask in taken:
+            if ask.tag is not None:
+                by_tag[ask.tag][ask] = ask.turn
+            elif not ask.size:
+                self._answer(ask)  # all its messages are final: there is nothing to ask for
             elif ask.size >= _FULL:
                 yield self._read_long_list(client, ask)
             else:
                 lists.append(ask)
-        room = -sum(ask.size for ask in lists) % _FULL
-        # The next in the queue are the ones that gain most; a bounded look keeps the event loop free.
-        for _, _, ask in heapq.nsmallest(room, self._queue) if room else ():
-            if ask.tag is None and ask.size <= room and ask.joins_from <= now and ask.take():
-                room -= ask.size
-                lists.append(ask)
+        for tag, asks in by_tag.items():
+            yield self._read_tag(client, tag, asks)
         for chunk in _chunks(lists):
             yield self._read_chunk(client, chunk)
 
-    async def _read_chunk(self, client: Client, chunk: _Chunk) -> None:
-        asks = list(dict.fromkeys(ask for asking in chunk.values() for ask in asking))
-        try:
-            statuses = await client.send(next(protocol.batches(chunk)))
-        except (SMSPartnerRequestError, SMSPartnerNotFoundError) as error:
-            if len(asks) == 1:
-                asks[0].fail(error)
-                return
-            # What the vendor refuses may be one wait's alone: ask for each half by itself.
-            half = set(asks[: len(asks) // 2])
-            await asyncio.gather(
-                self._read_chunk(client, _only(chunk, half)),
-                self._read_chunk(client, _only(chunk, set(asks) - half)),
-            )
-        except Exception as error:  # noqa: BLE001 - whatever it is, no wait may wait for ever
-            for ask in asks:
-                ask.fail(error)
-        else:
-            for (ref, asking), status in zip(chunk.items(), statuses, strict=True):
-                for ask in asking:
-                    ask.reading.add(status.status, ref)
-            for position, ask in enumerate(asks, start=1):
-                ask.part_done()
+    def _answer(self, ask: _Ask, error: Exception | None = None) -> None:
+        if (due := ask.answer(error)) is not None:
+            self._line_up(ask, due)
+
+    async def _answer_all(
+        self,
+        asks: Mapping[_Ask, int],
+        error: Exception | None = None,
+        *,
+        found: Mapping[MessageRef, DeliveryStatus] | None = None,
+    ) -> None:
+        # One call's waits after the other's, or many calls would together hold the event loop up.
+        async with self._answering:
+            for position, (ask, turn) in enumerate(asks.items(), start=1):
+                if ask.turn == turn and (found is None or ask.add(found)):
+                    self._answer(ask, error)
                 if not position % _ANSWERS_AT_ONCE:
                     await asyncio.sleep(0)
 
+    async def _read_chunk(self, client: Client, chunk: _Chunk) -> None:
+        try:
+            statuses = await client.send(next(protocol.batches(chunk.refs)))
+        except (SMSPartnerRequestError, SMSPartnerNotFoundError) as error:
+            if len(chunk.asks) == 1:
+                await self._answer_all(chunk.asks, error)
+                return
+            # What the vendor refuses may be one wait's alone: ask for each half by itself.
+            await asyncio.gather(*(self._read_chunk(client, half) for half in chunk.halves()))
+        except Exception as error:  # noqa: BLE001 - whatever it is, no wait may wait for ever
+            await self._answer_all(chunk.asks, error)
+        else:
+            found = {ref: status.status for ref, status in zip(chunk.refs, statuses, strict=True)}
+            await self._answer_all(chunk.asks, found=found)
+
     async def _read_long_list(self, client: Client, ask: _Ask) -> None:
         """Ask for a list that fills calls by itself, a few of them in flight."""
-        refs = iter(ask.wait.watch.messages)
+        refs, reading = iter(ask.wait.watch.messages), ask.begin()
         try:
             async with aclosing(client.send_in_order(protocol.batches(refs))) as batches:
                 async for batch in batches:
                     for status in batch:
-                        ask.reading.add(status.status, MessageRef(status.phone_number, status.message_id))
+                        reading.add(status.status, MessageRef(status.phone_number, status.message_id))
         except Exception as error:  # noqa: BLE001 - whatever it is, no wait may wait for ever
-            ask.fail(error)
+            self._answer(ask, error)
         else:
-            ask.finish()
+            self._answer(ask)
 
-    async def _read_tag(self, client: Client, tag: str, asks: list[_Ask]) -> None:
+    async def _read_tag(self, client: Client, tag: str, asks: Mapping[_Ask, int]) -> None:
         try:
             counts = await self._count_tag(client, tag, whole=any(ask.wait.needs_whole_tag for ask in asks))
         except Exception as error:  # noqa: BLE001 - whatever it is, no wait may wait for ever
-            for ask in asks:
-                ask.fail(error)
+            await self._answer_all(asks, error)
             return
-        for position, ask in enumerate(asks, start=1):
+        for ask in asks:
             if isinstance(counts, int):
-                ask.reading.stop_at_waiting(page=counts)
+                ask.begin().stop_at_waiting(page=counts)
             else:
-                ask.reading.add_counts(counts)
-            ask.finish()
-            if not position % _ANSWERS_AT_ONCE:
-                await asyncio.sleep(0)
+                ask.begin().add_counts(counts)
+        await self._answer_all(asks)
 
     async def _count_tag(self, client: Client, tag: str, *, whole: bool) -> Counter[DeliveryStatus] | int:
         """Count a tag's statuses, or give the number of the page that still shows Waiting."""
@@ -314,22 +397,18 @@ def _chunks(asks: Iterable[_Ask]) -> list[_Chunk]:
     chunks: list[_Chunk] = []
     homes: dict[MessageRef, _Chunk] = {}
     for ask in asks:
-        parts = set()
+        parts: set[int] = set()
         for ref in ask.wait.watch.messages:
             home = homes.get(ref)
             if home is None:
-                if not chunks or len(chunks[-1]) == _FULL:
-                    chunks.append({})
+                if not chunks or len(chunks[-1].refs) == _FULL:
+                    chunks.append(_Chunk())
                 home = homes[ref] = chunks[-1]
-            home.setdefault(ref, []).append(ask)
+            home.refs[ref] = None
+            home.asks[ask] = ask.turn
             parts.add(id(home))
         ask.parts = len(parts)
     return chunks
-
-
-def _only(chunk: _Chunk, asks: set[_Ask]) -> _Chunk:
-    kept = {ref: [ask for ask in asking if ask in asks] for ref, asking in chunk.items()}
-    return {ref: asking for ref, asking in kept.items() if asking}
 
 
 _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, Settings], SharedPolls]] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from airflow_provider_smspartner.protocol import Call, TagPage
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 STATUSES = list(DeliveryStatus)
+OUTCOMES = {status: Outcome(status=status) for status in STATUSES}
 
 
 def ref(number: int) -> MessageRef:
@@ -45,12 +47,15 @@ class Vendor:
     :param failures: the error of each of the first calls, or None.
     :param poison: messages that the vendor refuses to be asked about.
     :param pages: each tag's pages.
+    :param delays: seconds until some calls, by their number from 0, are answered.
     """
 
     failures: list[Exception | None] = field(default_factory=list)
     poison: frozenset[str] = frozenset()
     pages: dict[str, list[list[DeliveryStatus]]] = field(default_factory=dict)
+    delays: dict[int, float] = field(default_factory=dict)
     asked: list[Any] = field(default_factory=list)
+    answered: int = 0
     closed: bool = False
 
     async def send(self, call: Call[Any]) -> Any:
@@ -60,15 +65,16 @@ class Vendor:
             self.asked.append((request.query["tag"], int(request.query.get("page", 1))))
         else:
             self.asked.append([str(pair["messageId"]) for pair in request.body["SMSStatut_List"]])
-        await asyncio.sleep(number % 3 / 1000)
+        await asyncio.sleep(self.delays.get(number, number % 3 / 1000))
         if number < len(self.failures) and (failure := self.failures[number]):
             raise failure
+        self.answered += 1
         if request.body is None:
             return self._page(request.query["tag"], int(request.query.get("page", 1)))
         ids = [str(pair["messageId"]) for pair in request.body["SMSStatut_List"]]
         if self.poison & set(ids):
             raise SMSPartnerRequestError("refused", code=6)
-        return [MessageStatus(*ref(int(i)), Outcome(status=status_of(i))) for i in ids]
+        return [MessageStatus(*ref(int(i)), OUTCOMES[status_of(i)]) for i in ids]
 
     async def send_in_order(self, calls: Iterator[Call[Any]]) -> AsyncGenerator[Any, None]:
         for call in calls:
@@ -80,7 +86,7 @@ class Vendor:
     def _page(self, tag: str, number: int) -> TagPage:
         pages = self.pages[tag]
         rows = tuple(
-            MessageStatus(f"+33639{number:03}{row:04}", None, Outcome(status=status))
+            MessageStatus(f"+33639{number:03}{row:04}", None, OUTCOMES[status])
             for row, status in enumerate(pages[number - 1])
         )
         return TagPage(number, sum(map(len, pages)), rows)
@@ -111,8 +117,9 @@ def wait_for(
 
 
 async def poll(polls: SharedPolls, wait: Wait, due_in: float = 0.0) -> Reading:
-    with wait.read() as reading:
-        await polls.read(reading, wait, datetime.now(UTC) + timedelta(seconds=due_in))
+    readings: list[Reading] = []
+    await polls.poll(wait, datetime.now(UTC) + timedelta(seconds=due_in), readings.append)
+    (reading,) = readings
     return reading
 
 
@@ -207,6 +214,29 @@ def test_a_wait_whose_messages_are_in_two_calls_is_answered_by_both() -> None:
     assert [counts_of(reading).total() for reading in readings] == [300] * 3
 
 
+def test_a_late_answer_to_a_poll_that_has_failed_is_nobodys() -> None:
+    vendor = Vendor(failures=[SMSPartnerUnavailableError("down")], delays={1: 0.2, 2: 0.3, 3: 0.5})
+    lists = [range(300), range(300, 600)]
+
+    async def poll_twice(polls: SharedPolls, numbers: range) -> list[Reading]:
+        readings: list[Reading] = []
+
+        def answered(reading: Reading) -> datetime | None:
+            readings.append(reading)
+            return datetime.now(UTC) if len(readings) < 2 else None
+
+        await polls.poll(wait_for(*numbers), datetime.now(UTC), answered)
+        return readings
+
+    for failed, whole in run(
+        vendor, lambda polls: asyncio.gather(*(poll_twice(polls, each) for each in lists))
+    ):
+        assert str(failed.trouble) == "down"
+        assert counts_of(whole).total() == 300
+    # The second poll took both calls of its own: neither could be spared for the late one.
+    assert (len(vendor.asked), vendor.answered) == (4, 3)
+
+
 def test_a_wait_without_messages_is_answered_without_a_call() -> None:
     vendor = Vendor()
 
@@ -216,14 +246,49 @@ def test_a_wait_without_messages_is_answered_without_a_call() -> None:
     assert vendor.asked == []
 
 
+def test_a_poll_leaves_nothing_for_the_collector() -> None:
+    vendor = Vendor()
+    polled: Counter[int] = Counter()
+    left: list[int] = []
+
+    async def keep_polling(polls: SharedPolls, number: int) -> None:
+        wait = wait_for(6 * number + 2)
+
+        def answered(reading: Reading) -> datetime | None:
+            wait.conclude(reading)
+            polled[number] += 1
+            if number == 499 and polled[number] == 2:
+                gc.freeze()
+            if number == 499 and polled[number] == 4:
+                left.append(len(gc.get_objects()))
+            return datetime.now(UTC) + timedelta(seconds=0.05) if polled[number] < 4 else None
+
+        await polls.poll(wait, datetime.now(UTC), answered)
+
+    assert status_of("2") is DeliveryStatus.WAITING  # as is that of each of the messages
+    try:
+        run(vendor, lambda polls: asyncio.gather(*(keep_polling(polls, number) for number in range(500))))
+    finally:
+        gc.unfreeze()
+
+    # What two polls have made, and is not gone: less than one object for each wait.
+    assert left[0] < 400
+
+
 def test_waits_out_of_step_come_into_step_and_stay_there() -> None:
     vendor = Vendor()
 
     async def keep_polling(polls: SharedPolls, number: int) -> None:
-        due_in = 0.4 * number / 100
-        for _ in range(5):
-            await poll(polls, wait_for(number), due_in)
-            due_in = 0.4
+        readings: list[Reading] = []
+
+        def answered(reading: Reading) -> datetime | None:
+            readings.append(reading)
+            return datetime.now(UTC) + timedelta(seconds=0.4) if len(readings) < 5 else None
+
+        await polls.poll(
+            wait_for(number), datetime.now(UTC) + timedelta(seconds=0.4 * number / 100), answered
+        )
+        assert [counts_of(reading).total() for reading in readings] == [1] * 5
 
     run(vendor, lambda polls: asyncio.gather(*(keep_polling(polls, n) for n in range(100))))
 

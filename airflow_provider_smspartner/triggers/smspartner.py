@@ -12,6 +12,8 @@ from asgiref.sync import sync_to_async
 from airflow_provider_smspartner._campaign import (
     Event,
     Goal,
+    Poll,
+    Reading,
     Rhythm,
     Verdict,
     Wait,
@@ -97,19 +99,23 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
             goal=Goal(**self.goal),
             rhythm=Rhythm(**self.rhythm),
         )
-        due = self.next_poll_at
-        async with shared_polls(self.smspartner_conn_id) as polls:
-            while True:
-                try:
-                    with wait.read() as reading:
-                        await polls.read(reading, wait, due)
-                except (SMSPartnerCredentialsError, SMSPartnerRequestError) as error:
-                    return Event(verdict=Verdict.REFUSED, code=error.code, http_status=error.http_status)
-                poll = wait.conclude(reading)
-                self.log.info("%s", poll)
-                if poll.verdict is not Verdict.WAIT:
-                    return Event(verdict=poll.verdict, counts=poll.summary.counts if poll.summary else None)
-                due = poll.next_at
+        last: list[Poll] = []
+
+        def answered(reading: Reading) -> datetime | None:
+            poll = wait.conclude(reading)
+            self.log.info("%s", poll)
+            if poll.verdict is Verdict.WAIT:
+                return poll.next_at
+            last.append(poll)
+            return None
+
+        try:
+            async with shared_polls(self.smspartner_conn_id) as polls:
+                await polls.poll(wait, self.next_poll_at, answered)
+        except (SMSPartnerCredentialsError, SMSPartnerRequestError) as error:
+            return Event(verdict=Verdict.REFUSED, code=error.code, http_status=error.http_status)
+        (poll,) = last
+        return Event(verdict=poll.verdict, counts=poll.summary.counts if poll.summary else None)
 
     async def _read_messages(self) -> list[MessageRef]:
         if isinstance(self.messages, str):
