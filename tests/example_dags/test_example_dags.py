@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from environment import EXAMPLE_DAGS
@@ -74,7 +79,79 @@ def test_mapped_campaigns(playground: SMSPartnerDouble) -> None:
     assert run.xcom("compare") == "south"
 
 
+def read(path: Path) -> list[dict[str, Any]]:
+    """Give the rows of a file that has landed."""
+    return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+
+
+@pytest.fixture
+def listed(playground: SMSPartnerDouble) -> list[str]:
+    """Give the ids of the messages that the list of the example names; the double knows them."""
+    for n in range(2_300):
+        # One message, in the second part, is delivered after it was first asked for.
+        statuses = ["Waiting", "Delivered"] if n == 1_500 else ["KO" if n % 10 == 7 else "Delivered"]
+        playground.add_message(f"+3363998{n:04}", str(500_000 + n), *statuses)
+    return [str(500_000 + n) for n in range(2_300)]
+
+
+def test_partitioned_list(listed: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run = run_dag("smspartner_partitioned_list", conf={"folder": tmp_path.as_uri()})
+
+    assert run.state == "success"
+    landed = [run.xcom("fetch_part", map_index=index) for index in range(3)]
+    assert [part["rows"] for part in landed] == [1_000, 1_000, 300]
+    paths = [Path(part["path"].removeprefix("file://")) for part in landed]
+    assert sorted((tmp_path / "statuses").rglob("*.*")) == paths
+    assert [path.parent.name for path in paths] == ["part=0000", "part=0001", "part=0002"]
+    rows = [row for path in paths for row in read(path)]
+    assert [row["message_id"] for row in rows] == listed
+    summary = run.xcom("add_up")
+    assert [summary[key] for key in ("total", "delivered", "ko", "waiting")] == [2_300, 2_069, 230, 1]
+    assert summary["checked_at"] == max(
+        run.xcom("fetch_part", key="summary", map_index=index)["checked_at"] for index in range(3)
+    )
+    assert run.task("fetch_part", map_index=2).rendered_map_index == "part=0002"
+    printed = "".join(capfd.readouterr())
+    assert f"Total{2_300:>19} in 3 parts" in printed
+    assert "3363998" not in printed
+
+
+def test_a_part_that_is_run_again_replaces_its_own_file(listed: list[str], tmp_path: Path) -> None:
+    at = datetime(2025, 11, 21, 10, tzinfo=UTC)
+    landed = []
+    for _ in range(2):
+        run = run_dag("smspartner_partitioned_list", conf={"folder": tmp_path.as_uri()}, at=at)
+        assert run.state == "success"
+        landed.append({path: path.read_bytes() for path in sorted((tmp_path / "statuses").rglob("*.*"))})
+
+    before, after = landed
+    assert list(before) == list(after)
+    changed = [path for path in after if after[path] != before[path]]
+    assert [path.parent.name for path in changed] == ["part=0001"]
+
+
+def test_partitioned_list_is_one_table(listed: list[str], tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    conf = {"folder": tmp_path.as_uri(), "part_size": 900}
+    for day in (1, 2):
+        run_dag("smspartner_partitioned_list", conf=conf, at=datetime(2025, 11, day, tzinfo=UTC))
+
+    files = f"{tmp_path}/statuses/*/*/*.ndjson.gz"
+    with duckdb.connect(config={"threads": 1}) as connection:
+        table = connection.sql(f"FROM read_json('{files}', hive_partitioning=true)")
+        assert dict(zip(table.columns, map(str, table.types), strict=True))["phone_number"] == "VARCHAR"
+        parts = (
+            table.aggregate("run, part, count(*), min(message_id), max(message_id)").order("ALL").fetchall()
+        )
+
+    assert [(run[:18], int(part), *rest) for run, part, *rest in parts] == [
+        (f"manual__2025-11-0{day}", part, rows, listed[part * 900], listed[part * 900 + rows - 1])
+        for day in (1, 2)
+        for part, rows in ((0, 900), (1, 900), (2, 500))
+    ]
+
+
 def test_every_example_is_tested() -> None:
     examples = {path.stem for path in EXAMPLE_DAGS.glob("*.py")}
 
-    assert examples == {"campaign_by_tag", "message_list", "mapped_campaigns"}
+    assert examples == {"campaign_by_tag", "message_list", "mapped_campaigns", "partitioned_list"}
