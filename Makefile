@@ -12,7 +12,7 @@ PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-2.11 lint format constraints build clean
+.PHONY: help demo up test test-2.11 bench lint format constraints build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ test: .venv/.ready ## Run all tests, with the coverage gate
 
 test-2.11: .venv-2.11/.ready ## Run the tests on Airflow 2.11
 	.venv-2.11/bin/python -m pytest
+
+bench: .venv/.ready ## Measure speed, calls and memory against baselines; takes some minutes
+	$(PY) -m benchmarks
 
 lint: .venv/.ready ## Check style and types
 	$(PY) -m ruff format --check .

@@ -1,13 +1,11 @@
 """
-Compare ways to decode an answer of 500 rows: ``python benchmarks/decoding.py``.
+Compare ways to decode an answer of 500 rows: ``python -m benchmarks.decoding``.
 
 The protocol decodes with msgspec: it is in every supported Airflow already, what it gives is typed, a wrong type is
 found while decoding and named by its place, and it is the fastest here. The others do the same checks by hand on what
 ``json`` gives. A ratio compares medians over the rounds of one run, in which every way takes its turn, with a bare
 ``json.loads`` of the same bytes; the last two lines show what a whole answer costs up to its rows in XCom.
 """
-
-# ruff: noqa: T201 - a command line
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow.providers.common.compat.connection import get_async_connection
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_smspartner import _connection, protocol
@@ -253,6 +252,8 @@ class SMSPartnerHook(BaseHook):
 
     @asynccontextmanager
     async def _async_client_in_use(self) -> AsyncIterator[AsyncClient]:
+        from airflow.providers.common.compat.connection import get_async_connection
+
         from airflow_provider_smspartner._http.asynchronous import AsyncClient
 
         if self._settings is None:

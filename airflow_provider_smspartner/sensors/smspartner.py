@@ -42,7 +42,6 @@ from airflow_provider_smspartner.models import (
     StatusSummary,
     check_rows,
 )
-from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -262,6 +261,9 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         wait, delay = self._wait, self._delay
         if wait is None or delay is None:
             raise TypeError("a poll leaves behind what it waits for")
+        # Not with the module: a DAG file that is only parsed would wait for the trigger's imports.
+        from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
+
         watch, goal, now = wait.watch, wait.goal, datetime.now(UTC)
         # A file of messages may be too long for the trigger's arguments: the trigger reads it itself, and asks for all.
         path = self.messages if isinstance(self.messages, str) else None
