@@ -8,8 +8,6 @@ import gc
 import itertools
 import json
 import logging
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -439,21 +437,6 @@ class TestConnections:
 
         assert hook.smspartner_conn_id == "nowhere"
         assert SMSPartnerHook().smspartner_conn_id == "smspartner_default"
-
-    def test_importing_the_hook_loads_no_http_library(self) -> None:
-        script = (
-            "import sys\n"
-            "from airflow.providers.common.compat.sdk import BaseHook\n"
-            "from airflow.providers.common.compat.connection import get_async_connection\n"
-            "before = set(sys.modules)\n"
-            "import airflow_provider_smspartner.hooks.smspartner\n"
-            "print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before}))\n"
-        )
-        done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-
-        loaded = set(done.stdout.split())
-        assert "airflow_provider_smspartner" in loaded
-        assert not loaded & {"requests", "urllib3", "aiohttp", "tenacity", "wtforms", "flask_appbuilder"}
 
 
 class TestClosing:
