@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerError,
@@ -123,6 +123,64 @@ class Rhythm:
         return int(digest.hexdigest(), 16)
 
 
+class Pending(Protocol):
+    """
+    Messages that are still to be asked for, each once and in order.
+
+    A reading notes which of them need no more asking. They are dropped once it is whole, and stay if it is not.
+    """
+
+    def __len__(self) -> int:
+        """Count them, those that are only noted included."""
+
+    def __iter__(self) -> Iterator[MessageRef]:
+        """Give them; what is noted meanwhile does no harm."""
+
+    def settle(self, ref: MessageRef) -> None:
+        """Note that a message needs no more asking."""
+
+    def keep(self) -> None:
+        """Drop what was noted."""
+
+    def undo(self) -> None:
+        """Forget what was noted."""
+
+    def close(self) -> None:
+        """Let go of the messages; their number stays known."""
+
+
+class PendingList(list[MessageRef]):
+    """
+    Pending messages in memory: small, for a triggerer holds thousands of them.
+
+    :param refs: each message once.
+    """
+
+    __slots__ = ("_noted",)
+
+    def __init__(self, refs: Iterable[MessageRef] = ()) -> None:
+        super().__init__(refs)
+        self._noted: list[MessageRef] = []
+
+    def settle(self, ref: MessageRef) -> None:
+        """Note that a message needs no more asking."""
+        self._noted.append(ref)
+
+    def keep(self) -> None:
+        """Drop what was noted."""
+        if self._noted:
+            noted = set(self._noted)
+            self[:] = [ref for ref in self if ref not in noted]
+            self._noted.clear()
+
+    def undo(self) -> None:
+        """Forget what was noted."""
+        self._noted.clear()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Watch:
     """
@@ -134,7 +192,7 @@ class Watch:
     """
 
     tag: str | None
-    messages: Sequence[MessageRef] = ()
+    messages: Pending = field(default_factory=PendingList)
     settled: Counter[DeliveryStatus] = field(default_factory=Counter)
 
     def __str__(self) -> str:
@@ -154,7 +212,7 @@ class Reading:
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self._counts: Counter[DeliveryStatus] = Counter()
-        self._pending: list[MessageRef] = []
+        self._over = False
         self.summary: StatusSummary | None = None
         self.trouble: SMSPartnerError | None = None
         self.waiting_on_page: int | None = None
@@ -167,8 +225,9 @@ class Reading:
         :param ref: which message it is, where messages are watched.
         """
         self._counts[status] += 1
-        if ref is not None and not status.is_final:
-            self._pending.append(ref)
+        # An answer may still come after trouble has ended the reading: it must not count for the next one.
+        if ref is not None and status.is_final and not self._over:
+            self._watch.messages.settle(ref)
 
     def add_counts(self, counts: Mapping[DeliveryStatus, int]) -> None:
         """Count the rows of a tag that were counted for several waits."""
@@ -195,21 +254,21 @@ class Reading:
         :param error: what broke it off.
         :return: whether that is all: else the error is to be raised.
         """
+        self._over = True
+        if error is not None:
+            self._watch.messages.undo()
         if isinstance(error, PASSING_TROUBLE):
             self.trouble = error
             return True
         if isinstance(error, SMSPartnerNotFoundError):
             self._counts = Counter({DeliveryStatus.NOT_FOUND: len(self._watch.messages)})
-            self._pending = list(self._watch.messages)
         elif error is not None:
             return False
         if self.waiting_on_page is not None:
             return True
         self.summary = StatusSummary(counts=self._watch.settled + self._counts, checked_at=datetime.now(UTC))
         if self._watch.tag is None:
-            # A list that is as it was is kept: see `_together` on what outlives a poll.
-            if len(self._pending) < len(self._watch.messages):
-                self._watch.messages = self._pending
+            self._watch.messages.keep()
             self._watch.settled += Counter(
                 {status: n for status, n in self._counts.items() if status.is_final}
             )

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_smspartner._campaign import counts_from_json
+from airflow_provider_smspartner._campaign import Pending, PendingList, counts_from_json
 from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.models import (
     DeliveryStatus,
-    MessageRef,
     StatusRow,
     StatusSummary,
     check_rows,
@@ -86,21 +85,35 @@ def output_of(operator: Any) -> Output | None:
     return output
 
 
-def messages_of(messages: object) -> Iterator[MessageRef]:
-    """
-    Read an operator's messages: a list, or the path of a file, which is read as a stream.
-
-    :param messages: as given to the operator, rendered.
-    :raises ValueError: if they are neither, or names the position and the fault of a bad message.
-    """
-    from airflow_provider_smspartner._landing.source import MessageSource, names_a_file
-
-    return iter(MessageSource.of(messages)) if names_a_file(messages) else read_messages(messages)
-
-
 def max_rows_of(operator: Any) -> int | None:
     """Tell how many rows an operator may give: None where they do not go into XCom."""
     return operator.max_xcom_rows if operator.do_xcom_push and operator.output_path is None else None
+
+
+def pending_of(operator: Any) -> Pending:
+    """
+    Read an operator's messages, each once: a list into memory, a file onto the disk.
+
+    :param operator: has `messages`, rendered.
+    :return: to be closed.
+    :raises ValueError: if they are neither a list nor the path of a file, or are more than the operator may give
+        rows; or names the position and the fault of a bad message.
+    """
+    from airflow_provider_smspartner._landing.source import names_a_file
+
+    pending: Pending
+    if names_a_file(operator.messages):
+        from airflow_provider_smspartner._landing.backlog import Backlog
+
+        pending = Backlog.of(operator.messages).lightest()
+    else:
+        pending = PendingList(dict.fromkeys(read_messages(operator.messages)))
+    try:
+        check_rows(len(pending), max_rows_of(operator))
+    except ValueError:
+        pending.close()
+        raise
+    return pending
 
 
 def publish(operator: BaseOperator, context: Context, summary: StatusSummary) -> None:

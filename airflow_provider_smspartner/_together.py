@@ -32,7 +32,7 @@ from airflow.providers.common.compat.connection import get_async_connection
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._connection import Settings
 from airflow_provider_smspartner.exceptions import SMSPartnerNotFoundError, SMSPartnerRequestError
-from airflow_provider_smspartner.models import DeliveryStatus, MessageRef
+from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, to_ref
 
 if TYPE_CHECKING:
     from airflow_provider_smspartner._campaign import Reading, Wait
@@ -345,8 +345,10 @@ class SharedPolls:
         try:
             async with aclosing(client.send_in_order(protocol.batches(refs))) as batches:
                 async for batch in batches:
+                    if ask.done.done():
+                        return  # cancelled
                     for status in batch:
-                        reading.add(status.status, MessageRef(status.phone_number, status.message_id))
+                        reading.add(status.status, to_ref((status.phone_number, status.message_id or "")))
         except Exception as error:  # noqa: BLE001 - whatever it is, no wait may wait for ever
             self._answer(ask, error)
         else:

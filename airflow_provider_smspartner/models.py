@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -109,6 +109,10 @@ class MessageRef(_Pair):
         )
 
 
+to_ref: Callable[[Pair], MessageRef] = partial(tuple.__new__, MessageRef)
+"""Makes a `MessageRef` of a pair that is normalised already: what its own `__new__` does need not be done twice."""
+
+
 def read_messages(messages: object) -> Iterator[MessageRef]:
     """
     Read messages one by one, each in any of the forms that `MessageRef.of` takes.
@@ -116,8 +120,7 @@ def read_messages(messages: object) -> Iterator[MessageRef]:
     :param messages: any iterable of messages, also an endless one.
     :raises ValueError: names the position (from 0) and the fault.
     """
-    # Normalised already: what MessageRef's own __new__ does need not be done twice.
-    return map(partial(tuple.__new__, MessageRef), read_pairs(messages))
+    return map(to_ref, read_pairs(messages))
 
 
 def read_pairs(messages: object) -> Iterator[Pair]:

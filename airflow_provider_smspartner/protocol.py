@@ -278,7 +278,9 @@ def _number_after(page: TagPage) -> int:
     return (1 if page.number is None else page.number) + 1
 
 
-def multi_status(messages: Iterable[object]) -> Iterator[Call[list[MessageStatus]]]:
+def multi_status(
+    messages: Iterable[object], *, distinct: bool = False
+) -> Iterator[Call[list[MessageStatus]]]:
     """
     Batch a list: gives calls of up to 500 messages each, whose answers stand in the messages' order.
 
@@ -286,9 +288,12 @@ def multi_status(messages: Iterable[object]) -> Iterator[Call[list[MessageStatus
     given; any other iterable is read as the calls are taken.
 
     :param messages: any iterable of messages, also an endless one.
+    :param distinct: the messages are known to differ: they are read as the calls are taken, and none is remembered.
     :raises ValueError: names the position and the fault of a bad message.
     """
     pairs = read_pairs(messages)
+    if distinct:
+        return batches(pairs)
     return batches(dict.fromkeys(pairs) if isinstance(messages, Collection) else _unique(pairs))
 
 

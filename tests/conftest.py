@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,8 +11,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from environment import API_KEY  # first: it sets the Airflow home
 
-from airflow_provider_smspartner import _together
+from airflow_provider_smspartner import _together, protocol
 from airflow_provider_smspartner._http import policy
+from airflow_provider_smspartner._landing import backlog
+from airflow_provider_smspartner._landing.backlog import Backlog
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 
@@ -29,6 +32,26 @@ def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[SMSPartnerDouble]:
         for name, value in started.connection_env(requests_per_minute=0).items():
             monkeypatch.setenv(name, value)
         yield started
+
+
+@pytest.fixture
+def backlogs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Backlog]]:
+    """Message files, all held on disk, even short ones: each must be closed in the end, and none remembered."""
+    made: list[Backlog] = []
+    begin = Backlog.__init__
+
+    def remembered(each: Backlog) -> None:
+        begin(each)
+        made.append(each)
+
+    monkeypatch.setattr(Backlog, "__init__", remembered)
+    monkeypatch.setattr(backlog, "_FEW", 0)
+    monkeypatch.setattr(protocol, "_unique", None)
+    yield made
+    assert made
+    for each in made:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            next(iter(each))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_smspartner._campaign import Goal, Reading, Rhythm, Verdict, Watch
+from airflow_provider_smspartner._campaign import Goal, PendingList, Reading, Rhythm, Verdict, Watch
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
     SMSPartnerIncompleteError,
@@ -147,7 +147,7 @@ REFS = [MessageRef(f"+3363998000{n}", n) for n in range(3)]
 
 
 def test_a_whole_reading_leaves_only_what_is_not_final_to_ask_for() -> None:
-    watch = Watch(tag=None, messages=REFS)
+    watch = Watch(tag=None, messages=PendingList(REFS))
 
     with Reading(watch) as reading:
         for ref, status in zip(REFS, ("DELIVERED", "WAITING", "UNKNOWN"), strict=True):
@@ -161,7 +161,7 @@ def test_a_whole_reading_leaves_only_what_is_not_final_to_ask_for() -> None:
 
 @pytest.mark.parametrize("trouble", [SMSPartnerUnavailableError("x"), SMSPartnerIncompleteError("x")])
 def test_passing_trouble_breaks_a_reading_off_and_leaves_the_watch_as_it_was(trouble: Exception) -> None:
-    watch = Watch(tag=None, messages=REFS)
+    watch = Watch(tag=None, messages=PendingList(REFS))
 
     with Reading(watch) as reading:
         reading.add(DeliveryStatus.DELIVERED, REFS[0])
@@ -170,6 +170,20 @@ def test_passing_trouble_breaks_a_reading_off_and_leaves_the_watch_as_it_was(tro
     assert reading.summary is None
     assert reading.trouble is trouble
     assert (watch.messages, watch.settled) == (REFS, {})
+
+
+def test_answers_of_a_reading_that_was_broken_off_do_not_count_for_the_next() -> None:
+    watch = Watch(tag=None, messages=PendingList(REFS))
+
+    with Reading(watch) as broken_off:
+        broken_off.add(DeliveryStatus.DELIVERED, REFS[0])
+        raise SMSPartnerUnavailableError("x")
+    with Reading(watch) as reading:
+        broken_off.add(DeliveryStatus.DELIVERED, REFS[1])
+        for ref in REFS:
+            reading.add(DeliveryStatus.WAITING, ref)
+
+    assert watch.messages == REFS
 
 
 def test_an_unknown_tag_reads_as_no_rows() -> None:
@@ -181,7 +195,7 @@ def test_an_unknown_tag_reads_as_no_rows() -> None:
 
 
 def test_a_list_that_the_vendor_does_not_know_reads_as_not_found() -> None:
-    watch = Watch(tag=None, messages=REFS)
+    watch = Watch(tag=None, messages=PendingList(REFS))
 
     with Reading(watch) as reading:
         raise SMSPartnerNotFoundError("x")

@@ -735,6 +735,18 @@ class TestBatching:
         assert 999 <= next(numbers) <= 1001
         assert len(_pairs(next(calls))) == 500
 
+    def test_messages_that_are_known_to_differ_are_neither_remembered_nor_read_ahead(self) -> None:
+        messages = [*[(PHONE, n) for n in range(500)], (PHONE, 0), None]
+        calls = protocol.multi_status(messages, distinct=True)
+
+        assert _pairs(next(calls)) == [(PHONE, n) for n in range(500)]
+        with pytest.raises(ValueError, match=r"messages\[501\]"):
+            next(calls)
+        assert [len(_pairs(call)) for call in protocol.multi_status(messages[:501], distinct=True)] == [
+            500,
+            1,
+        ]
+
     @pytest.mark.parametrize("form", [list, tuple, dict.fromkeys])
     def test_a_bad_message_in_a_collection_is_reported_before_any_call(
         self, form: Callable[[Any], Iterable[Any]]

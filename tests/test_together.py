@@ -6,6 +6,7 @@ import asyncio
 import gc
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_smspartner._campaign import Goal, Reading, Rhythm, Wait, Watch
+from airflow_provider_smspartner._campaign import Goal, PendingList, Reading, Rhythm, Wait, Watch
+from airflow_provider_smspartner._landing.backlog import Backlog
 from airflow_provider_smspartner._together import SharedPolls, shared_polls
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
@@ -104,7 +106,7 @@ def wait_for(
 ) -> Wait:
     now = datetime.now(UTC)
     return Wait(
-        watch=Watch(tag=tag, messages=[ref(number) for number in numbers]),
+        watch=Watch(tag=tag, messages=PendingList(map(ref, numbers))),
         goal=Goal(
             settled_ratio=settled_ratio,
             expected_total=None,
@@ -381,6 +383,30 @@ def test_a_long_list_is_asked_for_by_itself() -> None:
     assert sorted(map(len, vendor.asked)) == [1, 200, 500, 500]
     assert counts_of(long).total() == 1200
     assert counts_of(short).total() == 1
+
+
+def test_a_long_list_that_is_let_go_of_while_it_is_read_is_asked_for_no_further() -> None:
+    class Watched(Vendor):
+        async def send(self, call: Call[Any]) -> Any:
+            if len(self.asked) == 2:
+                third_call.set()
+            return await super().send(call)
+
+    vendor, third_call = Watched(), asyncio.Event()
+    abandoned, backlog = wait_for(), Backlog()
+    backlog.load(map(ref, range(3_000)))
+    abandoned.watch.messages = backlog
+
+    async def main(polls: SharedPolls) -> Reading:
+        with closing(backlog):
+            task = asyncio.ensure_future(poll(polls, abandoned))
+            await third_call.wait()
+            task.cancel()
+            await asyncio.wait([task])
+        return await poll(polls, wait_for(5_000))
+
+    assert counts_of(run(vendor, main)).total() == 1
+    assert list(map(len, vendor.asked)) == [500, 500, 500, 1]
 
 
 W, D = DeliveryStatus.WAITING, DeliveryStatus.DELIVERED

@@ -121,7 +121,7 @@ class SMSPartnerHook(BaseHook):
         """
         return _each(self._read_tag(self._checked(tag), max_rows=max_rows, read_ahead=read_ahead))
 
-    def iter_multi_status(self, messages: Iterable[object]) -> Iterator[StatusRow]:
+    def iter_multi_status(self, messages: Iterable[object], *, distinct: bool = False) -> Iterator[StatusRow]:
         """
         Give the statuses of messages lazily and in the messages' order, asking for 500 in a call.
 
@@ -129,13 +129,15 @@ class SMSPartnerHook(BaseHook):
 
         :param messages: any iterable of messages, also an endless one; each a `MessageRef`, a
             ``(phone_number, message_id)`` pair, or a mapping with both.
+        :param distinct: the messages are known to differ. They are read as they are asked for, also those of a
+            collection, and none is remembered: memory does not grow with their number.
         :raises ValueError: names the position and the fault of a bad message; for a collection before anything
             is sent.
         :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
 
         .. seealso:: https://www.docpartner.dev/en/api/sms-partner/status-and-statistics/bulk-status
         """
-        return _each(self._read_list(protocol.multi_status(messages)))
+        return _each(self._read_list(protocol.multi_status(messages, distinct=distinct)))
 
     def get_status_by_tag(self, tag: str) -> list[StatusRow]:
         """Give the statuses of a tag's messages: as `iter_status_by_tag`, all of them."""

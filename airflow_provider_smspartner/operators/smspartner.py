@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -12,14 +13,14 @@ from airflow_provider_smspartner._results import (
     MAX_XCOM_ROWS,
     Results,
     max_rows_of,
-    messages_of,
     output_of,
+    pending_of,
     publish,
 )
 from airflow_provider_smspartner.exceptions import SMSPartnerNotFoundError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
-from airflow_provider_smspartner.models import MessageRef, StatusRow, check_rows
+from airflow_provider_smspartner.models import StatusRow
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -54,14 +55,14 @@ class _StatusOperator(BaseOperator):
         :param context: the task's context.
         """
         results = Results(output_of(self), max_rows_of(self))
-        with SMSPartnerHook(self.smspartner_conn_id) as hook:
-            result = results.take(self._fetch(hook))
+        with SMSPartnerHook(self.smspartner_conn_id) as hook, closing(self._fetch(hook)) as rows:
+            result = results.take(rows)
         summary = results.summary
         publish(self, context, summary)
         self.log.info("Fetched %d rows: %s.", summary.total, progress(summary))
         return result
 
-    def _fetch(self, hook: SMSPartnerHook) -> Iterator[StatusRow]:
+    def _fetch(self, hook: SMSPartnerHook) -> Generator[StatusRow, None, None]:
         raise NotImplementedError
 
 
@@ -92,7 +93,7 @@ class SMSPartnerStatusByTagOperator(_StatusOperator):
         self.tag = tag
         self.allow_empty = allow_empty
 
-    def _fetch(self, hook: SMSPartnerHook) -> Iterator[StatusRow]:
+    def _fetch(self, hook: SMSPartnerHook) -> Generator[StatusRow, None, None]:
         try:
             yield from hook.iter_status_by_tag(self.tag, max_rows=max_rows_of(self), read_ahead=True)
         except SMSPartnerNotFoundError:
@@ -108,8 +109,8 @@ class SMSPartnerMultiStatusOperator(_StatusOperator):
     that is named again is asked for once and has one row.
 
     :param messages: each a ``(phone_number, message_id)`` pair or a mapping with both; a list, or the output of
-        an upstream task; or the path of an NDJSON, CSV or Parquet file with those two columns, which is read as
-        a stream. (templated)
+        an upstream task; or the path of an NDJSON, CSV or Parquet file with those two columns, which is held in a
+        temporary file on disk. (templated)
     :param output_path: let the rows land in this file instead of XCom: a path or URI that Airflow's
         ObjectStoragePath takes, ending in ``.ndjson``, ``.csv`` (each also ``.gz``) or ``.parquet``. XCom
         ``return_value`` is then ``{"path": …, "rows": n, "format": …}``. (templated)
@@ -129,9 +130,6 @@ class SMSPartnerMultiStatusOperator(_StatusOperator):
         super().__init__(**kwargs)
         self.messages = messages
 
-    def _fetch(self, hook: SMSPartnerHook) -> Iterator[StatusRow]:
-        messages: Iterable[MessageRef] = messages_of(self.messages)
-        if not isinstance(self.messages, str):
-            messages = list(dict.fromkeys(messages))
-            check_rows(len(messages), max_rows_of(self))
-        return hook.iter_multi_status(messages)
+    def _fetch(self, hook: SMSPartnerHook) -> Generator[StatusRow, None, None]:
+        with closing(pending_of(self)) as messages:
+            yield from hook.iter_multi_status(messages, distinct=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -31,7 +31,7 @@ from airflow_provider_smspartner._campaign import (
     counts_to_json,
     progress,
 )
-from airflow_provider_smspartner._results import MAX_XCOM_ROWS, max_rows_of, messages_of, output_of, publish
+from airflow_provider_smspartner._results import MAX_XCOM_ROWS, max_rows_of, output_of, pending_of, publish
 from airflow_provider_smspartner.exceptions import SMSPartnerDeliveryRateError, SMSPartnerNotFoundError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
@@ -40,7 +40,6 @@ from airflow_provider_smspartner.models import (
     MessageRef,
     StatusRow,
     StatusSummary,
-    check_rows,
 )
 
 if TYPE_CHECKING:
@@ -68,8 +67,8 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
 
     :param tag: the campaign's tag, 1 to 20 characters without white space. (templated)
     :param messages: the campaign's messages, each a ``(phone_number, message_id)`` pair or a mapping with both, or
-        the path of an NDJSON, CSV or Parquet file with those two columns; the wait holds the list in memory.
-        Exactly one of `tag` and `messages` is given. (templated)
+        the path of an NDJSON, CSV or Parquet file with those two columns, which the wait holds in a temporary file
+        on disk. Exactly one of `tag` and `messages` is given. (templated)
     :param expected_total: rows that must be known before the campaign can be done: a tag can be read while its
         messages are still being sent. (templated)
     :param settled_ratio: share of the rows that must have settled, above 0 and up to 1.
@@ -188,7 +187,10 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         # After the trigger has seen it done, what the file needs is a reading anyway.
         poll, result = (self._land if self._output and self._resumed else self._poll)(self._wait)
         if poll.verdict is Verdict.DONE and self._output and not self._resumed:
-            poll, result = self._land(self._wait)
+            # What has settled is no longer in the wait, and must be in the file.
+            anew = self._new_wait(self._wait.goal.started_at)
+            with closing(anew.watch.messages):
+                poll, result = self._land(anew)
         self._delay = poll.delay
         self.log.info("%s", poll)
         if poll.verdict is Verdict.WAIT:
@@ -221,11 +223,10 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         return wait.conclude(reading), rows
 
     def _land(self, wait: Wait) -> tuple[Poll, Any]:
-        """Read all rows anew into the file, and publish it if the campaign is still done."""
+        """Read the rows of a wait that has not polled yet into the file, and publish it if the campaign is done."""
         output = self._output
         if output is None:
             raise TypeError("there is no file to land in")
-        wait = self._new_wait(wait.goal.started_at)
         with output.open() as sink:
             with wait.read() as reading:
                 sink.write(self._read(wait.watch, reading))
@@ -239,7 +240,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
                 reading.add(DeliveryStatus(row["status"]))
                 yield row
             return
-        for row in hook.iter_multi_status(watch.messages):
+        for row in hook.iter_multi_status(watch.messages, distinct=True):
             reading.add(DeliveryStatus(row["status"]), _ref_of(row))
             yield row
 
@@ -296,7 +297,9 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
             summary = (
                 StatusSummary(counts=event.counts or {}, checked_at=datetime.now(UTC)) if known else None
             )
-            self._fail(event.verdict, f"{self._watch()}: {progress(summary)}")
+            watch = self._watch()
+            watch.messages.close()
+            self._fail(event.verdict, f"{watch}: {progress(summary)}")
 
     def _fail(self, verdict: Verdict, report: str) -> NoReturn:
         if verdict is Verdict.NOT_FOUND:
@@ -323,28 +326,29 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
             raise
         finally:
             self._hook = None
+            if self._wait is not None:
+                self._wait.watch.messages.close()
+                self._wait = None
 
     def _watch(self) -> Watch:
         if self.messages is None:
             return Watch(tag=protocol.check_tag(self.tag))
-        messages = list(dict.fromkeys(messages_of(self.messages)))
-        if not messages:
+        messages = pending_of(self)
+        if not len(messages):
+            messages.close()
             raise ValueError("`messages` is empty: there is nothing to wait for.")
-        check_rows(len(messages), max_rows_of(self))
         return Watch(tag=None, messages=messages)
 
     def _new_wait(self, began: datetime) -> Wait:
-        return Wait(
-            watch=self._watch(),
-            goal=Goal(
-                settled_ratio=self.settled_ratio,
-                expected_total=_read_total(self.expected_total),
-                started_at=began,
-                deadline=began + timedelta(seconds=self.timeout),
-                not_found_until=began + self.not_found_grace,
-            ),
-            rhythm=self._rhythm(began.isoformat()),
+        goal = Goal(
+            settled_ratio=self.settled_ratio,
+            expected_total=_read_total(self.expected_total),
+            started_at=began,
+            deadline=began + timedelta(seconds=self.timeout),
+            not_found_until=began + self.not_found_grace,
         )
+        # The watch comes last: it may hold a file, which nothing would close if another part failed.
+        return Wait(goal=goal, rhythm=self._rhythm(began.isoformat()), watch=self._watch())
 
     def _rhythm(self, seed: str) -> Rhythm:
         return Rhythm(

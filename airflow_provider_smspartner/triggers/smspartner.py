@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +13,8 @@ from asgiref.sync import sync_to_async
 from airflow_provider_smspartner._campaign import (
     Event,
     Goal,
+    Pending,
+    PendingList,
     Poll,
     Reading,
     Rhythm,
@@ -20,7 +23,6 @@ from airflow_provider_smspartner._campaign import (
     Watch,
     counts_from_json,
 )
-from airflow_provider_smspartner._results import messages_of
 from airflow_provider_smspartner._together import shared_polls
 from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError, SMSPartnerRequestError
 from airflow_provider_smspartner.models import MessageRef
@@ -90,12 +92,21 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
         yield TriggerEvent((await self._watch()).payload())
 
     async def _watch(self) -> Event:
+        if not isinstance(self.messages, str):
+            return await self._wait_for(
+                PendingList(MessageRef.of(message) for message in self.messages or ())
+            )
+        from airflow_provider_smspartner._landing.backlog import Backlog
+        from airflow_provider_smspartner._landing.source import MessageSource
+
+        with closing(Backlog()) as backlog:
+            # Reading a file blocks, and so does looking up its storage's connection: not on the event loop.
+            await sync_to_async(backlog.load, thread_sensitive=False)(MessageSource.of(self.messages))
+            return await self._wait_for(backlog.lightest())
+
+    async def _wait_for(self, messages: Pending) -> Event:
         wait = Wait(
-            watch=Watch(
-                tag=self.tag,
-                messages=await self._read_messages(),
-                settled=counts_from_json(self.settled),
-            ),
+            watch=Watch(tag=self.tag, messages=messages, settled=counts_from_json(self.settled)),
             goal=Goal(**self.goal),
             rhythm=Rhythm(**self.rhythm),
         )
@@ -116,13 +127,3 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
             return Event(verdict=Verdict.REFUSED, code=error.code, http_status=error.http_status)
         (poll,) = last
         return Event(verdict=poll.verdict, counts=poll.summary.counts if poll.summary else None)
-
-    async def _read_messages(self) -> list[MessageRef]:
-        if isinstance(self.messages, str):
-            # Reading a file blocks, and so does looking up its storage's connection: not on the event loop.
-            return await sync_to_async(_read_file, thread_sensitive=False)(self.messages)
-        return [MessageRef.of(message) for message in self.messages or ()]
-
-
-def _read_file(path: str) -> list[MessageRef]:
-    return list(dict.fromkeys(messages_of(path)))

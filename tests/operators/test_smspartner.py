@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from harness import new_context
 
+from airflow_provider_smspartner._landing.backlog import Backlog
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
     SMSPartnerIncompleteError,
@@ -248,5 +250,70 @@ def test_reads_messages_from_a_file(double: SMSPartnerDouble, tmp_path: Path) ->
     rows = by_list(messages=str(path)).execute(new_context())
 
     assert [row["message_id"] for row in rows] == ["1001", "1002", "1003"]
+
+
+def file_of(path: Path, messages: Iterable[tuple[str, str]], *more: str) -> str:
+    path.write_text("phone_number,message_id\n" + "\n".join([*map(",".join, messages), *more]) + "\n")
+    return str(path)
+
+
+def test_holds_messages_of_a_file_on_disk_until_it_ends(
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+) -> None:
+    messages = [(f"+336399{n:05}", str(n)) for n in range(1_200)]
+    for message in messages[::-1]:
+        double.add_message(*message, "Delivered")
+    path = file_of(tmp_path / "messages.csv", [*messages, *messages[:10]])
+
+    landed = by_list(messages=path, output_path=f"{tmp_path}/rows.csv").execute(new_context())
+
+    assert landed["rows"] == 1_200
+    rows = (tmp_path / "rows.csv").read_text().splitlines()[1:]
+    assert [tuple(row.split(",")[:2]) for row in rows] == messages
+    assert len(double.requests) == 3
+    assert len(backlogs) == 1
+
+
+def test_lets_go_of_the_messages_of_a_file_when_it_fails(
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+) -> None:
+    path = file_of(tmp_path / "messages.csv", MESSAGES)
+    double.misbehave(Fault.error(10), times=None)
+
+    with pytest.raises(SMSPartnerCredentialsError):
+        by_list(messages=path, output_path=f"{tmp_path}/rows.csv").execute(new_context())
+
+
+def test_a_fault_at_the_end_of_a_file_is_told_before_anything_is_sent(
+    double: SMSPartnerDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backlogs: list[Backlog]
+) -> None:
+    # So that nothing but the check itself reads ahead.
+    for name, value in double.connection_env(requests_per_minute=0, max_connections=1).items():
+        monkeypatch.setenv(name, value)
+    messages = [(f"+336399{n:05}", str(n)) for n in range(1_200)]
+    path = file_of(tmp_path / "messages.csv", messages, "+3369876543x,7")
+
+    with pytest.raises(ValueError, match=r"messages\.csv, row 1201: phone_number is neither") as raised:
+        by_list(messages=path, output_path=f"{tmp_path}/rows.csv").execute(new_context())
+
+    assert double.requests == []
+    assert "9876543" not in str(raised.value)
+    assert not (tmp_path / "rows.csv").exists()
+
+
+def test_more_messages_in_a_file_than_xcom_is_meant_for_are_refused_before_anything_is_sent(
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+) -> None:
+    path = file_of(tmp_path / "messages.csv", [*MESSAGES, *MESSAGES])
+
     with pytest.raises(ValueError, match="3 rows are more than `max_xcom_rows`, 2"):
-        by_list(messages=str(path), max_xcom_rows=2).execute(new_context())
+        by_list(messages=path, max_xcom_rows=2).execute(new_context())
+
+    assert double.requests == []
+
+
+def test_a_file_without_messages_asks_for_nothing(
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+) -> None:
+    assert by_list(messages=file_of(tmp_path / "messages.csv", [])).execute(new_context()) == []
+    assert double.requests == []

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from environment import API_KEY
 from harness import fire, stored
 
+from airflow_provider_smspartner._landing.backlog import Backlog
+from airflow_provider_smspartner._landing.source import MessageSource
+from airflow_provider_smspartner.models import MessageRef
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
 
@@ -23,7 +28,7 @@ MESSAGES = [["+33639980001", "1001"], ["+33639980002", "1002"], ["+33639980003",
 def trigger(
     *,
     tag: str | None = TAG,
-    messages: list[list[str]] | None = None,
+    messages: list[list[str]] | str | None = None,
     settled: dict[str, int] | None = None,
     timeout: float = 60.0,
     grace: float = 60.0,
@@ -186,3 +191,117 @@ def test_neither_its_repr_nor_its_event_holds_what_is_secret(double: SMSPartnerD
     assert "messages=3" in shown
     assert "3363998" not in shown
     assert API_KEY not in repr(watching.serialize())
+
+
+def file_of(path: Path, messages: Iterable[Iterable[str]]) -> str:
+    path.write_text("phone_number,message_id\n" + "".join(f"{p},{m}\n" for p, m in messages))
+    return str(path)
+
+
+def asked(double: SMSPartnerDouble) -> list[list[int]]:
+    return [[pair["messageId"] for pair in request.body["SMSStatut_List"]] for request in double.requests]
+
+
+def test_asks_only_for_what_is_still_unsettled_of_a_file(
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+) -> None:
+    add(double, ["Waiting", "Waiting", "Delivered"], ["Waiting", "Delivered"], ["Delivered"], tag=None)
+    path = file_of(tmp_path / "messages.csv", [*MESSAGES, MESSAGES[0]])
+
+    assert fire(stored(trigger(messages=path))) == {"verdict": "done", "counts": {"Delivered": 3}}
+    assert asked(double) == [[1001, 1002, 1003], [1001, 1002], [1001]]
+    assert len(backlogs) == 1
+
+
+def test_a_reading_of_a_long_file_that_is_broken_off_settles_nothing(
+    double: SMSPartnerDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backlogs: list[Backlog]
+) -> None:
+    for name, value in double.connection_env(
+        requests_per_minute=0, max_connections=1, max_attempts=1
+    ).items():
+        monkeypatch.setenv(name, value)
+    messages = [(f"+336399{number:05}", str(number)) for number in range(1_700)]
+    for number, message in enumerate(messages):
+        double.add_message(*message, *["Waiting"] * (number >= 1_650), "Delivered")
+    unavailable = Fault.status(503)
+
+    async def fail_the_last(request: Any, proceed: Any, transport: Any) -> Any:
+        if len(request.body["SMSStatut_List"]) < 500:
+            return await unavailable.apply(request, proceed, transport)
+        return proceed(request)
+
+    double.misbehave(Fault("the last call fails", fail_the_last), times=4)
+
+    event = fire(trigger(messages=file_of(tmp_path / "messages.csv", messages)))
+
+    assert event == {"verdict": "done", "counts": {"Delivered": 1_700}}
+    assert [(len(ids), ids[0]) for ids in asked(double)] == [
+        *[(500, 0), (500, 500), (500, 1_000), (200, 1_500)] * 2,
+        (50, 1_650),
+    ]
+
+
+@pytest.mark.parametrize("code", [10, 90])
+def test_a_refusal_lets_go_of_the_messages_of_a_file(
+    double: SMSPartnerDouble, tmp_path: Path, code: int, backlogs: list[Backlog]
+) -> None:
+    double.misbehave(Fault.error(code), times=None)
+
+    event = fire(trigger(messages=file_of(tmp_path / "messages.csv", MESSAGES)))
+
+    assert event["verdict"] == "refused"
+
+
+def test_a_bad_file_is_told_before_anything_is_sent(
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+) -> None:
+    path = file_of(tmp_path / "messages.csv", [*MESSAGES, ("+3369876543x", "7")])
+
+    with pytest.raises(ValueError, match=r"messages\.csv, row 4: phone_number is neither"):
+        fire(trigger(messages=path))
+
+    assert double.requests == []
+
+
+def test_a_trigger_that_is_cancelled_between_polls_lets_go_of_its_file(
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+) -> None:
+    add(double, ["Waiting"], tag=None)
+    watching = trigger(messages=file_of(tmp_path / "messages.csv", MESSAGES[:1]))
+
+    async def stop_midway() -> None:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(watching.run()), timeout=0.3)
+
+    asyncio.run(stop_midway())
+
+    assert double.requests
+
+
+def test_a_trigger_that_is_cancelled_while_it_loads_neither_waits_nor_leaves_anything(
+    double: SMSPartnerDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backlogs: list[Backlog]
+) -> None:
+    begun, go_on, read = threading.Event(), threading.Event(), []
+
+    def slowly(source: MessageSource) -> Iterator[MessageRef]:
+        for number in range(10):
+            read.append(number)
+            begun.set()
+            go_on.wait(30)
+            yield MessageRef(f"+3363998000{number}", number)
+
+    monkeypatch.setattr(MessageSource, "__iter__", slowly)
+    watching = trigger(messages=str(tmp_path / "messages.csv"))
+
+    async def stop_midway() -> None:
+        run = asyncio.ensure_future(anext(watching.run()))
+        assert await asyncio.to_thread(begun.wait, 30)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(run, timeout=10)
+        go_on.set()
+
+    asyncio.run(stop_midway())  # waits for its threads
+
+    assert read == [0]
+    assert double.requests == []
