@@ -19,14 +19,22 @@ import codecs
 import re
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import partial
 from itertools import islice
 from typing import Any, Generic, TypeVar
-from zoneinfo import ZoneInfo
 
 import msgspec
 
+from airflow_provider_smspartner._rows import (
+    MAX_CODE,
+    MAX_DIGITS,
+    MESSAGE_NOT_FOUND,
+    Row,
+    certainty,
+    outcome_of,
+    to_int,
+    to_phone_number,
+)
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
     SMSPartnerError,
@@ -41,7 +49,6 @@ from airflow_provider_smspartner.models import (
     Outcome,
     Pair,
     read_pairs,
-    to_e164,
 )
 
 MAX_MESSAGES_PER_CALL = 500
@@ -51,7 +58,6 @@ MAX_TAG_LENGTH = 20
 """[observed] Other editions of the vendor's page on sending: at most 20 characters, no space."""
 
 OK = 200
-MESSAGE_NOT_FOUND = 4
 CREDENTIALS = {
     1: "the API key is missing",
     10: "the API key is wrong",
@@ -75,19 +81,8 @@ REFUSALS = {
 HTTP_TOO_MANY_REQUESTS = 429
 HTTP_UNAUTHORIZED = frozenset({401, 403})
 
-# A naive date is the vendor's local time [observed, inferred].
-_VENDOR_TIME = ZoneInfo("Europe/Paris")
-
 # Far above any campaign or account; what is above is a lie, or a phone number, which no error may name.
 _MAX_FIGURE = 99_999_999
-
-# Above every documented code, and too short for a phone number: errors name codes.
-_MAX_CODE = 9_999
-
-_MAX_DIGITS = 18
-
-# September 2001, before the vendor's first message: what is smaller is no epoch, and 0 is how PHP writes no date.
-_FIRST_SECOND = 10**9
 
 T = TypeVar("T")
 
@@ -321,27 +316,9 @@ def batches(pairs: Iterable[Pair]) -> Iterator[Call[list[MessageStatus]]]:
 
 def _wire_id(message_id: str) -> int | str:
     # The samples send integers [multi-status]; an id that an integer would change is sent as it is.
-    if (
-        message_id.isdigit()
-        and len(message_id) <= _MAX_DIGITS
-        and (message_id[0] != "0" or message_id == "0")
-    ):
+    if message_id.isdigit() and len(message_id) <= MAX_DIGITS and (message_id[0] != "0" or message_id == "0"):
         return int(message_id)
     return message_id
-
-
-class _Row(msgspec.Struct):
-    # What is only described is read as it comes, and is null where it can't be; what names a message or counts
-    # it must have its type, or the answer is not one that can be relied on.
-    success: Any = None
-    code: Any = None
-    phone_number: str | int | None = msgspec.field(default=None, name="phoneNumber")
-    message_id: str | int | None = msgspec.field(default=None, name="messageId")
-    status: str | None = None
-    date: Any = None
-    stop_sms: Any = msgspec.field(default=None, name="stopSms")
-    stop_sms_by_tag: Any = msgspec.field(default=None, name="stopSMS")
-    is_spam: Any = msgspec.field(default=None, name="isSpam")
 
 
 class _Envelope(msgspec.Struct):
@@ -352,7 +329,7 @@ class _Envelope(msgspec.Struct):
 
 
 class _StatusAnswer(_Envelope):
-    rows: list[_Row] | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="StatutResponse_List")
+    rows: list[Row] | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="StatutResponse_List")
     total: Any = None
     current_page: Any = msgspec.field(default=None, name="currentPage")
 
@@ -458,7 +435,7 @@ def _vendor_code(envelope: _Envelope) -> int | None:
         for item in (member if isinstance(member, list) else [member])
         if isinstance(item, dict)
     ]
-    codes = [_to_int(raw, at_most=_MAX_CODE) for raw in [*inner, envelope.code]]
+    codes = [to_int(raw, at_most=MAX_CODE) for raw in [*inner, envelope.code]]
     faults = [code for code in codes if code is not None and code != OK]
     return next((code for code in faults if _is_known(code)), faults[0] if faults else None)
 
@@ -479,7 +456,7 @@ def _unavailable(answer: Answer, fault: str, *, code: int | None = None) -> SMSP
     )
 
 
-def _read_rows(answer: Answer) -> tuple[_StatusAnswer, list[_Row]]:
+def _read_rows(answer: Answer) -> tuple[_StatusAnswer, list[Row]]:
     envelope = _read_envelope(answer, _status_decoder)
     # `success` alone proves nothing: the gateway once answered it to everything [observed].
     if isinstance(envelope.rows, msgspec.UnsetType):
@@ -491,16 +468,16 @@ def _read_tag_page(answer: Answer) -> TagPage:
     envelope, rows = _read_rows(answer)
     # A tag without messages may well come without a figure: no vendor page shows that answer.
     is_nothing = not rows and envelope.total is None
-    total = 0 if is_nothing else _to_int(envelope.total, at_most=_MAX_FIGURE)
+    total = 0 if is_nothing else to_int(envelope.total, at_most=_MAX_FIGURE)
     if total is None:
         raise _unavailable(answer, "its `total` is not a plausible number of rows")
     if not all(row.phone_number for row in rows):
         raise _unavailable(answer, "a row has no phoneNumber")
     return TagPage(
-        number=_to_int(envelope.current_page, at_most=_MAX_FIGURE),
+        number=to_int(envelope.current_page, at_most=_MAX_FIGURE),
         total=total,
         # By tag the vendor does not say which send a row is about [by-tag].
-        rows=tuple(MessageStatus(_to_phone_number(row.phone_number), None, _outcome(row)) for row in rows),
+        rows=tuple(MessageStatus(to_phone_number(row.phone_number), None, outcome_of(row)) for row in rows),
     )
 
 
@@ -527,88 +504,17 @@ def _read_multi_status(batch: tuple[Pair, ...], answer: Answer) -> list[MessageS
             raise _unavailable(answer, "a row does not say which message it is about")
         pair = str(row.phone_number), str(row.message_id)
         if pair not in outcomes:  # then perhaps in another form, or never asked for
-            pair = _to_phone_number(row.phone_number), pair[1]
+            pair = to_phone_number(row.phone_number), pair[1]
             if pair not in outcomes:
                 continue
-        outcome, earlier = _outcome(row), outcomes[pair]
-        if earlier is _UNANSWERED or _certainty(outcome) > _certainty(earlier):
+        outcome, earlier = outcome_of(row), outcomes[pair]
+        if earlier is _UNANSWERED or certainty(outcome) > certainty(earlier):
             outcomes[pair] = outcome
     return [MessageStatus(*pair, outcome) for pair, outcome in zip(batch, outcomes.values(), strict=True)]
 
 
-def _certainty(outcome: Outcome) -> int:
-    """Rank rows about the same message: a final status is not taken back, and a known one beats an unknown."""
-    return 2 if outcome.status.is_final else 0 if outcome.status is DeliveryStatus.NOT_FOUND else 1
-
-
 # Shared like every outcome: what is not said is the same for all.
 _UNANSWERED = Outcome(status=DeliveryStatus.NOT_FOUND)
-
-
-def _outcome(row: _Row) -> Outcome:
-    stop_sms = row.stop_sms if row.stop_sms is not None else row.stop_sms_by_tag
-    try:
-        return _read_outcome(row.success, row.code, row.status, row.date, stop_sms, row.is_spam)
-    except TypeError:  # a list or an object where a figure should be: no key for the cache
-        return _read_outcome.__wrapped__(row.success, row.code, row.status, row.date, stop_sms, row.is_spam)
-
-
-# The rows of a campaign differ in little but their numbers: what the rest says is worked out once.
-@lru_cache(maxsize=4096, typed=True)
-def _read_outcome(  # noqa: PLR0917 - the cache knows arguments by their position
-    success: Any, code: Any, status: str | None, date: Any, stop_sms: Any, is_spam: Any
-) -> Outcome:
-    number = _to_int(code, at_most=_MAX_CODE)
-    if number == MESSAGE_NOT_FOUND:
-        read = DeliveryStatus.NOT_FOUND
-    elif success is not True and _to_flag(success) is False:
-        read = DeliveryStatus.UNKNOWN
-    else:
-        read = DeliveryStatus.parse(status)
-    return Outcome(
-        status=read,
-        raw_status=status,
-        date=_to_date(date),
-        stop_sms=_to_flag(stop_sms),
-        is_spam=_to_flag(is_spam),
-        code=number,
-    )
-
-
-def _to_phone_number(raw: str | int | None) -> str:
-    """Normalise an answered phone number; one that is none stays as it came, it is the vendor's."""
-    text = str(raw or "")
-    try:
-        return to_e164("+" + text if text.isdigit() and text[0] != "0" else text)
-    except ValueError:
-        return text
-
-
-# Flags come as "0", "1", 0, 1, true and false [multi-status, by-tag]; True == 1 and False == 0 as keys, too.
-_FLAGS = {"0": False, "1": True, "false": False, "true": True, 0: False, 1: True}
-
-
-def _to_flag(raw: Any) -> bool | None:
-    return _FLAGS.get(raw) if isinstance(raw, (str, int)) else None
-
-
-def _to_int(raw: Any, *, at_most: int) -> int | None:
-    # Numbers come as numbers and as text: an inner code is "9" [observed], a date "1517989111" [by-tag].
-    if isinstance(raw, str) and len(raw) <= _MAX_DIGITS and raw.isdecimal():
-        raw = int(raw)
-    return raw if type(raw) is int and 0 <= raw <= at_most else None
-
-
-def _to_date(raw: Any) -> datetime | None:
-    """Read a date: epoch seconds in UTC, as a number or its text, or the vendor's local time [observed]."""
-    try:
-        is_epoch = not isinstance(raw, str) or raw.isdecimal()
-        if is_epoch and (seconds := float(raw)) >= _FIRST_SECOND:
-            return datetime.fromtimestamp(seconds, UTC)
-        parsed = datetime.fromisoformat(raw)
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=_VENDOR_TIME)).astimezone(UTC)
-    except (TypeError, ValueError, OverflowError, OSError):
-        return None
 
 
 def _read_account(answer: Answer) -> Account:
@@ -620,7 +526,7 @@ def _read_account(answer: Answer) -> Account:
     return Account(
         balance=str(balance) if _is_amount(balance) else None,
         currency=currency if isinstance(currency, str) and _CURRENCY.fullmatch(currency) else None,
-        sms_credits=_to_int(envelope.credits.get("creditSms"), at_most=_MAX_FIGURE),
+        sms_credits=to_int(envelope.credits.get("creditSms"), at_most=_MAX_FIGURE),
     )
 
 

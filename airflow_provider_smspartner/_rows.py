@@ -1,0 +1,118 @@
+"""
+What one row of an answer says about a message, in whatever forms its facts come.
+
+Sources are named as in `protocol`, which reads answers with this.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from airflow_provider_smspartner.models import DeliveryStatus, Outcome, to_e164
+
+MESSAGE_NOT_FOUND = 4
+
+# A naive date is the vendor's local time [observed, inferred].
+_VENDOR_TIME = ZoneInfo("Europe/Paris")
+
+# Above every documented code, and too short for a phone number: errors name codes.
+MAX_CODE = 9_999
+
+MAX_DIGITS = 18
+
+# September 2001, before the vendor's first message: what is smaller is no epoch, and 0 is how PHP writes no date.
+_FIRST_SECOND = 10**9
+
+
+class Row(msgspec.Struct):
+    """A row as it comes, of either endpoint."""
+
+    # What is only described is read as it comes, and is null where it can't be; what names a message or counts
+    # it must have its type, or the answer is not one that can be relied on.
+    success: Any = None
+    code: Any = None
+    phone_number: str | int | None = msgspec.field(default=None, name="phoneNumber")
+    message_id: str | int | None = msgspec.field(default=None, name="messageId")
+    status: str | None = None
+    date: Any = None
+    stop_sms: Any = msgspec.field(default=None, name="stopSms")
+    stop_sms_by_tag: Any = msgspec.field(default=None, name="stopSMS")
+    is_spam: Any = msgspec.field(default=None, name="isSpam")
+
+
+def outcome_of(row: Row) -> Outcome:
+    """Tell what became of the row's message."""
+    stop_sms = row.stop_sms if row.stop_sms is not None else row.stop_sms_by_tag
+    try:
+        return _read_outcome(row.success, row.code, row.status, row.date, stop_sms, row.is_spam)
+    except TypeError:  # a list or an object where a figure should be: no key for the cache
+        return _read_outcome.__wrapped__(row.success, row.code, row.status, row.date, stop_sms, row.is_spam)
+
+
+# The rows of a campaign differ in little but their numbers: what the rest says is worked out once.
+@lru_cache(maxsize=4096, typed=True)
+def _read_outcome(  # noqa: PLR0917 - the cache knows arguments by their position
+    success: Any, code: Any, status: str | None, date: Any, stop_sms: Any, is_spam: Any
+) -> Outcome:
+    number = to_int(code, at_most=MAX_CODE)
+    if number == MESSAGE_NOT_FOUND:
+        read = DeliveryStatus.NOT_FOUND
+    elif success is not True and _to_flag(success) is False:
+        read = DeliveryStatus.UNKNOWN
+    else:
+        read = DeliveryStatus.parse(status)
+    return Outcome(
+        status=read,
+        raw_status=status,
+        date=_to_date(date),
+        stop_sms=_to_flag(stop_sms),
+        is_spam=_to_flag(is_spam),
+        code=number,
+    )
+
+
+def to_phone_number(raw: str | int | None) -> str:
+    """Normalise an answered phone number; one that is none stays as it came, it is the vendor's."""
+    text = str(raw or "")
+    try:
+        return to_e164("+" + text if text.isdigit() and text[0] != "0" else text)
+    except ValueError:
+        return text
+
+
+# Flags come as "0", "1", 0, 1, true and false [multi-status, by-tag]; True == 1 and False == 0 as keys, too.
+_FLAGS = {"0": False, "1": True, "false": False, "true": True, 0: False, 1: True}
+
+
+def _to_flag(raw: Any) -> bool | None:
+    return _FLAGS.get(raw) if isinstance(raw, (str, int)) else None
+
+
+def to_int(raw: Any, *, at_most: int) -> int | None:
+    """Read a figure from 0 to `at_most`, or give None."""
+    # Numbers come as numbers and as text: an inner code is "9" [observed], a date "1517989111" [by-tag].
+    if isinstance(raw, str) and len(raw) <= MAX_DIGITS and raw.isdecimal():
+        raw = int(raw)
+    return raw if type(raw) is int and 0 <= raw <= at_most else None
+
+
+def _to_date(raw: Any) -> datetime | None:
+    """Read a date: epoch seconds in UTC, as a number or its text, or the vendor's local time [observed]."""
+    try:
+        is_epoch = not isinstance(raw, str) or raw.isdecimal()
+        if is_epoch and (seconds := float(raw)) >= _FIRST_SECOND:
+            return datetime.fromtimestamp(seconds, UTC)
+        parsed = datetime.fromisoformat(raw)
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=_VENDOR_TIME)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def certainty(outcome: Outcome) -> int:
+    """Rank rows about the same message: a final status is not taken back, and a known one beats an unknown."""
+    return 2 if outcome.status.is_final else 0 if outcome.status is DeliveryStatus.NOT_FOUND else 1
