@@ -503,11 +503,13 @@ def _read_multi_status(batch: tuple[Pair, ...], answer: Answer) -> list[MessageS
         if not row.phone_number or row.message_id is None:
             raise _unavailable(answer, "a row does not say which message it is about")
         pair = str(row.phone_number), str(row.message_id)
-        if pair not in outcomes:  # then perhaps in another form, or never asked for
+        earlier = outcomes.get(pair)
+        if earlier is None:  # then perhaps in another form, or never asked for
             pair = to_phone_number(row.phone_number), pair[1]
-            if pair not in outcomes:
+            earlier = outcomes.get(pair)
+            if earlier is None:
                 continue
-        outcome, earlier = outcome_of(row), outcomes[pair]
+        outcome = outcome_of(row)
         if earlier is _UNANSWERED or certainty(outcome) > certainty(earlier):
             outcomes[pair] = outcome
     return [MessageStatus(*pair, outcome) for pair, outcome in zip(batch, outcomes.values(), strict=True)]

@@ -1,7 +1,8 @@
 """
 Landing: memory and time of a million rows on their way into each format, against the format's own library.
 
-``python -m benchmarks.landing REPORT ENDING`` writes rows that are made on the way, and reports its peak of memory.
+``python -m benchmarks.landing REPORT rows ENDING`` writes rows that are made on the way, and reports its peak of
+memory; ``python -m benchmarks.landing REPORT messages`` that of calls for the messages of a file.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import gzip
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -19,7 +21,10 @@ from typing import Any
 
 from airflow_provider_smspartner._landing.formats import GZIP_LEVEL
 from airflow_provider_smspartner._landing.output import Output
+from airflow_provider_smspartner._results import pending_of
 from airflow_provider_smspartner.models import StatusRow
+from airflow_provider_smspartner.operators.smspartner import SMSPartnerMultiStatusOperator
+from airflow_provider_smspartner.protocol import multi_status
 from benchmarks.measure import PeakMemory, Result, in_process, ratio
 
 ROWS = 1_000_000
@@ -73,7 +78,11 @@ LIBRARIES: dict[str, tuple[str, Callable[[Sequence[StatusRow], Path], None]]] = 
 
 def measure() -> Iterator[Result]:
     """Measure all of it."""
-    peaks = {ending: in_process("landing", ending) for ending in LIBRARIES}
+    peaks = {ending: in_process("landing", "rows", ending) for ending in LIBRARIES}
+    yield Result(
+        what=f"{ROWS:,} messages from .csv, into calls: peak memory above the start",
+        measured=f"{in_process('landing', 'messages') / 1e6:.0f} MB",
+    )
     taken = list(rows())
     with TemporaryDirectory() as folder:
         for ending, (library, write) in LIBRARIES.items():
@@ -102,15 +111,38 @@ def _write(taken: Any, path: Path) -> None:
     Output.of(path.as_uri()).write(taken)
 
 
-def main(report: str, ending: str) -> None:
-    """Write rows that are made on the way, and report the peak of memory in bytes."""
+def main(report: str, what: str, *arguments: str) -> None:
+    """Report the peak of memory in bytes."""
     with TemporaryDirectory() as folder:
-        output = Output.of(Path(folder, f"rows{ending}").as_uri())
-        # The start is after a first row: what Airflow's storage and the format's library load for it is not ours.
-        output.write(islice(rows(), 1))
+        works: dict[str, Callable[..., Iterator[None]]] = {"rows": _write_rows, "messages": _ask_for_messages}
+        work = works[what](Path(folder), *arguments)
+        # The start is after a first, small run: what Airflow's storage and the libraries load for it is not ours.
+        next(work)
         with PeakMemory() as memory:
-            output.write(rows())
+            next(work)
     Path(report).write_text(json.dumps(memory.above_start))
+
+
+def _write_rows(folder: Path, ending: str) -> Iterator[None]:
+    output = Output.of((folder / f"rows{ending}").as_uri())
+    for count in (1, ROWS):
+        output.write(islice(rows(), count))
+        yield
+
+
+def _ask_for_messages(folder: Path) -> Iterator[None]:
+    for name, count in (("few", 1_000), ("all", ROWS)):
+        with (folder / f"{name}.csv").open("w") as file:
+            file.write("phone_number,message_id\n")
+            file.writelines(f"+336{n:08},{100_000 + n}\n" for n in range(count))
+    for name in ("few", "all"):
+        fetch = SMSPartnerMultiStatusOperator(
+            task_id="fetch", messages=(folder / f"{name}.csv").as_uri(), do_xcom_push=False
+        )
+        with closing(pending_of(fetch)) as messages:
+            for _ in multi_status(messages, distinct=True):
+                pass
+        yield
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class BlockingClient:
         """
         Send calls with up to ``max_connections`` of them in flight, and give their results lazily and in order.
 
-        :param calls: taken one by one, at most one further ahead than calls are in flight.
+        :param calls: taken one by one, at most two further ahead than calls are in flight.
         """
         in_flight = self._settings.max_connections
         head = list(islice(calls, min(in_flight, 2)))
@@ -86,14 +86,25 @@ class BlockingClient:
             yield from map(self.send, chain(head, calls))
             return
         window: deque[Future[T]] = deque()
-        given_up = threading.Event()
+        failed, given_up = threading.Event(), threading.Event()
         self._given_up.add(given_up)
+
+        def send(call: Call[T]) -> T:
+            # What follows a failed call is not wanted any more: a wrong key is not tried again.
+            if failed.is_set():
+                raise policy.abandoned()
+            try:
+                return self.send(call, given_up)
+            except BaseException:
+                failed.set()
+                raise
+
         pool = ThreadPoolExecutor(in_flight, thread_name_prefix="smspartner")
         try:
             for call in chain(head, calls):
-                # The next call takes a result's place before its rows are given: they may keep the caller busy.
-                done = [window.popleft().result()] if len(window) == in_flight else []
-                window.append(pool.submit(self.send, call, given_up))
+                # One call more than are in flight: no thread waits for it until the rows before are taken.
+                done = [window.popleft().result()] if len(window) > in_flight else []
+                window.append(pool.submit(send, call))
                 yield from done
             while window:
                 yield window.popleft().result()

@@ -197,7 +197,7 @@ class TestLaziness:
         assert asyncio.run(main()) == [*[1] * 50, *[2] * 50, *[3] * 20]
 
     @pytest.mark.parametrize("max_connections", [1, 2, 3])
-    def test_endless_messages_are_read_one_call_ahead_of_those_in_flight(
+    def test_endless_messages_are_read_two_calls_ahead_of_those_in_flight(
         self, start: Start, max_connections: int
     ) -> None:
         double = start({"max_connections": max_connections})
@@ -209,7 +209,7 @@ class TestLaziness:
                 taken.append(messages.taken)
 
         # With a single connection nothing is sent while the rows before are looked at.
-        ahead = 500 * (max_connections + 1) if max_connections > 1 else 500
+        ahead = 500 * (max_connections + 2) if max_connections > 1 else 500
         assert taken == [0, *[ahead] * 500, *[ahead + 500] * 500, ahead + 1000]
         assert len(double.requests) <= max_connections + 3
 
@@ -271,6 +271,17 @@ class TestLaziness:
             list(hook.iter_status_by_tag("spring", max_rows=429, read_ahead=True))
 
         assert len(double.requests) == 1
+
+    @both_ways
+    def test_a_wrong_key_is_met_by_the_calls_in_flight_and_no_more(self, start: Start, ask: Ask) -> None:
+        double = start({"max_connections": 3}, latency=0.05)
+        messages = double.add_campaign("spring", size=6000, settle_seconds=0).messages
+        double.misbehave(Fault.error(10), times=None)
+
+        with pytest.raises(SMSPartnerCredentialsError):
+            ask(SMSPartnerHook(), "multi_status", messages)
+
+        assert len(double.requests) == 3
 
     @both_ways
     def test_four_calls_in_flight_by_default(self, start: Start, ask: Ask) -> None:
