@@ -104,7 +104,7 @@ class SMSPartnerHook(BaseHook):
 
     def iter_status_by_tag(
         self, tag: str, *, max_rows: int | None = None, read_ahead: bool = False
-    ) -> Iterator[StatusRow]:
+    ) -> Generator[StatusRow, None, None]:
         """
         Give the statuses of a tag's messages lazily, a page held at a time.
 
@@ -121,7 +121,9 @@ class SMSPartnerHook(BaseHook):
         """
         return _each(self._read_tag(self._checked(tag), max_rows=max_rows, read_ahead=read_ahead))
 
-    def iter_multi_status(self, messages: Iterable[object], *, distinct: bool = False) -> Iterator[StatusRow]:
+    def iter_multi_status(
+        self, messages: Iterable[object], *, distinct: bool = False
+    ) -> Generator[StatusRow, None, None]:
         """
         Give the statuses of messages lazily and in the messages' order, asking for 500 in a call.
 
@@ -281,7 +283,7 @@ class SMSPartnerHook(BaseHook):
         return tag
 
 
-def _each(batches: Generator[list[StatusRow], None, None]) -> Iterator[StatusRow]:
+def _each(batches: Generator[list[StatusRow], None, None]) -> Generator[StatusRow, None, None]:
     with closing(batches):
         for batch in batches:
             yield from batch

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
@@ -55,14 +55,15 @@ class _StatusOperator(BaseOperator):
         :param context: the task's context.
         """
         results = Results(output_of(self), max_rows_of(self))
-        with SMSPartnerHook(self.smspartner_conn_id) as hook, closing(self._fetch(hook)) as rows:
+        with SMSPartnerHook(self.smspartner_conn_id) as hook, self._fetch(hook) as rows:
             result = results.take(rows)
         summary = results.summary
         publish(self, context, summary)
         self.log.info("Fetched %d rows: %s.", summary.total, progress(summary))
         return result
 
-    def _fetch(self, hook: SMSPartnerHook) -> Generator[StatusRow, None, None]:
+    def _fetch(self, hook: SMSPartnerHook) -> AbstractContextManager[Generator[StatusRow, None, None]]:
+        """Check what is asked for, and give its rows lazily."""
         raise NotImplementedError
 
 
@@ -93,7 +94,10 @@ class SMSPartnerStatusByTagOperator(_StatusOperator):
         self.tag = tag
         self.allow_empty = allow_empty
 
-    def _fetch(self, hook: SMSPartnerHook) -> Generator[StatusRow, None, None]:
+    def _fetch(self, hook: SMSPartnerHook) -> AbstractContextManager[Generator[StatusRow, None, None]]:
+        return closing(self._rows(hook))
+
+    def _rows(self, hook: SMSPartnerHook) -> Generator[StatusRow, None, None]:
         try:
             yield from hook.iter_status_by_tag(self.tag, max_rows=max_rows_of(self), read_ahead=True)
         except SMSPartnerNotFoundError:
@@ -130,6 +134,10 @@ class SMSPartnerMultiStatusOperator(_StatusOperator):
         super().__init__(**kwargs)
         self.messages = messages
 
-    def _fetch(self, hook: SMSPartnerHook) -> Generator[StatusRow, None, None]:
-        with closing(pending_of(self)) as messages:
-            yield from hook.iter_multi_status(messages, distinct=True)
+    @contextmanager
+    def _fetch(self, hook: SMSPartnerHook) -> Iterator[Generator[StatusRow, None, None]]:
+        with (
+            closing(pending_of(self)) as messages,
+            closing(hook.iter_multi_status(messages, distinct=True)) as rows,
+        ):
+            yield rows
