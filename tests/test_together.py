@@ -12,9 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.connection import get_async_connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_smspartner import _together
 from airflow_provider_smspartner._campaign import Goal, PendingList, Reading, Rhythm, Wait, Watch
 from airflow_provider_smspartner._landing.backlog import Backlog
 from airflow_provider_smspartner._together import SharedPolls, shared_polls
@@ -490,6 +492,53 @@ def test_waits_share_on_one_connection_as_it_was_found_only(monkeypatch: pytest.
                 assert again is not other
 
         asyncio.run(main())
+
+
+@pytest.fixture
+def look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The connections that are looked up, each of which takes a moment."""
+    seen: list[str] = []
+
+    async def look_up(conn_id: str) -> Any:
+        seen.append(conn_id)
+        await asyncio.sleep(0.05)
+        return await get_async_connection(conn_id)
+
+    monkeypatch.setattr(_together, "get_async_connection", look_up)
+    return seen
+
+
+async def take_part(conn_id: str) -> SharedPolls:
+    async with shared_polls(conn_id) as polls:
+        await asyncio.sleep(0.1)
+        return polls
+
+
+def test_waits_that_begin_together_look_the_connection_up_together(
+    double: SMSPartnerDouble, look_ups: list[str]
+) -> None:
+    async def main() -> None:
+        waits = [asyncio.ensure_future(take_part("smspartner_default")) for _ in range(60)]
+        await asyncio.sleep(0.01)
+        waits[0].cancel()
+        outcomes = await asyncio.gather(*waits, return_exceptions=True)
+        assert isinstance(outcomes[0], asyncio.CancelledError)
+        assert len(set(outcomes[1:])) == 1
+        await take_part("smspartner_default")
+
+    asyncio.run(main())
+    # 25 at most wait for one answer; who comes later looks it up anew.
+    assert look_ups == ["smspartner_default"] * 4
+
+
+def test_each_wait_has_its_own_error_of_a_missing_connection(look_ups: list[str]) -> None:
+    async def main() -> list[Any]:
+        return await asyncio.gather(*(take_part("nowhere") for _ in range(3)), return_exceptions=True)
+
+    errors = asyncio.run(main())
+
+    assert ["nowhere" in str(error) for error in errors] == [True] * 3
+    assert len({id(error) for error in errors}) == 3
 
 
 def test_one_connection_keeps_to_its_sockets(monkeypatch: pytest.MonkeyPatch) -> None:

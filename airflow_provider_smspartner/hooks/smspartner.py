@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_smspartner import _connection, protocol
 from airflow_provider_smspartner._connection import Settings
+from airflow_provider_smspartner._http import async_client
 from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.models import MessageStatus, StatusRow, check_rows
 from airflow_provider_smspartner.protocol import Call, TagPage
@@ -258,13 +259,11 @@ class SMSPartnerHook(BaseHook):
     async def _async_client_in_use(self) -> AsyncIterator[AsyncClient]:
         from airflow.providers.common.compat.connection import get_async_connection
 
-        from airflow_provider_smspartner._http.asynchronous import AsyncClient
-
         if self._settings is None:
             self._settings = Settings.of(await get_async_connection(self.smspartner_conn_id, hook=self))
         client = self._async_client
         if client is None:
-            client = await AsyncClient.open(self._settings, self.smspartner_conn_id)
+            client = await (await async_client()).open(self._settings, self.smspartner_conn_id)
             if self._keeps_async_client and self._async_client is None:
                 self._async_client = client
         try:
