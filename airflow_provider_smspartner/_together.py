@@ -103,10 +103,18 @@ class _Ask:
             self.reading = self.wait.read()
         return self.reading
 
+    def refs(self) -> list[MessageRef]:
+        """Give the messages to ask for; none where they can't be read, and then the wait has failed."""
+        try:
+            return list(self.wait.watch.messages)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this wait's trouble and no other's
+            self.fail(error)
+            return []
+
     def add(self, found: Mapping[MessageRef, DeliveryStatus]) -> bool:
         """Add what one call has found, and tell whether it was the last."""
         reading = self.begin()
-        for ref in self.wait.watch.messages:
+        for ref in self.refs():
             if (status := found.get(ref)) is not None:
                 reading.add(status, ref)
         self.parts -= 1
@@ -125,10 +133,10 @@ class _Ask:
             return None
         # A copy, for each wait keeps or raises its own: raising adds to an exception.
         error = copy.copy(error)
-        if not reading.end(error) and error is not None:
-            self.done.set_exception(error)
-            return None
         try:
+            if not reading.end(error) and error is not None:
+                self.done.set_exception(error)
+                return None
             due = self.context.run(self.answered, reading)
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is the wait's to raise
             self.done.set_exception(failure)
@@ -155,9 +163,10 @@ class _Chunk:
     asks: dict[_Ask, int] = field(default_factory=dict)
 
     def halves(self) -> Iterator[_Chunk]:
-        asks = list(self.asks)
-        for half in (asks[: len(asks) // 2], asks[len(asks) // 2 :]):
-            wanted = {ref for ask in half for ref in ask.wait.watch.messages}
+        asks = [ask for ask in self.asks if not ask.done.done()]
+        middle = len(asks) // 2
+        for half in filter(None, (asks[:middle], asks[middle:])):
+            wanted = {ref for ask in half for ref in ask.refs()}
             refs = dict.fromkeys(ref for ref in self.refs if ref in wanted)
             yield _Chunk(refs, {ask: self.asks[ask] for ask in half})
 
@@ -320,7 +329,7 @@ class SharedPolls:
         # One call's waits after the other's, or many calls would together hold the event loop up.
         async with self._answering:
             for position, (ask, turn) in enumerate(asks.items(), start=1):
-                if ask.turn == turn and (found is None or ask.add(found)):
+                if not ask.done.done() and ask.turn == turn and (found is None or ask.add(found)):
                     self._answer(ask, error)
                 if not position % _ANSWERS_AT_ONCE:
                     await asyncio.sleep(0)
@@ -401,7 +410,7 @@ def _chunks(asks: Iterable[_Ask]) -> list[_Chunk]:
     homes: dict[MessageRef, _Chunk] = {}
     for ask in asks:
         parts: set[int] = set()
-        for ref in ask.wait.watch.messages:
+        for ref in ask.refs():
             home = homes.get(ref)
             if home is None:
                 if not chunks or len(chunks[-1].refs) == _FULL:

@@ -330,6 +330,53 @@ def test_a_wait_joins_once_half_its_time_has_passed_and_not_before() -> None:
     assert len(vendor.asked) == 1
 
 
+class Torn(PendingList):
+    """Messages that can't be read any more, as those of a file whose wait was cancelled, or whose disk has failed."""
+
+    is_torn = True
+
+    def __iter__(self) -> Iterator[MessageRef]:
+        if self.is_torn:
+            raise OSError("torn")
+        return super().__iter__()
+
+
+def test_messages_that_cannot_be_read_are_the_trouble_of_one_wait() -> None:
+    vendor = Vendor()
+    torn = wait_for()
+    torn.watch.messages = Torn([ref(1)])
+
+    error, reading = run(
+        vendor,
+        lambda polls: asyncio.gather(poll(polls, torn), poll(polls, wait_for(2)), return_exceptions=True),
+    )
+
+    assert str(error) == "torn"
+    assert counts_of(reading) == Counter({status_of("2"): 1})
+
+
+@pytest.mark.parametrize("others", [1, 3])
+@pytest.mark.parametrize("failure", [None, SMSPartnerRequestError("x", code=50)], ids=["answered", "refused"])
+def test_a_wait_that_lets_go_of_its_messages_under_way_leaves_the_others(
+    failure: Exception | None, others: int
+) -> None:
+    vendor = Vendor(failures=[failure], delays={0: 0.1})
+    messages = Torn([ref(1)])
+    messages.is_torn = False
+    wait = wait_for()
+    wait.watch.messages = messages
+
+    async def main(polls: SharedPolls) -> list[Reading]:
+        leaving = asyncio.ensure_future(poll(polls, wait))
+        asyncio.get_running_loop().call_later(0.05, leaving.cancel)
+        asyncio.get_running_loop().call_later(0.05, setattr, messages, "is_torn", True)
+        readings = await asyncio.gather(*(poll(polls, wait_for(n)) for n in range(2, 2 + others)))
+        assert leaving.cancelled()
+        return readings
+
+    assert [counts_of(reading).total() for reading in run(vendor, main)] == [1] * others
+
+
 def test_what_the_vendor_refuses_of_one_wait_is_no_trouble_of_the_others() -> None:
     vendor = Vendor(poison=frozenset({"7"}))
 
