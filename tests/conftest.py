@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from environment import API_KEY  # first: it sets the Airflow home
 
-from airflow_provider_smspartner import _together, protocol
+from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner._landing import backlog
 from airflow_provider_smspartner._landing.backlog import Backlog
+from airflow_provider_smspartner._together import polls
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 
@@ -22,7 +23,7 @@ from airflow_provider_smspartner.testing import SMSPartnerDouble
 def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "FIRST_WAIT_SECONDS", 0.001)
     monkeypatch.setattr(policy, "MAX_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(_together, "_GATHER_SECONDS", 0.005)
+    monkeypatch.setattr(polls, "_GATHER_SECONDS", 0.005)
 
 
 @pytest.fixture

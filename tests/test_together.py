@@ -16,10 +16,11 @@ from airflow.providers.common.compat.connection import get_async_connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_smspartner import _together
 from airflow_provider_smspartner._campaign import Goal, PendingList, Reading, Rhythm, Wait, Watch
 from airflow_provider_smspartner._landing.backlog import Backlog
-from airflow_provider_smspartner._together import SharedPolls, shared_polls
+from airflow_provider_smspartner._together import sharing
+from airflow_provider_smspartner._together.polls import SharedPolls
+from airflow_provider_smspartner._together.sharing import shared_polls
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
     SMSPartnerNotFoundError,
@@ -551,7 +552,7 @@ def look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         await asyncio.sleep(0.05)
         return await get_async_connection(conn_id)
 
-    monkeypatch.setattr(_together, "get_async_connection", look_up)
+    monkeypatch.setattr(sharing, "get_async_connection", look_up)
     return seen
 
 

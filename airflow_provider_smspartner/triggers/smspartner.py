@@ -23,7 +23,7 @@ from airflow_provider_smspartner._campaign import (
     Watch,
     counts_from_json,
 )
-from airflow_provider_smspartner._together import shared_polls
+from airflow_provider_smspartner._together.sharing import shared_polls
 from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError, SMSPartnerRequestError
 from airflow_provider_smspartner.models import MessageRef
 

@@ -1,0 +1,143 @@
+"""What one wait asks of the shared polls, and what is asked in one call for several of them."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import Context
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from airflow_provider_smspartner import protocol
+from airflow_provider_smspartner._campaign import Reading, Wait
+from airflow_provider_smspartner.models import DeliveryStatus, MessageRef
+
+FULL = protocol.MAX_MESSAGES_PER_CALL
+
+
+@dataclass(eq=False, slots=True)
+class Ask:
+    """
+    A wait that stands in the line, or whose poll is on its way.
+
+    :param wait: whose polls these are.
+    :param answered: takes each reading, and says when to poll next.
+    :param context: where `answered` is called: the wait's own, which its log lines belong to.
+    :param done: once there is no next poll, or one has failed.
+    :param due: when to poll at the latest, in the event loop's time.
+    :param joins_from: when to poll at the earliest, along with another.
+    :param reading: takes the answers of the poll that is on its way.
+    :param parts: calls of that poll that are still to answer.
+    :param turn: the number of that poll: once one call has ended it, the answers of the others are nobody's.
+    """
+
+    wait: Wait
+    answered: Callable[[Reading], datetime | None]
+    context: Context
+    done: asyncio.Future[None]
+    due: float = 0.0
+    joins_from: float = 0.0
+    reading: Reading | None = None
+    parts: int = 0
+    turn: int = 0
+
+    @property
+    def tag(self) -> str | None:
+        return self.wait.watch.tag
+
+    @property
+    def size(self) -> int:
+        return len(self.wait.watch.messages)
+
+    def begin(self) -> Reading:
+        # Not before there is something to read: what lives through a call weighs on the collector.
+        if self.reading is None:
+            self.reading = self.wait.read()
+        return self.reading
+
+    def refs(self) -> list[MessageRef]:
+        """Give the messages to ask for; none where they can't be read, and then the wait has failed."""
+        try:
+            return list(self.wait.watch.messages)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this wait's trouble and no other's
+            self.fail(error)
+            return []
+
+    def add(self, found: Mapping[MessageRef, DeliveryStatus]) -> bool:
+        """Add what one call has found, and tell whether it was the last."""
+        reading = self.begin()
+        for ref in self.refs():
+            if (status := found.get(ref)) is not None:
+                reading.add(status, ref)
+        self.parts -= 1
+        return not self.parts
+
+    def answer(self, error: Exception | None) -> datetime | None:
+        """
+        Hand the reading over, unless nobody waits for it any more.
+
+        :param error: what it failed with.
+        :return: when to poll next, or None for no more.
+        """
+        reading, self.reading = self.begin(), None
+        self.turn += 1
+        if self.done.done():
+            return None
+        # A copy, for each wait keeps or raises its own: raising adds to an exception.
+        error = copy.copy(error)
+        try:
+            if not reading.end(error) and error is not None:
+                self.done.set_exception(error)
+                return None
+            due = self.context.run(self.answered, reading)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is the wait's to raise
+            self.done.set_exception(failure)
+            return None
+        if due is None:
+            self.done.set_result(None)
+        return due
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(copy.copy(error))
+
+
+@dataclass(slots=True)
+class Chunk:
+    """
+    A call, and for whom it is: both in order, each once.
+
+    :param refs: the messages to ask for.
+    :param asks: the waits that some of them belong to, and which of its polls it is for each.
+    """
+
+    refs: dict[MessageRef, None] = field(default_factory=dict)
+    asks: dict[Ask, int] = field(default_factory=dict)
+
+    def halves(self) -> Iterator[Chunk]:
+        asks = [ask for ask in self.asks if not ask.done.done()]
+        middle = len(asks) // 2
+        for half in filter(None, (asks[:middle], asks[middle:])):
+            wanted = {ref for ask in half for ref in ask.refs()}
+            refs = dict.fromkeys(ref for ref in self.refs if ref in wanted)
+            yield Chunk(refs, {ask: self.asks[ask] for ask in half})
+
+
+def chunks_of(asks: Iterable[Ask]) -> list[Chunk]:
+    """Put the asks' messages into calls, each message once."""
+    chunks: list[Chunk] = []
+    homes: dict[MessageRef, Chunk] = {}
+    for ask in asks:
+        parts: set[int] = set()
+        for ref in ask.refs():
+            home = homes.get(ref)
+            if home is None:
+                if not chunks or len(chunks[-1].refs) == FULL:
+                    chunks.append(Chunk())
+                home = homes[ref] = chunks[-1]
+            home.refs[ref] = None
+            home.asks[ask] = ask.turn
+            parts.add(id(home))
+        ask.parts = len(parts)
+    return chunks
