@@ -65,10 +65,9 @@ def test_facts_survive_copies(error: SMSPartnerError, renewed: object) -> None:
     assert (twin.args, vars(twin)) == (error.args, vars(error))
 
 
-@pytest.mark.parametrize("module", ["exceptions", "protocol"])
-def test_the_core_can_be_imported_before_airflow(module: str) -> None:
+def test_the_core_can_be_imported_before_airflow() -> None:
     # Airflow 3.3 reads every provider's metadata while it is imported itself, and so imports this package again.
-    code = f"import airflow_provider_smspartner.{module}"
+    code = "import airflow_provider_smspartner.protocol"
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
