@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, Protocol, Self
+
+import msgspec
 
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerError,
@@ -38,8 +39,7 @@ class Verdict(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
+class Goal(msgspec.Struct, frozen=True, kw_only=True):
     """
     What is waited for, and until when.
 
@@ -75,8 +75,7 @@ class Goal:
         return Verdict.TIMED_OUT if now > self.deadline else Verdict.WAIT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rhythm:
+class Rhythm(msgspec.Struct, frozen=True, kw_only=True):
     """
     How long to wait after a poll, told by the time since the first one alone, so that no mode has to count polls.
 
@@ -181,8 +180,7 @@ class PendingList(list[MessageRef]):
         """Nothing is held open."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Watch:
+class Watch(msgspec.Struct, kw_only=True):
     """
     What is still to be asked for, and what is known of the rest.
 
@@ -192,8 +190,8 @@ class Watch:
     """
 
     tag: str | None
-    messages: Pending = field(default_factory=PendingList)
-    settled: Counter[DeliveryStatus] = field(default_factory=Counter)
+    messages: Pending = msgspec.field(default_factory=PendingList)
+    settled: Counter[DeliveryStatus] = msgspec.field(default_factory=Counter)
 
     def __str__(self) -> str:
         """Name what is watched, without phone numbers."""
@@ -275,8 +273,7 @@ class Reading:
         return True
 
 
-@dataclass(slots=True, kw_only=True)
-class Wait:
+class Wait(msgspec.Struct, kw_only=True):
     """
     A wait for a campaign: what is watched, for what, and how often.
 
@@ -321,8 +318,7 @@ class Wait:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Poll:
+class Poll(msgspec.Struct, frozen=True, kw_only=True):
     """
     A judged poll.
 
@@ -346,8 +342,7 @@ class Poll:
         return f"{self.report}; next poll in {self.delay:.0f} s, at {self.next_at:%Y-%m-%d %H:%M:%S} UTC."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """
     What a trigger fires: a verdict and counts, never rows.
 

@@ -246,8 +246,7 @@ class MessageStatus(msgspec.Struct, frozen=True, gc=False):
         return row
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusSummary:
+class StatusSummary(msgspec.Struct, frozen=True, kw_only=True):
     """
     How many messages of a campaign have which status.
 

@@ -143,8 +143,7 @@ class Call(Generic[T]):
     read: Callable[[Answer], T] = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class TagPage:
+class TagPage(msgspec.Struct, frozen=True):
     """
     One page of a tag's statuses.
 
@@ -158,8 +157,7 @@ class TagPage:
     rows: tuple[MessageStatus, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True):
     """
     What an account still has.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
+import msgspec
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
@@ -275,8 +275,8 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
                 tag=watch.tag,
                 messages=path or pairs,
                 settled={} if path else counts_to_json(watch.settled),
-                goal=asdict(goal),
-                rhythm=asdict(wait.rhythm),
+                goal=msgspec.structs.asdict(goal),
+                rhythm=msgspec.structs.asdict(wait.rhythm),
                 next_poll_at=now + timedelta(seconds=delay),
             ),
             method_name=self.execute_complete.__name__,
