@@ -80,10 +80,10 @@ class Ask:
         :param error: what it failed with.
         :return: when to poll next, or None for no more.
         """
-        reading, self.reading = self.begin(), None
-        self.turn += 1
         if self.done.done():
             return None
+        reading, self.reading = self.begin(), None
+        self.turn += 1
         # A copy, for each wait keeps or raises its own: raising adds to an exception.
         error = copy.copy(error)
         try:

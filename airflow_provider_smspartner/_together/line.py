@@ -59,7 +59,7 @@ class Line:
         now = asyncio.get_running_loop().time()
         end = min(bisect_right(self._asks, now, key=_due_of), _ASKS_AT_ONCE)
         taken, self._asks = self._asks[:end], self._asks[end:]
-        tags = {ask.tag: None for ask in taken if ask.tag is not None}
+        tags = {ask.tag for ask in taken if ask.tag is not None}
         along = {ask for tag in tags for ask in self._by_tag[tag] if ask.joins_from <= now}.difference(taken)
         room = -sum(ask.size for ask in taken if ask.tag is None and ask.size < FULL) % FULL
         # The next in the line are the ones that gain most; a bounded look keeps the event loop free.
