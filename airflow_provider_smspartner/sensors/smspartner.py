@@ -40,6 +40,7 @@ from airflow_provider_smspartner.models import (
     MessageRef,
     StatusRow,
     StatusSummary,
+    to_ref,
 )
 
 if TYPE_CHECKING:
@@ -377,7 +378,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
 
 
 def _ref_of(row: StatusRow) -> MessageRef:
-    return MessageRef(row["phone_number"], row["message_id"])
+    return to_ref((row["phone_number"], row["message_id"] or ""))
 
 
 def _read_total(expected_total: object) -> int | None:
