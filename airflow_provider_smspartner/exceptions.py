@@ -10,7 +10,9 @@ The errors of this provider.
     ├── SMSPartnerUnavailableError                 still failing after every try: network, 429, 5xx, or an
     │                                              unreadable or unexpected answer
     ├── SMSPartnerIncompleteError                  paging ended before `total` rows; .expected, .received
-    └── SMSPartnerDeliveryRateError                a settled campaign below `min_delivery_rate`; never retried
+    ├── SMSPartnerDeliveryRateError                a settled campaign below `min_delivery_rate`; never retried
+    └── SMSPartnerInputError                       an argument, a message list or a file is wrong; also ValueError;
+                                                   never retried
 
 "Never retried" means that Airflow does not retry the task: those errors are also ``AirflowFailException``.
 None of their texts holds the API key, a phone number, the query of a URL, or any words of the vendor.
@@ -91,3 +93,7 @@ class SMSPartnerIncompleteError(SMSPartnerError):
 
 class SMSPartnerDeliveryRateError(SMSPartnerError, AirflowFailException):
     """A settled campaign was delivered less well than the DAG's author accepts."""
+
+
+class SMSPartnerInputError(SMSPartnerError, AirflowFailException, ValueError):
+    """An argument, a message list or a file is wrong: nothing was sent, and a retry would meet the same fault."""
