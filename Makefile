@@ -1,6 +1,8 @@
 # Everything lives inside the clone: environments in .venv*, Airflow's homes in .airflow.
 PYTHON ?= python3
 PORT ?= 8080
+# Processes that run the tests; 0 runs them in pytest's own, which a debugger needs.
+WORKERS ?= auto
 
 AIRFLOW := 3.3.2
 AIRFLOW_OLDEST := 2.11.2
@@ -23,14 +25,17 @@ demo: .venv/.ready ## Watch an example DAG await a campaign on a real Airflow; n
 up: .venv/.ready ## Run Airflow with the API double and the example DAGs, for the browser (PORT=8080)
 	@$(PY) scripts/up.py $(PORT)
 
+# A worker that ends, as it does with a test that hangs, is not replaced: the run ends and names the test.
+TOGETHER = --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal --max-worker-restart 0
+
 test: .venv/.ready ## Run all tests, with the coverage gate
 	$(PY) -m coverage erase
-	$(PY) -m coverage run -m pytest
+	$(PY) -m coverage run -m pytest $(TOGETHER)
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
 
 test-2.11: .venv-2.11/.ready ## Run the tests on Airflow 2.11
-	.venv-2.11/bin/python -m pytest
+	.venv-2.11/bin/python -m pytest $(TOGETHER)
 
 bench: .venv/.ready ## Measure speed, calls and memory against baselines; takes some minutes
 	$(PY) -m benchmarks

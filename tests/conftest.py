@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
 import pytest
-from environment import API_KEY  # first: it sets the Airflow home
+from environment import API_KEY, METADATA_DATABASE  # first: it sets the Airflow home
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._http import policy
@@ -17,6 +20,17 @@ from airflow_provider_smspartner._landing import backlog
 from airflow_provider_smspartner._landing.backlog import Backlog
 from airflow_provider_smspartner._together import polls
 from airflow_provider_smspartner.testing import SMSPartnerDouble
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: workers that have run out of tests take over from the end of the others' lists."""
+
+    def rank(item: pytest.Item) -> int:
+        if item.get_closest_marker("system"):
+            return 0
+        return 1 if "metadata_database" in getattr(item, "fixturenames", ()) else 2
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +80,20 @@ def campaign_lines(
 
 
 @pytest.fixture(scope="session")
-def metadata_database() -> None:
-    """Airflow's metadata database, a real one, made once."""
-    subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+def metadata_database(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Airflow's metadata database, a real one, made once for all workers and copied for each."""
+    # Workers of one run have temporary folders beside each other.
+    together = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        together = together.parent
+    made = together / "airflow.db"
+    with (together / "airflow.db.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            making = together / "airflow.db.part"
+            env = os.environ | {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{making}"}
+            subprocess.run(
+                [sys.executable, "-m", "airflow", "db", "migrate"], env=env, check=True, capture_output=True
+            )
+            making.rename(made)
+    shutil.copy(made, METADATA_DATABASE)

@@ -15,9 +15,14 @@ API_KEY = 'k+/=&é"secret%20'
 EXAMPLE_DAGS = Path(__file__).parent.parent / "example_dags"
 TEST_DAGS = Path(__file__).parent / "dags"
 
-_HOME = tempfile.mkdtemp(prefix="airflow-home-")
+# Each worker of pytest-xdist has a home of its own, in that of the process which has started it: a worker that is
+# killed leaves nothing behind.
+_HOME = tempfile.mkdtemp(
+    prefix="airflow-home-", dir=os.environ["AIRFLOW_HOME"] if "PYTEST_XDIST_WORKER" in os.environ else None
+)
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 os.environ["AIRFLOW_HOME"] = _HOME
+METADATA_DATABASE = Path(_HOME) / "airflow.db"
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 # `dag.test()` finds its DAG through the bundles.
 os.environ["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"] = json.dumps(

@@ -77,6 +77,7 @@ def test_dependencies_admit_every_supported_airflow(metadata: Message) -> None:
         "apache-airflow-providers-common-compat",
         "asgiref",
         "msgspec",
+        "phonenumbers",
         "requests",
         "tenacity",
     }
