@@ -156,7 +156,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         with self._waiting_since(self._first_poll_at(context)):
             if self.deferrable:
                 return self._poll_or_defer(context)
-            return super().execute(context)
+            return super().execute(_with_dates(context) if self.reschedule else context)
 
     def execute_complete(
         self, context: Context, event: Mapping[str, Any] | None = None, started_at: str | None = None
@@ -367,7 +367,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         first: datetime | None
         ti: Any = context["ti"]
         if hasattr(ti, "get_first_reschedule_date"):
-            first = ti.get_first_reschedule_date(context)
+            first = _date_of(ti.get_first_reschedule_date(context))
         else:
             # Airflow 2.11 keeps it to its own sensors.
             from airflow.sensors.base import _orig_start_date
@@ -375,6 +375,33 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
             first_try = (ti.max_tries or 0) - (self.retries or 0) + 1
             first = _orig_start_date(ti.dag_id, ti.task_id, ti.run_id, ti.map_index, first_try)
         return first
+
+
+class _DatedTaskInstance:
+    """A task instance whose first reschedule date is a date, which Airflow's own loop counts with."""
+
+    def __init__(self, ti: Any, first: datetime) -> None:
+        self._ti = ti
+        self._first = first
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ti, name)
+
+    def get_first_reschedule_date(self, context: Context) -> datetime:
+        return self._first
+
+
+def _with_dates(context: Context) -> Any:
+    """Return the context, with a first reschedule date that is no text, as it is in Airflow 3.0."""
+    ti: Any = context["ti"]
+    if not hasattr(ti, "get_first_reschedule_date"):
+        return context
+    first = ti.get_first_reschedule_date(context)
+    return {**context, "ti": _DatedTaskInstance(ti, _date_of(first))} if isinstance(first, str) else context
+
+
+def _date_of(first: datetime | str | None) -> Any:
+    return datetime.fromisoformat(first) if isinstance(first, str) else first
 
 
 def _ref_of(row: StatusRow) -> MessageRef:

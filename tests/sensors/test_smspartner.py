@@ -591,3 +591,22 @@ def test_says_how_many_messages_of_a_file_were_waited_for_in_vain(
         sensor(messages=path).execute_complete(
             new_context(), event={"verdict": "timed_out", "counts": {"Waiting": 2, "Delivered": 1}}
         )
+
+
+@pytest.mark.skipif(not AIRFLOW_3, reason="there a rescheduling sensor asks the metadata database")
+@pytest.mark.parametrize("written", [datetime.isoformat, lambda date: date], ids=["text", "date"])
+@pytest.mark.parametrize(("ago", "end"), [(5, AirflowRescheduleException), (60, AirflowSensorTimeout)])
+def test_a_rescheduled_wait_began_at_its_first_poll(
+    double: SMSPartnerDouble,
+    monkeypatch: pytest.MonkeyPatch,
+    written: Callable[[datetime], object],
+    ago: int,
+    end: type[Exception],
+) -> None:
+    add(double, ["Waiting"])
+    context = new_context()
+    first = written(datetime.now(UTC) - timedelta(seconds=ago))
+    monkeypatch.setattr(context["ti"], "get_first_reschedule_date", lambda _: first)
+
+    with pytest.raises(end):
+        sensor(deferrable=False, mode="reschedule").execute(context)
