@@ -277,6 +277,8 @@ class Full(MemoryFileSystem):
                 return write(data)
 
             def failing_close() -> None:
+                # Once: the file is closed again as it is collected, where an error fails another test.
+                opened.close = close
                 self._fail("close")
                 close()
 
