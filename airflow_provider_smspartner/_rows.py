@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from airflow_provider_smspartner.models import DeliveryStatus, Outcome, to_e164
+from airflow_provider_smspartner._phone_numbers import normalised
+from airflow_provider_smspartner.models import DeliveryStatus, Outcome
 
 MESSAGE_NOT_FOUND = 4
 
@@ -48,15 +49,35 @@ class Row(msgspec.Struct):
 def outcome_of(row: Row) -> Outcome:
     """Tell what became of the row's message."""
     stop_sms = row.stop_sms if row.stop_sms is not None else row.stop_sms_by_tag
+    facts = (row.success, row.code, row.status, row.date, stop_sms, row.is_spam)
     try:
-        return _read_outcome(row.success, row.code, row.status, row.date, stop_sms, row.is_spam)
-    except TypeError:  # a list or an object where a figure should be: no key for the cache
-        return _read_outcome.__wrapped__(row.success, row.code, row.status, row.date, stop_sms, row.is_spam)
+        return _kept_outcome(*facts)
+    except (
+        TypeError
+    ):  # a list or an object where a figure should be, or a fact too long: no key for the cache
+        return _read_outcome(*facts)
 
 
 # The rows of a campaign differ in little but their numbers: what the rest says is worked out once.
 @lru_cache(maxsize=4096, typed=True)
-def _read_outcome(  # noqa: PLR0917 - the cache knows arguments by their position
+def _kept_outcome(*facts: Any) -> Outcome:
+    # Looked at once for each key: what is raised is not kept.
+    if any(_is_long(fact) for fact in facts):
+        raise TypeError
+    return _read_outcome(*facts)
+
+
+def _is_long(fact: Any) -> bool:
+    if isinstance(fact, str):
+        return len(fact) > _MAX_KEPT_LENGTH
+    return isinstance(fact, int) and fact.bit_length() > _MAX_KEPT_BITS
+
+
+_MAX_KEPT_LENGTH = 64
+_MAX_KEPT_BITS = 64
+
+
+def _read_outcome(  # noqa: PLR0917 - in the order of the cache's key
     success: Any, code: Any, status: str | None, date: Any, stop_sms: Any, is_spam: Any
 ) -> Outcome:
     number = to_int(code, at_most=MAX_CODE)
@@ -79,10 +100,7 @@ def _read_outcome(  # noqa: PLR0917 - the cache knows arguments by their positio
 def to_phone_number(raw: str | int | None) -> str:
     """Normalise an answered phone number; one that is none stays as it came, it is the vendor's."""
     text = str(raw or "")
-    try:
-        return to_e164("+" + text if text.isdigit() and text[0] != "0" else text)
-    except ValueError:
-        return text
+    return normalised("+" + text if text.isdigit() and text[0] != "0" else text) or text
 
 
 # Flags come as "0", "1", 0, 1, true and false [multi-status, by-tag]; True == 1 and False == 0 as keys, too.

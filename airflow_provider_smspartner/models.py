@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property, partial
+from itertools import islice
 from typing import Any, NamedTuple, Self, TypedDict
 
 import msgspec
+
+from airflow_provider_smspartner._phone_numbers import PLAIN_E164, normalised
+from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 
 
 class DeliveryStatus(StrEnum):
@@ -70,10 +74,10 @@ class MessageRef(_Pair):
     """
     The two facts that name one message to the vendor: who received it, and in which send.
 
-    :param phone_number: E.164 (``+33612345678``), or a French mobile number (``06…``, ``07…``), which becomes
-        E.164. Spaces, dots and hyphens between digits are dropped.
+    :param phone_number: E.164 (``+33612345678``) in any notation that people write, or a French mobile number
+        (``06…``, ``07…``), the overseas departments included; it becomes E.164.
     :param message_id: the id that sending answered: an integer, or its text.
-    :raises ValueError: says what is wrong, never the number.
+    :raises SMSPartnerInputError: says what is wrong, never the number.
     """
 
     __slots__ = ()
@@ -93,17 +97,15 @@ class MessageRef(_Pair):
 
         :param value: a `MessageRef`, a ``(phone_number, message_id)`` pair, or a mapping with
             ``phone_number``/``phoneNumber`` and ``message_id``/``messageId``.
-        :raises ValueError: says what is wrong, never the number.
+        :raises SMSPartnerInputError: says what is wrong, never the number.
         """
         if isinstance(value, cls):
             return value
         if isinstance(value, Mapping):
-            return cls(
-                _member(value, "phone_number", "phoneNumber"), _member(value, "message_id", "messageId")
-            )
+            return cls(*(_member(value, names) for names in _MEMBERS))
         if isinstance(value, Sequence) and not isinstance(value, str | bytes) and len(value) == 2:
             return cls(*value)
-        raise ValueError(
+        raise SMSPartnerInputError(
             f"a message is a MessageRef, a (phone_number, message_id) pair or a mapping with both, "
             f"not {_described(value)}"
         )
@@ -118,7 +120,7 @@ def read_messages(messages: object) -> Iterator[MessageRef]:
     Read messages one by one, each in any of the forms that `MessageRef.of` takes.
 
     :param messages: any iterable of messages, also an endless one.
-    :raises ValueError: names the position (from 0) and the fault.
+    :raises SMSPartnerInputError: names the position (from 0) and the fault.
     """
     return map(to_ref, read_pairs(messages))
 
@@ -137,12 +139,14 @@ def read_pairs(messages: object) -> Iterator[Pair]:
             if isinstance(messages, str)
             else ""
         )
-        raise ValueError(f"messages must be an iterable of messages, not {_described(messages)}{hint}")
+        raise SMSPartnerInputError(
+            f"messages must be an iterable of messages, not {_described(messages)}{hint}"
+        )
     return _read_each(messages)
 
 
 def _read_each(messages: Iterable[object]) -> Iterator[Pair]:
-    is_e164 = _E164.fullmatch
+    is_plain = PLAIN_E164.fullmatch
     for position, value in enumerate(messages):
         # Nearly all messages of a long list are such pairs: they need no more looking at.
         if type(value) is tuple and len(value) == 2:
@@ -151,14 +155,14 @@ def _read_each(messages: Iterable[object]) -> Iterator[Pair]:
                 type(message_id) is int
                 and 0 <= message_id < _PLAIN_ID
                 and type(phone_number) is str
-                and is_e164(phone_number)
+                and is_plain(phone_number)
             ):
                 yield phone_number, str(message_id)
                 continue
         try:
             yield MessageRef.of(value)
         except ValueError as error:
-            raise ValueError(f"messages[{position}]: {error}") from None
+            raise SMSPartnerInputError(f"messages[{position}]: {error}") from None
 
 
 _PLAIN_ID = 10**18
@@ -300,57 +304,76 @@ def check_rows(count: int, max_rows: int | None) -> None:
 
     :param count: rows that there are, or are known so far.
     :param max_rows: the most that there may be, or None.
-    :raises ValueError: says what to do.
+    :raises SMSPartnerInputError: says what to do.
     """
     if max_rows is not None and count > max_rows:
-        raise ValueError(
+        raise SMSPartnerInputError(
             f"{count} rows are more than `max_xcom_rows`, {max_rows}: let them land in a file with `output_path`, or "
             f"raise the limit if your XCom can hold them."
         )
 
 
-_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
-_FRENCH_MOBILE = re.compile(r"0[67][0-9]{8}")
-_SEPARATORS = str.maketrans("", "", " .-\u00a0\u202f")
 _MESSAGE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:-]{0,63}")
 
 
 def to_e164(phone_number: object) -> str:
     """
-    Normalise a phone number to E.164.
+    Return a phone number in E.164.
 
-    :raises ValueError: says what is wrong, never the number.
+    :param phone_number: E.164 in any notation that people write, or a French mobile number, the overseas departments
+        included.
+    :raises SMSPartnerInputError: says what is wrong, never the number.
     """
     if not isinstance(phone_number, str):
-        raise ValueError(f"phone_number must be text, not {_described(phone_number)}")
-    if _E164.fullmatch(phone_number):
-        return phone_number
-    digits = phone_number.translate(_SEPARATORS)
-    if _E164.fullmatch(digits):
-        return digits
-    if _FRENCH_MOBILE.fullmatch(digits):
-        return "+33" + digits[1:]
-    raise ValueError("phone_number is neither E.164 (+33612345678) nor a French mobile number (06…, 07…)")
+        raise SMSPartnerInputError(f"phone_number must be text, not {_described(phone_number)}")
+    e164 = normalised(phone_number)
+    if e164 is None:
+        raise SMSPartnerInputError(
+            "phone_number is neither E.164 (+33612345678) nor a French mobile number (06…, 07…)"
+        )
+    return e164
 
 
 def _to_message_id(message_id: object) -> str:
     if isinstance(message_id, bool) or not isinstance(message_id, int | str):
-        raise ValueError(f"message_id must be an integer or its text, not {_described(message_id)}")
+        raise SMSPartnerInputError(f"message_id must be an integer or its text, not {_described(message_id)}")
     if isinstance(message_id, int):
         # Python refuses to print integers of thousands of digits: the bound keeps its error out of here.
         text = str(message_id) if 0 <= message_id < 10**64 else ""
     else:
         text = message_id.strip()
     if not _MESSAGE_ID.fullmatch(text):
-        raise ValueError("message_id must be 1 to 64 letters, digits or any of _ . : -")
+        raise SMSPartnerInputError("message_id must be 1 to 64 letters, digits or any of _ . : -")
     return text
 
 
-def _member(mapping: Mapping[object, object], *names: str) -> object:
+_MEMBERS = (("phone_number", "phoneNumber"), ("message_id", "messageId"))
+
+# What a mapping's key must look like to be shown: a word, which no phone number and no key of an account is.
+_NAME = re.compile(r"[^\W\d_][^\W\d]{0,23}-?[0-9]{0,2}")
+_MAX_NAMES = 8
+
+
+def _member(mapping: Mapping[object, object], names: tuple[str, str]) -> object:
     for name in names:
         if name in mapping:
             return mapping[name]
-    raise ValueError(f"{names[0]} is missing")
+    accepted = " and ".join(f"{name} (or {other})" for name, other in _MEMBERS)
+    raise SMSPartnerInputError(
+        f"{names[0]} is missing: the keys of a message are {accepted}, not {_shown_keys(mapping)}"
+    )
+
+
+def _shown_keys(mapping: Mapping[object, object]) -> str:
+    """Name keys, of which some may be no names at all but values that no error may show."""
+    if not mapping:
+        return "none"
+    names = [key for key in islice(mapping, 100) if isinstance(key, str) and _NAME.fullmatch(key)][
+        :_MAX_NAMES
+    ]
+    others = len(mapping) - len(names)
+    shown = [*names, *([f"{others} other{'s' if others > 1 else ''}"] if others else [])]
+    return ", ".join(shown)
 
 
 def _described(value: object) -> str:

@@ -39,6 +39,7 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
     SMSPartnerError,
     SMSPartnerIncompleteError,
+    SMSPartnerInputError,
     SMSPartnerNotFoundError,
     SMSPartnerRequestError,
     SMSPartnerUnavailableError,
@@ -77,6 +78,23 @@ REFUSALS = {
     90: "the JSON is malformed",
 }
 """[error-codes] Refusals of what is asked: no retry mends them."""
+
+_ENTER_KEY = "Enter the account's API key in the Airflow connection."
+_ASK_VENDOR = "Ask SMS Partner about the account."
+_CREDENTIALS_ADVICE = {
+    1: _ENTER_KEY,
+    10: _ENTER_KEY,
+    20: _ASK_VENDOR,
+    30: _ASK_VENDOR,
+    40: _ASK_VENDOR,
+    96: "Allow all of these addresses in the account.",
+}
+_REQUEST_ADVICE = {
+    **dict.fromkeys((2, 3, 6, 9), "Correct or remove that message."),
+    **dict.fromkeys(
+        (5, 50, 90), "Report this as a fault of the provider: it should never send such a request."
+    ),
+}
 
 HTTP_TOO_MANY_REQUESTS = 429
 HTTP_UNAUTHORIZED = frozenset({401, 403})
@@ -180,14 +198,14 @@ def check_tag(tag: object) -> str:
     """
     Check a tag before it is sent.
 
-    :raises ValueError: if it isn't 1 to 20 characters without white space.
+    :raises SMSPartnerInputError: if it isn't 1 to 20 characters without white space.
     """
     if not isinstance(tag, str):
-        raise ValueError(f"tag must be text, not of type {type(tag).__name__}")
+        raise SMSPartnerInputError(f"tag must be text, not of type {type(tag).__name__}")
     if not 1 <= len(tag) <= MAX_TAG_LENGTH:
-        raise ValueError(f"tag must be 1 to {MAX_TAG_LENGTH} characters long, not {len(tag)}")
+        raise SMSPartnerInputError(f"tag must be 1 to {MAX_TAG_LENGTH} characters long, not {len(tag)}")
     if any(character.isspace() for character in tag):
-        raise ValueError("tag must not contain white space")
+        raise SMSPartnerInputError("tag must not contain white space")
     return tag
 
 
@@ -200,8 +218,9 @@ def tag_page(tag: str, number: int) -> Call[TagPage]:
     """
     query = {"tag": check_tag(tag)}
     if number == 1:
-        return Call(Request("GET", "/bulk-status-by-tag", query), _read_tag_page)
-    return Call(Request("GET", "/bulk-status-by-tag", {**query, "page": str(number)}), _read_later_tag_page)
+        return Call(Request("GET", "/bulk-status-by-tag", query), partial(_read_first_tag_page, tag))
+    request = Request("GET", "/bulk-status-by-tag", {**query, "page": str(number)})
+    return Call(request, _read_later_tag_page)
 
 
 def following(pages: Generator[Call[TagPage], TagPage, None], page: TagPage) -> Call[TagPage] | None:
@@ -233,22 +252,22 @@ def status_by_tag(tag: str) -> Generator[Call[TagPage], TagPage, None]:
     page = yield tag_page(tag, 1)
     received, total = len(page.rows), page.total
     if not received and not total:
-        raise SMSPartnerNotFoundError(f"SMS Partner knows no message with the tag {tag!r} (yet).")
+        raise _unknown_tag(tag)
     seen = {hash(page.rows)}
     while received < total:
         asked = _number_after(page)
         if not page.rows:
-            raise _incomplete("an empty page", expected=total, received=received)
+            raise _incomplete(tag, "an empty page", expected=total, received=received)
         page = yield tag_page(tag, asked)
         total = max(total, page.total)
         content = hash(page.rows)
         if page.rows and page.number != asked:
             answered = "a page without a number" if page.number is None else f"page {page.number}"
             met = f"{answered} where page {asked} was asked for"
-            raise _incomplete(met, expected=total, received=received)
+            raise _incomplete(tag, met, expected=total, received=received)
         if page.rows and content in seen:
             met = f"page {asked} with the rows of an earlier page"
-            raise _incomplete(met, expected=total, received=received)
+            raise _incomplete(tag, met, expected=total, received=received)
         seen.add(content)
         received += len(page.rows)
 
@@ -282,7 +301,7 @@ def multi_status(
 
     :param messages: any iterable of messages, also an endless one.
     :param distinct: the messages are known to differ: they are read as the calls are taken, and none is remembered.
-    :raises ValueError: names the position and the fault of a bad message.
+    :raises SMSPartnerInputError: names the position and the fault of a bad message.
     """
     pairs = read_pairs(messages)
     if distinct:
@@ -334,6 +353,7 @@ class _StatusAnswer(_Envelope):
 
 class _AccountAnswer(_Envelope):
     credits: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    rows: Any = msgspec.field(default=msgspec.UNSET, name="StatutResponse_List")
 
 
 _envelope_decoder = msgspec.json.Decoder(_Envelope)
@@ -345,7 +365,7 @@ E = TypeVar("E", bound=_Envelope)
 
 def _read_envelope(answer: Answer, decoder: msgspec.json.Decoder[E]) -> E:
     """Decode an answer that must be a success, or raise what it says instead."""
-    body = answer.body.removeprefix(codecs.BOM_UTF8)
+    body = _text(answer)
     decoded, fault = _decode(body, decoder)
     if decoded is not None and _is_success(answer, decoded):
         return decoded
@@ -354,6 +374,10 @@ def _read_envelope(answer: Answer, decoder: msgspec.json.Decoder[E]) -> E:
     if envelope is None or _is_success(answer, envelope):
         raise _unavailable(answer, fault)
     raise _refusal(answer, envelope)
+
+
+def _text(answer: Answer) -> bytes:
+    return answer.body.removeprefix(codecs.BOM_UTF8)
 
 
 def _decode(body: bytes, decoder: msgspec.json.Decoder[E]) -> tuple[E | None, str]:
@@ -378,8 +402,9 @@ def _refusal(answer: Answer, envelope: _Envelope) -> SMSPartnerError:
     if refused := refusal(code=code, http_status=answer.http_status):
         return refused
     if code == MESSAGE_NOT_FOUND:
+        # Whoever reads the answer says what it is that is not known.
         return SMSPartnerNotFoundError(
-            f"SMS Partner knows no such tag or message (yet) {_named(code, answer.http_status)}.",
+            f"SMS Partner does not know what it was asked for {_named(code, answer.http_status)}.",
             code=code,
             http_status=answer.http_status,
         )
@@ -399,18 +424,25 @@ def refusal(
     """
     named = _named(code, http_status)
     if code in CREDENTIALS:
-        text = f"SMS Partner refuses the credentials: {CREDENTIALS[code]} {named}."
+        text = (
+            f"SMS Partner refuses the credentials: {CREDENTIALS[code]} {named}. {_CREDENTIALS_ADVICE[code]}"
+        )
         return SMSPartnerCredentialsError(text, code=code, http_status=http_status)
     if code in REFUSALS:
-        text = f"SMS Partner refuses the request: {REFUSALS[code]} {named}."
+        text = f"SMS Partner refuses the request: {REFUSALS[code]} {named}. {_REQUEST_ADVICE[code]}"
         return SMSPartnerRequestError(text, code=code, http_status=http_status)
     if code == MESSAGE_NOT_FOUND or _is_transient(http_status) or _is_transient(code):
         return None
     if http_status in HTTP_UNAUTHORIZED:
-        text = f"SMS Partner refuses access {named}."
+        text = (
+            f"SMS Partner refuses access {named}. Check the API key and the host of the Airflow connection."
+        )
         return SMSPartnerCredentialsError(text, code=code, http_status=http_status)
     if code is not None or (http_status is not None and 400 <= http_status < 500):
-        text = f"SMS Partner refuses the request, for a reason that its documents do not name {named}."
+        text = (
+            f"SMS Partner refuses the request, for a reason that its documents do not name {named}. "
+            "Check the host of the Airflow connection, and ask SMS Partner what the code means."
+        )
         return SMSPartnerRequestError(text, code=code, http_status=http_status)
     return None
 
@@ -462,8 +494,27 @@ def _read_rows(answer: Answer) -> tuple[_StatusAnswer, list[Row]]:
     return envelope, envelope.rows
 
 
+def _read_first_tag_page(tag: str, answer: Answer) -> TagPage:
+    try:
+        page = _read_tag_page(answer)
+    except SMSPartnerNotFoundError as error:
+        raise _unknown_tag(tag, error) from None
+    if page.number is not None and page.number > 1:
+        raise _unavailable(answer, f"it is page {page.number} where the first was asked for")
+    return page
+
+
+def _read_later_tag_page(answer: Answer) -> TagPage:
+    try:
+        return _read_tag_page(answer)
+    except SMSPartnerNotFoundError:
+        return TagPage(None, 0, ())
+
+
 def _read_tag_page(answer: Answer) -> TagPage:
     envelope, rows = _read_rows(answer)
+    if rows and envelope.total is None and all(row.message_id is not None for row in rows):
+        raise _unavailable(answer, "it is the answer to another call, about a list of messages")
     # A tag without messages may well come without a figure: no vendor page shows that answer.
     is_nothing = not rows and envelope.total is None
     total = 0 if is_nothing else to_int(envelope.total, at_most=_MAX_FIGURE)
@@ -479,25 +530,33 @@ def _read_tag_page(answer: Answer) -> TagPage:
     )
 
 
-def _read_later_tag_page(answer: Answer) -> TagPage:
-    try:
-        return _read_tag_page(answer)
-    except SMSPartnerNotFoundError:
-        return TagPage(None, 0, ())
+def _unknown_tag(tag: str, error: SMSPartnerError | None = None) -> SMSPartnerNotFoundError:
+    code, http_status = (None, None) if error is None else (error.code, error.http_status)
+    said = "" if http_status is None else f" {_named(code, http_status)}"
+    return SMSPartnerNotFoundError(
+        f"SMS Partner knows no message with the tag {tag!r} (yet){said}. Check how the tag is written in the send; "
+        "a campaign that was sent a moment ago may not be known yet.",
+        code=code,
+        http_status=http_status,
+    )
 
 
-def _incomplete(met: str, *, expected: int, received: int) -> SMSPartnerIncompleteError:
+def _incomplete(tag: str, met: str, *, expected: int, received: int) -> SMSPartnerIncompleteError:
     return SMSPartnerIncompleteError(
-        f"SMS Partner announced {expected} rows for the tag and gave {received} of them: then came {met}.",
+        f"SMS Partner announced {expected} rows for the tag {tag!r} and gave {received} of them: then came {met}. "
+        "Ask for the campaign by the list of its messages instead: with SMSPartnerMultiStatusOperator, "
+        "the hook's get_multi_status or the sensor's `messages`.",
         expected=expected,
         received=received,
     )
 
 
 def _read_multi_status(batch: tuple[Pair, ...], answer: Answer) -> list[MessageStatus]:
+    rows, unanswered = _read_list(answer)
     # Neither order nor completeness is promised: match by phone number and id, never by position [observed].
-    outcomes: dict[Pair, Outcome] = dict.fromkeys(batch, _UNANSWERED)
-    for row in _read_rows(answer)[1]:
+    outcomes: dict[Pair, Outcome] = dict.fromkeys(batch, unanswered)
+    is_about_them = not rows
+    for row in rows:
         if not row.phone_number or row.message_id is None:
             raise _unavailable(answer, "a row does not say which message it is about")
         pair = str(row.phone_number), str(row.message_id)
@@ -507,20 +566,44 @@ def _read_multi_status(batch: tuple[Pair, ...], answer: Answer) -> list[MessageS
             earlier = outcomes.get(pair)
             if earlier is None:
                 continue
+        is_about_them = True
         outcome = outcome_of(row)
-        if earlier is _UNANSWERED or certainty(outcome) > certainty(earlier):
+        if earlier is unanswered or certainty(outcome) > certainty(earlier):
             outcomes[pair] = outcome
+    # A few unasked rows beside the asked ones do no harm, but an answer of unasked ones alone is somebody else's:
+    # as "Not found" it would be believed.
+    if not is_about_them:
+        raise _unavailable(answer, "none of its rows is about a message that was asked for")
     return [MessageStatus(*pair, outcome) for pair, outcome in zip(batch, outcomes.values(), strict=True)]
+
+
+def _read_list(answer: Answer) -> tuple[list[Row], Outcome]:
+    """Read the rows about a list, and what to say of the messages that none of them is about."""
+    try:
+        envelope, rows = _read_rows(answer)
+    except SMSPartnerNotFoundError:
+        # Code 4 for the whole call [error-codes]: none is known, which is a status of each message and no error.
+        # Rows that come with it all the same know better.
+        refused = _decode(_text(answer), _status_decoder)[0]
+        listed = msgspec.UNSET if refused is None else refused.rows
+        return [] if isinstance(listed, msgspec.UnsetType) else listed, _NONE_KNOWN
+    if envelope.current_page is not None and envelope.total is not None:
+        raise _unavailable(answer, "it is the answer to another call, about a tag")
+    # An empty list is about none of the messages, and so no other call's: they are unanswered.
+    return rows, _UNANSWERED
 
 
 # Shared like every outcome: what is not said is the same for all.
 _UNANSWERED = Outcome(status=DeliveryStatus.NOT_FOUND)
+_NONE_KNOWN = Outcome(status=DeliveryStatus.NOT_FOUND, code=MESSAGE_NOT_FOUND)
 
 
 def _read_account(answer: Answer) -> Account:
     envelope = _read_envelope(answer, _account_decoder)
     if isinstance(envelope.credits, msgspec.UnsetType):
         raise _unavailable(answer, "it claims success without credits")
+    if envelope.rows is not msgspec.UNSET:
+        raise _unavailable(answer, "it is the answer to another call, about messages")
     balance, currency = envelope.credits.get("balance"), envelope.credits.get("currency")
     # Whatever is not plainly a figure is left out: the connection test's message is not masked.
     return Account(

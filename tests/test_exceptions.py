@@ -16,12 +16,18 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerDeliveryRateError,
     SMSPartnerError,
     SMSPartnerIncompleteError,
+    SMSPartnerInputError,
     SMSPartnerNotFoundError,
     SMSPartnerRequestError,
     SMSPartnerUnavailableError,
 )
 
-NEVER_RETRIED = [SMSPartnerCredentialsError, SMSPartnerRequestError, SMSPartnerDeliveryRateError]
+NEVER_RETRIED = [
+    SMSPartnerCredentialsError,
+    SMSPartnerRequestError,
+    SMSPartnerDeliveryRateError,
+    SMSPartnerInputError,
+]
 RETRIED = [SMSPartnerNotFoundError, SMSPartnerUnavailableError, SMSPartnerIncompleteError]
 
 

@@ -376,7 +376,7 @@ class TestErrorAnswers:
         shape: Callable[[int], object],
         http_status: int,
     ) -> None:
-        error = _error(_multi_call(), shape(code), http_status)
+        error = _error(_tag_call(), shape(code), http_status)
 
         assert type(error) is error_type
         assert (error.code, error.http_status) == (code, http_status)
@@ -387,7 +387,10 @@ class TestErrorAnswers:
         error = _error(call, WRONG_KEY)
 
         assert type(error) is SMSPartnerCredentialsError
-        assert str(error) == "SMS Partner refuses the credentials: the API key is wrong (code 10, HTTP 200)."
+        assert str(error) == (
+            "SMS Partner refuses the credentials: the API key is wrong (code 10, HTTP 200). "
+            "Enter the account's API key in the Airflow connection."
+        )
 
     def test_every_refusal_says_why(self) -> None:
         for code, reason in (protocol.CREDENTIALS | protocol.REFUSALS).items():
@@ -689,7 +692,9 @@ def _check_incomplete(serve: Callable[[int], Answer], *, expected: int, received
 
     assert (caught.value.expected, caught.value.received) == (expected, received)
     assert str(caught.value) == (
-        f"SMS Partner announced {expected} rows for the tag and gave {received} of them: then came {met}."
+        f"SMS Partner announced {expected} rows for the tag 'montag' and gave {received} of them: then came {met}. "
+        "Ask for the campaign by the list of its messages instead: with SMSPartnerMultiStatusOperator, the hook's "
+        "get_multi_status or the sensor's `messages`."
     )
 
 
@@ -821,9 +826,9 @@ class TestMatching:
 
     def test_both_facts_must_match(self) -> None:
         crossed = [_multi_row(messageId=2), _multi_row(phoneNumber="+33600000000", messageId=1)]
-        statuses = self._read(crossed, (PHONE, 1), ("+33600000000", 2))
+        statuses = self._read([*crossed, _multi_row()], (PHONE, 1), ("+33600000000", 2), REF)
 
-        assert {status.status for status in statuses} == {DeliveryStatus.NOT_FOUND}
+        assert [status.status.value for status in statuses] == ["Not found", "Not found", "Delivered"]
 
     @pytest.mark.parametrize("order", [1, -1])
     @pytest.mark.parametrize(

@@ -1,0 +1,330 @@
+"""Phone numbers in every notation that people write, compared with libphonenumber."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import phonenumbers
+import pytest
+from phonenumbers import PhoneNumberFormat, PhoneNumberType, ValidationResult
+
+from airflow_provider_smspartner._phone_numbers import PLAIN_E164
+from airflow_provider_smspartner._rows import to_phone_number
+from airflow_provider_smspartner.exceptions import SMSPartnerInputError
+from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.models import MessageRef, to_e164
+from airflow_provider_smspartner.testing import SMSPartnerDouble
+from tests.loopback import Ask, both_ways, connect
+
+FRENCH_REGIONS = ("FR", "GP", "GF", "MQ", "RE", "YT")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "+33612345678",
+        "+33 6 12 34 56 78",
+        "+33 (0)6 12 34 56 78",
+        "+33(0)612345678",
+        "+33 0 6 12 34 56 78",
+        "+330612345678",
+        "(+33) 6 12 34 56 78",
+        "+ 33 6 12 34 56 78",
+        "0033612345678",
+        "00 33 (0)6 12 34 56 78",
+        "0033 06 12 34 56 78",
+        "0612345678",
+        "06 12 34 56 78",
+        "06.12.34.56.78",
+        "06-12-34-56-78",
+        "06/12/34/56/78",
+        "(06) 12 34 56 78",
+        "tel:+33612345678",
+        "tel:+33-6-12-34-56-78",
+        "TEL: 06 12 34 56 78",
+        "06\u201012\u201134\u201356\u201478",
+        "06\u221212\u221234\uff0d56\ufe6378",
+        "06\u00a012\u202f34\u200956\u300078",
+        "\u202a+33612345678\u202c",
+        "\u202d06\u202e12\u202b345678",
+        "\ufeff0612345678",
+        "06\u200b12\u200d34\u206056\u00ad78",
+        "\u200e06 12 34 56 78\u200f",
+        "\u2066+33612345678\u2069",
+        "\uff0b\uff13\uff13\uff16\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18",
+        "\uff10\uff16\uff0f12\uff0f34\uff0e56\uff0e78",
+        "  0612345678 ",
+    ],
+)
+def test_one_number_in_the_notations_that_people_write(written: str) -> None:
+    assert to_e164(written) == "+33612345678"
+    assert MessageRef(written, 1) == MessageRef("+33612345678", 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "e164"),
+    [
+        ("0690 12 34 56", "+590690123456"),
+        ("0691 22 34 56", "+590691223456"),
+        ("0691 99 99 99", "+590691999999"),  # in Guadeloupe's block, not assigned yet
+        ("0692 12 34 56", "+262692123456"),
+        ("0693.00.12.34", "+262693001234"),
+        ("0694 12 34 56", "+594694123456"),
+        ("0696-12-34-56", "+596696123456"),
+        ("0697/12/34/56", "+596697123456"),
+        ("0639 01 23 45", "+262639012345"),
+        ("0639 12 34 56", "+262639123456"),
+        ("0709 01 23 45", "+590709012345"),
+        ("0709 11 23 45", "+596709112345"),
+        ("0709 21 23 45", "+262709212345"),
+        ("0709 31 23 45", "+594709312345"),
+        ("0709 36 23 45", "+262709362345"),
+        ("0695 12 34 56", "+33695123456"),
+        ("0698 12 34 56", "+33698123456"),
+        ("06 39 98 00 01", "+33639980001"),  # Arcep keeps it for fiction, in metropolitan France
+        ("07 00 12 34 56", "+33700123456"),
+        ("00590 690 12 34 56", "+590690123456"),
+        ("+590 (0)690 12 34 56", "+590690123456"),
+        ("+2620639012345", "+262639012345"),
+    ],
+)
+def test_numbers_of_the_overseas_departments(written: str, e164: str) -> None:
+    assert to_e164(written) == e164
+
+
+@pytest.mark.parametrize(
+    ("written", "e164"),
+    [
+        ("+33690123456", "+33690123456"),  # possible to libphonenumber, so it stays what the sender wrote
+        ("+33112345678", "+33112345678"),
+        ("+33639980000", "+33639980000"),
+        ("+49 (0)151 12345678", "+4915112345678"),
+        ("+44 (0)7912 345678", "+447912345678"),
+        ("0044 7912 345678", "+447912345678"),
+        ("+39 06 1234 5678", "+390612345678"),  # Italy's 0 belongs to the number
+        ("+1 (202) 555-0123", "+12025550123"),
+        ("+2250123456789", "+2250123456789"),
+    ],
+)
+def test_international_numbers(written: str, e164: str) -> None:
+    assert to_e164(written) == e164
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "",
+        "+",
+        "0",
+        "00",
+        "+33",
+        "+3361234567",
+        "+336123456789",
+        "+999123456789",
+        "+00336123456789",
+        "+0612345678",
+        "++33612345678",
+        "+33+612345678",
+        "06123456+78",
+        "33612345678",
+        "0112345678",
+        "061234567",
+        "06123456789",
+        "06 12 34 56 7B",
+        "0800FLOWERS",
+        "06 12 34 56 78 ext. 3",
+        "tel:+33612345678;ext=3",
+        "tel:tel:+33612345678",
+        "Jean 0612345678",
+        "0612345678, 0698765432",
+        "0612345678;0698765432",
+        "06\n12345678",
+        "0612345678\x00",
+        "\u0660\u0666\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668",
+        "\U0001d7d8612345678",
+        "0612345678" + " " * 60,
+        "+" + "1" * 100_000,
+        "(" * 100_000,
+    ],
+    ids=lambda text: repr(text[:40]),
+)
+def test_what_is_no_phone_number_is_refused_and_not_shown(written: str) -> None:
+    with pytest.raises(SMSPartnerInputError, match=r"^phone_number is neither") as caught:
+        to_e164(written)
+
+    assert not re.search(r"\d{4}", str(caught.value).replace("+33612345678", ""))
+
+
+def test_an_answered_number_is_read_alike_and_never_fails() -> None:
+    read = ["+33612345678", "33612345678", 33612345678, "0612345678", "+33 (0)6 12 34 56 78", "+330612345678"]
+
+    assert {to_phone_number(raw) for raw in read} == {"+33612345678"}
+    for odd in ("36200", "short 1", "\ud800", "+999123456789", "9" * 5000, "\uff11" * 70):
+        assert to_phone_number(odd) == odd
+    assert to_phone_number(None) == ""
+
+
+def _library(written: str, region: str | None = None) -> str | None:
+    """Return what libphonenumber reads, or None where it says that no such number is possible."""
+    try:
+        number = phonenumbers.parse(written, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if phonenumbers.is_possible_number_with_reason(number) != ValidationResult.IS_POSSIBLE:
+        return None
+    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+
+
+def _owned(national: str) -> str | None:
+    """Return a French number as that of the region whose metadata calls it valid."""
+    for region in FRENCH_REGIONS:
+        number = phonenumbers.parse(national, region)
+        if phonenumbers.is_valid_number_for_region(number, region):
+            return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    return None
+
+
+DASHES = ("-", "\u2010", "\u2011", "\u2012", "\u2013", "\u2014", "\u2212", "\uff0d")
+SPACES = (" ", "\u00a0", "\u2009", "\u202f", "\u3000", "  ")
+SEPARATORS = ("", *SPACES, *DASHES, ".", "/", " - ", " / ")
+MARKS = ("", "", "", "\u200b", "\u2060", "\ufeff", "\u00ad")
+ROUND = (("", ""), ("", ""), ("\u202a", "\u202c"), ("\u200e", "\u200f"), ("\ufeff", ""), (" ", " "))
+FULL_WIDTH = str.maketrans(
+    "0123456789+/", "\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff0b\uff0f"
+)
+
+
+def _spelled(random: Random, lead: str, digits: str) -> str:
+    separator, mark = random.choice(SEPARATORS), random.choice(MARKS)
+    size = random.choice((2, 2, 3, len(digits)))
+    groups = [digits[at : at + size] for at in range(0, len(digits), size)]
+    before, after = random.choice(ROUND)
+    text = f"{before}{lead}{random.choice(('', separator))}{(separator + mark).join(groups)}{after}"
+    return text.translate(FULL_WIDTH) if random.random() < 0.1 else text
+
+
+def _french_numbers(random: Random, count: int) -> Iterator[tuple[str, str]]:
+    """Give valid French mobile numbers without their 0, and what they are in E.164."""
+    overseas = ("690", "691", "692", "693", "694", "696", "697", "639", "7090", "7091", "7092", "7093")
+    while count:
+        start = random.choice(overseas) if count % 2 else random.choice("67") + str(random.randrange(10))
+        national = start + "".join(random.choices("0123456789", k=9 - len(start)))
+        if e164 := _owned("0" + national):
+            count -= 1
+            yield national, e164
+
+
+def _foreign_numbers(random: Random) -> Iterator[str]:
+    kinds = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE)
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        examples = (phonenumbers.example_number_for_type(region, kind) for kind in kinds)
+        for example in filter(None, examples):
+            e164 = phonenumbers.format_number(example, PhoneNumberFormat.E164)
+            yield from (f"{e164[:-3]}{random.randrange(1000):03}" for _ in range(3))
+
+
+def test_110_000_spellings_become_what_libphonenumber_says() -> None:
+    random = Random(7)  # noqa: S311 - it keeps no secret
+    compared = 0
+
+    def check(written: str, expected: str | None) -> None:
+        nonlocal compared
+        compared += 1
+        try:
+            got = to_e164(written)
+        except SMSPartnerInputError:
+            got = None
+        assert got == expected, ascii(written)
+
+    for national, e164 in _french_numbers(random, 1500):
+        country = e164[1 : -len(national)]
+        leads = (
+            *("0", "0", "(0)", "tel:0"),
+            *(f"+{country}", f"+{country} ", f"00{country}", f"(+{country})", f"tel:+{country}"),
+            *(f"+{country}0", f"+{country} (0)", f"+{country} 0 ", f"00{country} (0)"),
+        )
+        for lead in leads * 5:
+            check(_spelled(random, lead, national), e164)
+    for plain in _foreign_numbers(random):
+        expected = _library(plain)
+        check(plain, expected)
+        for lead in ("+", "00", "tel:+", "(+", "+ ") * 2:
+            check(_spelled(random, lead, plain[1:]) + (")" if lead == "(+" else ""), expected)
+
+    assert compared >= 110_000
+
+
+def test_spellings_that_libphonenumber_reads_itself() -> None:
+    # It knows fewer spaces and marks than people's files have.
+    random = Random(8)  # noqa: S311 - it keeps no secret
+    for national, e164 in _french_numbers(random, 150):
+        country = e164[1 : -len(national)]
+        region = phonenumbers.region_code_for_number(phonenumbers.parse(e164))
+        for lead in ("0", f"+{country} (0)", f"00{country} ", f"+{country} 0 ", f"tel:+{country}"):
+            separator = random.choice(
+                ("", " ", "-", "\u2010", "\u2013", "\u2212", ".", "/", "\u00a0", "\u200b")
+            )
+            written = lead + separator.join(re.findall("..?", national))
+            assert to_e164(written) == _library(written, region), ascii(written)
+
+
+def _matching(random: Random, pattern: str) -> Iterator[str]:
+    """Give numbers of each of the pattern's alternatives."""
+    for shape in pattern.removeprefix(r"\+(?:").removesuffix(")").split("|"):
+        parts = re.findall(r"(\[[^\]]+\]|\d)(?:\{(\d+)\})?", shape)
+        for _ in range(120):
+            digits = (random.choice(_digits(one)) for one, times in parts for _ in range(int(times or 1)))
+            yield "+" + "".join(digits)
+
+
+def _digits(one: str) -> list[str]:
+    return [digit for digit in "0123456789" if re.fullmatch(one, digit)]
+
+
+def test_whatever_goes_past_the_library_is_what_it_would_give() -> None:
+    random = Random(9)  # noqa: S311 - it keeps no secret
+    numbers = list(_matching(random, PLAIN_E164.pattern))
+
+    assert len(numbers) > 2_000
+    assert all(PLAIN_E164.fullmatch(number) for number in numbers)
+    assert [number for number in numbers if _library(number) != number] == []
+
+
+def test_the_library_is_loaded_by_the_first_number_that_needs_it() -> None:
+    script = (
+        "import sys\n"
+        "from airflow_provider_smspartner.models import MessageRef\n"
+        "for number in ('+33612345678', '06 12 34 56 78', '0690123456', '0033 6 12 34 56 78', '36200'):\n"
+        "    try: MessageRef(number, 1)\n"
+        "    except ValueError: pass\n"
+        "assert 'phonenumbers' not in sys.modules\n"
+        "MessageRef('+8613912345678', 1)\n"
+        "assert 'phonenumbers' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, timeout=60)
+
+
+@both_ways
+@pytest.mark.parametrize(
+    ("written", "e164"),
+    [
+        ("+33 0 6 39 98 00 00", "+33639980000"),
+        ("0690/12/34/56", "+590690123456"),
+        ("tel:06.39.98.00.00", "+33639980000"),
+    ],
+)
+def test_a_message_is_found_whatever_its_notation(
+    ask: Ask, written: str, e164: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with SMSPartnerDouble() as double:
+        double.add_message(e164, 7, "Delivered")
+        connect(monkeypatch, double)
+
+        rows: list[Any] = ask(SMSPartnerHook(), "multi_status", [(written, 7)])
+
+    assert [(row["phone_number"], row["status"]) for row in rows] == [(e164, "Delivered")]
