@@ -21,6 +21,7 @@ from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner._http.body import ACCEPT_ENCODING, BodyDecoder, BodyError, unusable
 from airflow_provider_smspartner._http.bounds import Exchange, GivingUp
 from airflow_provider_smspartner._http.connections import Adapter
+from airflow_provider_smspartner._http.proxies import proxy_for
 from airflow_provider_smspartner._http.throttle import throttle_for
 from airflow_provider_smspartner._http.trust import authorities
 from airflow_provider_smspartner.protocol import Answer, Call
@@ -39,7 +40,7 @@ class BlockingClient:
 
     :param settings: what the connection says.
     :param conn_id: whose throttle to keep to.
-    :raises ValueError: if the certificate authorities that the environment names are not there.
+    :raises ValueError: if the certificate authorities or the proxy that the environment names can't be used.
     """
 
     def __init__(self, settings: Settings, conn_id: str) -> None:
@@ -138,7 +139,7 @@ class BlockingClient:
             if given_up.is_set():
                 raise policy.abandoned() from None
             # The library's error knows the URL: the error after the last try, a new one, has no link to it.
-            raise policy.lost(TimeoutError() if exchange.is_over() else error) from None
+            raise policy.lost(TimeoutError() if exchange.is_over() else error, self._settings) from None
         finally:
             if self._closing.is_set():
                 self._close_when_idle()
@@ -206,8 +207,10 @@ def _new_session(settings: Settings) -> requests.Session:
         }
     )
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    # A proxy named by the environment is not for this machine's own addresses.
-    session.trust_env = not settings.is_loopback
+    # Of the environment only authorities and proxies count: requests would also send the password of a ~/.netrc.
+    session.trust_env = False
+    if proxy := proxy_for(settings):
+        session.proxies = {"https": proxy}
     if settings.is_https:
         session.verify = str(authorities())
     for name in _LOGGERS_OF_URLS:
