@@ -26,7 +26,8 @@ class Connector(aiohttp.TCPConnector):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._factory: partial[ResponseHandler] = partial(_Handler, loop=self._loop)
+        # partial is invariant in its type.
+        self._factory = partial(_Handler, loop=self._loop)  # type: ignore[assignment]
 
     def _release(self, key: Any, protocol: ResponseHandler, **options: Any) -> None:
         if isinstance(protocol, _Handler):
@@ -52,7 +53,8 @@ class _Handler(ResponseHandler):
         super().set_response_params(**options)
 
     def data_received(self, data: bytes) -> None:
-        if self.is_idle:
+        # aiohttp also calls this without data, to go on with what it has.
+        if self.is_idle and data:
             self.close()
         else:
             super().data_received(data)
