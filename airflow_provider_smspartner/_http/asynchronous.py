@@ -50,7 +50,8 @@ class AsyncClient:
         :raises ValueError: if the certificate authorities or the proxy that the environment names can't be used.
         """
         # Reading the authorities' certificates takes tens of milliseconds: not on the event loop.
-        tls, proxy = await asyncio.to_thread(_environment, settings)
+        # Plain http is for this machine's own addresses alone, which have no proxy.
+        tls, proxy = await asyncio.to_thread(_environment, settings) if settings.is_https else (True, None)
         session = aiohttp.ClientSession(
             connector=Connector(limit=settings.max_connections, ssl=tls),
             timeout=aiohttp.ClientTimeout(
@@ -162,6 +163,6 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
         raise unusable(fault, http_status=response.status, headers=response.headers) from None
 
 
-def _environment(settings: Settings) -> tuple[ssl.SSLContext | bool, str | None]:
+def _environment(settings: Settings) -> tuple[ssl.SSLContext, str | None]:
     """Return what the environment says about the way to the API: the TLS context and the proxy."""
-    return tls_context() if settings.is_https else True, proxy_for(settings)
+    return tls_context(), proxy_for(settings)
