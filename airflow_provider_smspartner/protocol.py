@@ -356,6 +356,29 @@ class _AccountAnswer(_Envelope):
     rows: Any = msgspec.field(default=msgspec.UNSET, name="StatutResponse_List")
 
 
+class _Outline(msgspec.Struct):
+    success: msgspec.Raw = msgspec.Raw(b"null")
+    code: msgspec.Raw = msgspec.Raw(b"null")
+    errors: msgspec.Raw = msgspec.Raw(b"null")
+    error: msgspec.Raw = msgspec.Raw(b"null")
+    total: msgspec.Raw = msgspec.Raw(b"null")
+    currentPage: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815 - as on the wire
+    credits: msgspec.Raw = msgspec.Raw(b"{}")
+    rows: msgspec.Raw | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="StatutResponse_List")
+
+
+LARGE_BYTES = 1024 * 1024
+"""Bodies above this are decoded row by row: a page of 500 rows has about 100 KB."""
+
+MAX_MEMBER_BYTES = 64 * 1024
+"""The limit of a row, and of a member beside the rows, in a large body."""
+
+MAX_COMMAS = 1_000_000
+"""The limit of members in all rows of a large body: 16 MiB of usual rows have about 800,000."""
+
+_outline_decoder = msgspec.json.Decoder(_Outline)
+_rows_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_row_decoder = msgspec.json.Decoder(Row)
 _envelope_decoder = msgspec.json.Decoder(_Envelope)
 _status_decoder = msgspec.json.Decoder(_StatusAnswer)
 _account_decoder = msgspec.json.Decoder(_AccountAnswer)
@@ -383,6 +406,8 @@ def _text(answer: Answer) -> bytes:
 def _decode(body: bytes, decoder: msgspec.json.Decoder[E]) -> tuple[E | None, str]:
     """Decode, or say why not: the decoder's errors may hold the body, and must not even become a context."""
     try:
+        if len(body) > LARGE_BYTES:
+            return _decode_in_parts(body, decoder), ""
         return decoder.decode(body), ""
     except msgspec.ValidationError as error:
         return None, str(error)  # types and places, in our names: nothing of the body
@@ -390,6 +415,30 @@ def _decode(body: bytes, decoder: msgspec.json.Decoder[E]) -> tuple[E | None, st
         return None, "the JSON is nested too deeply"
     except (msgspec.DecodeError, ValueError):
         return None, "the body is not JSON"
+
+
+def _decode_in_parts(body: bytes, decoder: msgspec.json.Decoder[E]) -> E:
+    """
+    Decode a large body, row by row: no other thread runs while msgspec decodes, an event loop's neither.
+
+    :raises msgspec.ValidationError: if it holds what no answer of the vendor does, however large.
+    """
+    outline = _outline_decoder.decode(body)
+    members = {name: getattr(outline, name) for name in outline.__struct_fields__ if name != "rows"}
+    if any(len(raw) > MAX_MEMBER_BYTES for raw in members.values()):
+        raise msgspec.ValidationError(f"a member is longer than {MAX_MEMBER_BYTES} bytes")
+    decoded = decoder.decode(
+        b"{%b}" % b",".join(b'"%b":%b' % (n.encode(), bytes(r)) for n, r in members.items())
+    )
+    if outline.rows is not msgspec.UNSET and isinstance(decoded, _StatusAnswer):
+        rows = bytes(outline.rows)
+        if rows.count(b",") > MAX_COMMAS:
+            raise msgspec.ValidationError("its rows have implausibly many members")
+        raws = _rows_decoder.decode(rows)
+        if any(len(raw) > MAX_MEMBER_BYTES for raw in raws):
+            raise msgspec.ValidationError(f"a row is longer than {MAX_MEMBER_BYTES} bytes")
+        decoded.rows = [_row_decoder.decode(raw) for raw in raws]
+    return decoded
 
 
 def _is_success(answer: Answer, envelope: _Envelope) -> bool:

@@ -6,23 +6,26 @@ import asyncio
 import ssl
 from collections import deque
 from collections.abc import AsyncGenerator, Iterator
-from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
 from tenacity import AsyncRetrying
 
 from airflow_provider_smspartner._http import policy
+from airflow_provider_smspartner._http.body import ACCEPT_ENCODING, BodyDecoder, BodyError, unusable
+from airflow_provider_smspartner._http.connector import Connector
+from airflow_provider_smspartner._http.proxies import proxy_for
 from airflow_provider_smspartner._http.throttle import throttle_for
-from airflow_provider_smspartner._http.trust import authorities
+from airflow_provider_smspartner._http.trust import tls_context
 from airflow_provider_smspartner.protocol import Answer, Call
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from airflow_provider_smspartner._connection import Settings
 
 T = TypeVar("T")
+
+_LARGE_BYTES = 256 * 1024
+"""Bodies above this are decoded on a thread: below it decoding takes a few milliseconds, above any usual page."""
 
 
 class AsyncClient:
@@ -44,19 +47,27 @@ class AsyncClient:
         """
         Make a client for the running event loop.
 
-        :raises ValueError: if the certificate authorities that the environment names are not there.
+        :raises ValueError: if the certificate authorities or the proxy that the environment names can't be used.
         """
         # Reading the authorities' certificates takes tens of milliseconds: not on the event loop.
-        tls = await asyncio.to_thread(_tls_context) if settings.is_https else True
+        # Plain http is for this machine's own addresses alone, which have no proxy.
+        tls, proxy = await asyncio.to_thread(_environment, settings) if settings.is_https else (True, None)
         session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=settings.max_connections, ssl=tls),
+            connector=Connector(limit=settings.max_connections, ssl=tls),
             timeout=aiohttp.ClientTimeout(
                 total=None, sock_connect=settings.timeout, sock_read=settings.timeout
             ),
-            headers={"User-Agent": policy.user_agent(), "Accept": "application/json"},
+            headers={
+                "User-Agent": policy.user_agent(),
+                "Accept": "application/json",
+                "Accept-Encoding": ACCEPT_ENCODING,
+            },
             cookie_jar=aiohttp.DummyCookieJar(),
-            # A proxy named by the environment is not for this machine's own addresses.
-            trust_env=not settings.is_loopback,
+            proxy=proxy,
+            # Of the environment only authorities and proxies count: aiohttp would also send the password of a ~/.netrc.
+            trust_env=False,
+            # The body's decoder knows a limit, aiohttp's does not.
+            auto_decompress=False,
         )
         # aiohttp sends a GET again by itself after a reset, past the policy and the throttle; no option stops it.
         session._retry_connection = False  # noqa: SLF001
@@ -119,7 +130,9 @@ class AsyncClient:
                 answer = await self._exchange(call)
         except (aiohttp.ClientError, OSError) as error:
             # The library's error knows the URL: the error after the last try, a new one, has no link to it.
-            raise policy.lost(error) from None
+            raise policy.lost(error, self._settings) from None
+        if len(answer.body) > _LARGE_BYTES:
+            return await asyncio.to_thread(call.read, answer)
         return call.read(answer)
 
     async def _exchange(self, call: Call[T]) -> Answer:
@@ -132,15 +145,24 @@ class AsyncClient:
             headers={"Content-Type": "application/json"} if body is not None else None,
             allow_redirects=False,
         ) as response:
-            return Answer(response.status, response.headers, await response.read())
+            return Answer(response.status, response.headers, await _read_body(response))
 
 
-def _tls_context() -> ssl.SSLContext:
-    return _trusting(authorities())
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+    try:
+        decoder = BodyDecoder(
+            content_encoding=", ".join(response.headers.getall("Content-Encoding", ())),
+            content_length=response.headers.get("Content-Length"),
+        )
+        async for chunk in response.content.iter_any():
+            for _ in decoder.steps(chunk):
+                # A small chunk may decode to a large body: let the event loop run in between.
+                await asyncio.sleep(0)
+        return decoder.finish()
+    except BodyError as fault:
+        raise unusable(fault, http_status=response.status, headers=response.headers) from None
 
 
-@lru_cache(maxsize=1)
-def _trusting(bundle: Path) -> ssl.SSLContext:
-    if bundle.is_dir():
-        return ssl.create_default_context(capath=bundle)
-    return ssl.create_default_context(cafile=bundle)
+def _environment(settings: Settings) -> tuple[ssl.SSLContext, str | None]:
+    """Return what the environment says about the way to the API: the TLS context and the proxy."""
+    return tls_context(), proxy_for(settings)

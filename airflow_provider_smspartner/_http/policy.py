@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tenacity import (
     RetryCallState,
@@ -19,7 +19,11 @@ from tenacity import (
 )
 
 from airflow_provider_smspartner import __version__
+from airflow_provider_smspartner._http.failures import describe
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
+
+if TYPE_CHECKING:
+    from airflow_provider_smspartner._connection import Settings
 
 log = logging.getLogger(__name__)
 
@@ -103,15 +107,15 @@ def _give_up(state: RetryCallState) -> None:
     ) from None
 
 
-def lost(fault: BaseException) -> SMSPartnerUnavailableError:
+def lost(fault: BaseException, settings: Settings) -> SMSPartnerUnavailableError:
     """
-    Describe a request without an answer.
+    Return the error for a request without an answer.
 
-    :param fault: named by its type alone: its text may hold the URL, and that the key.
+    :param fault: what the library raised, or a plain `TimeoutError` once `TOTAL_SECONDS` are used up. Its text
+        may hold the URL, and that the key: only its kind is told.
+    :param settings: say which host and port were asked.
     """
-    return SMSPartnerUnavailableError(
-        f"SMS Partner could not be reached, or broke off ({type(fault).__name__})."
-    )
+    return SMSPartnerUnavailableError(describe(fault, settings, total=TOTAL_SECONDS))
 
 
 def abandoned() -> SMSPartnerUnavailableError:

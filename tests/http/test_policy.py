@@ -103,9 +103,3 @@ def test_the_user_agent_names_both_versions() -> None:
     assert (
         policy.user_agent() == f"airflow-provider-smspartner/{__version__} apache-airflow/{airflow_version}"
     )
-
-
-def test_a_lost_request_is_described_by_type_alone() -> None:
-    assert str(policy.lost(OSError("https://host/?apiKey=secret"))) == (
-        "SMS Partner could not be reached, or broke off (OSError)."
-    )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import gc
-import ipaddress
-import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import Certificate, issue
 from loopback import ONE_ROW, Ask, RawServer, both_ways, response, said
 
 from airflow_provider_smspartner._http.trust import authorities
@@ -20,79 +18,17 @@ from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 
 pytest.importorskip("cryptography", reason="makes the certificates")
 
-
-@dataclass(frozen=True)
-class Certificate:
-    """A certificate authority of the tests' own, and what it signed for 127.0.0.1."""
-
-    authority: Path
-    server: ssl.SSLContext
+VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    folder = tmp_path_factory.mktemp("certificates")
-    now = datetime.now(UTC)
-
-    def signed(name: str, key: Any, issuer: str, issuer_key: Any, *extensions: Any) -> Any:
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]))
-            .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]))
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-        )
-        for extension, critical in extensions:
-            builder = builder.add_extension(extension, critical=critical)
-        return builder.sign(issuer_key, hashes.SHA256())
-
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=True,
-        crl_sign=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    identifier = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
-    ca = signed(
-        "Tests",
-        ca_key,
-        "Tests",
-        ca_key,
-        (x509.BasicConstraints(ca=True, path_length=None), True),
-        (usage, True),
-        (identifier, False),
-    )
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    issued_by = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
-    leaf = signed("127.0.0.1", key, "Tests", ca_key, (address, False), (issued_by, False))
-
-    pem = serialization.Encoding.PEM
-    authority, chain = folder / "authority.pem", folder / "server.pem"
-    authority.write_bytes(ca.public_bytes(pem))
-    chain.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + leaf.public_bytes(pem)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain)
-    return Certificate(authority, context)
+    return issue(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(autouse=True)
 def _nothing_named(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+    for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     yield
     gc.collect()
@@ -109,7 +45,7 @@ def server(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterato
 @both_ways
 class TestAuthorities:
     def test_a_stranger_is_refused(self, server: RawServer, ask: Ask) -> None:
-        with pytest.raises(SMSPartnerUnavailableError, match=r"SSL|Certificate"):
+        with pytest.raises(SMSPartnerUnavailableError, match="unknown authority"):
             ask(SMSPartnerHook(), "status_by_tag", "spring")
         assert server.heads == []
 
@@ -141,7 +77,7 @@ class TestAuthorities:
             ask(SMSPartnerHook(), "status_by_tag", "spring")
         assert server.heads == []
 
-    @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+    @pytest.mark.parametrize("name", VARIABLES)
     def test_an_authority_of_the_environment_is_trusted(
         self,
         server: RawServer,
@@ -182,6 +118,64 @@ class TestAuthorities:
         with pytest.raises(ValueError, match="REQUESTS_CA_BUNDLE") as caught:
             ask(SMSPartnerHook(), "status_by_tag", "spring")
         assert str(tmp_path) not in str(caught.value)
+
+    @pytest.mark.parametrize("name", VARIABLES)
+    @pytest.mark.parametrize(
+        "content", [b"", b"junk\n", b"\x00\xff" * 99, b"-----BEGIN CERTIFICATE-----\nAAAA\n"]
+    )
+    def test_a_bundle_without_authorities(  # noqa: PLR0917
+        self,
+        server: RawServer,
+        ask: Ask,
+        name: str,
+        content: bytes,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        bundle = tmp_path / "bundle.pem"
+        bundle.write_bytes(content)
+        monkeypatch.setenv(name, str(bundle))
+
+        with pytest.raises(ValueError, match=f"^{name} names a file that can't be read, or") as caught:
+            ask(SMSPartnerHook(), "status_by_tag", "spring")
+        assert str(tmp_path) not in str(caught.value)
+        assert server.heads == []
+
+    @pytest.mark.parametrize(("first", "second"), [*pairwise(VARIABLES)])
+    def test_which_variable_counts(  # noqa: PLR0917
+        self,
+        server: RawServer,
+        certificate: Certificate,
+        ask: Ask,
+        first: str,
+        second: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv(first, str(certificate.authority))
+        monkeypatch.setenv(second, "nowhere.pem")
+        assert len(ask(SMSPartnerHook(), "status_by_tag", "spring")) == 1
+
+        monkeypatch.setenv(first, "")
+        with pytest.raises(ValueError, match=f"^{second} "):
+            ask(SMSPartnerHook(), "status_by_tag", "spring")
+
+    def test_a_bundle_that_is_replaced_is_read_again(
+        self,
+        server: RawServer,
+        certificate: Certificate,
+        ask: Ask,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        bundle = tmp_path / "bundle.pem"
+        bundle.write_bytes(issue(tmp_path).authority.read_bytes())
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+        with pytest.raises(SMSPartnerUnavailableError, match="not trusted"):
+            ask(SMSPartnerHook(), "status_by_tag", "spring")
+
+        bundle.write_bytes(certificate.authority.read_bytes())
+
+        assert len(ask(SMSPartnerHook(), "status_by_tag", "spring")) == 1
 
 
 def test_the_connection_test_says_that_authorities_are_missing(

@@ -1,0 +1,65 @@
+"""aiohttp's pool of connections, without those on which something came that nobody had asked for."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from urllib3.util.wait import wait_for_read
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from aiohttp.connector import Connection
+
+
+class Connector(aiohttp.TCPConnector):
+    """
+    Takes no connection from the pool whose next answer may be another's.
+
+    aiohttp keeps what arrives on an idle connection and hands it to the next request as its answer: all answers
+    after it would be those of the request before. RFC 9112, 9.2, has such a connection closed; aiohttp has no option
+    for that.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # partial is invariant in its type.
+        self._factory = partial(_Handler, loop=self._loop)  # type: ignore[assignment]
+
+    def _release(self, key: Any, protocol: ResponseHandler, **options: Any) -> None:
+        if isinstance(protocol, _Handler):
+            protocol.is_idle = True
+        super()._release(key, protocol, **options)
+
+    async def _get(self, *args: Any, **options: Any) -> Connection | None:
+        # An event loop that was busy has not read yet what has arrived.
+        while (connection := await super()._get(*args, **options)) is not None and _is_readable(connection):
+            connection.close()
+        return connection
+
+
+class _Handler(ResponseHandler):
+    """Closes the connection once something arrives that was not asked for."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.is_idle = False
+
+    def set_response_params(self, **options: Any) -> None:
+        self.is_idle = False
+        super().set_response_params(**options)
+
+    def data_received(self, data: bytes) -> None:
+        # aiohttp also calls this without data, to go on with what it has.
+        if self.is_idle and data:
+            self.close()
+        else:
+            super().data_received(data)
+
+
+def _is_readable(connection: Connection) -> bool:
+    transport = connection.transport
+    return transport is not None and wait_for_read(transport.get_extra_info("socket"), timeout=0)
