@@ -1,0 +1,226 @@
+"""The bounded decoder of bodies: any encoder's output comes back, and nothing costs more than the limit."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import time
+import tracemalloc
+import zlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import chain, repeat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_smspartner._http import body
+from airflow_provider_smspartner._http.body import (
+    MAX_BODY_BYTES,
+    MAX_MEMBERS,
+    STEP_BYTES,
+    BodyDecoder,
+    BodyError,
+    unusable,
+)
+
+
+def deflated(data: bytes, wbits: int, level: int = 6) -> bytes:
+    encoder = zlib.compressobj(level, wbits=wbits)
+    return encoder.compress(data) + encoder.flush()
+
+
+def members(data: bytes) -> bytes:
+    half = len(data) // 2
+    return gzip.compress(data[:half]) + gzip.compress(b"") + gzip.compress(data[half:])
+
+
+ENCODERS: dict[str, tuple[str | None, Callable[[bytes], bytes]]] = {
+    "none": (None, bytes),
+    "empty": ("", bytes),
+    "identity": ("identity", bytes),
+    "gzip": ("gzip", gzip.compress),
+    "GZip": (" GZip ", gzip.compress),
+    "x-gzip": ("x-gzip", gzip.compress),
+    "identity and gzip": ("identity, gzip", gzip.compress),
+    "several members": ("gzip", members),
+    "deflate": ("deflate", zlib.compress),
+    "zlib, small window": ("deflate", lambda data: deflated(data, 9)),
+    "raw": ("deflate", lambda data: deflated(data, -15)),
+    "raw, stored": ("deflate", lambda data: deflated(data, -15, level=0)),
+}
+encoders = pytest.mark.parametrize(("encoding", "encode"), ENCODERS.values(), ids=ENCODERS)
+compressors = pytest.mark.parametrize(
+    ("encoding", "encode"), list(ENCODERS.values())[3:], ids=list(ENCODERS)[3:]
+)
+
+
+def noise(size: int) -> bytes:
+    """Bytes that no encoder makes shorter, the same ones each time."""
+    return hashlib.shake_128(b"seed").digest(size)
+
+
+def decode(encoding: str | None, *chunks: bytes) -> bytes:
+    decoder = BodyDecoder(content_encoding=encoding)
+    for chunk in chunks:
+        decoder.feed(chunk)
+    return decoder.finish()
+
+
+def outcome(encoding: str | None, raw: bytes) -> tuple[str, bytes]:
+    try:
+        return "", decode(encoding, raw)
+    except BodyError as error:
+        return str(error), b""
+
+
+def cut(data: bytes, places: list[int]) -> Iterator[bytes]:
+    ends = [*sorted(place % (len(data) + 1) for place in places), len(data)]
+    start = 0
+    for end in ends:
+        yield data[start:end]
+        start = end
+
+
+class TestWhatComesBack:
+    @encoders
+    @given(data=st.binary(max_size=2000), places=st.lists(st.integers(0, 10_000), max_size=8))
+    def test_what_was_encoded_however_it_is_cut(
+        self, encoding: str | None, encode: Callable[[bytes], bytes], data: bytes, places: list[int]
+    ) -> None:
+        assert decode(encoding, *cut(encode(data), places)) == data
+
+    @encoders
+    def test_a_body_of_the_limit_itself(self, encoding: str | None, encode: Callable[[bytes], bytes]) -> None:
+        block = json.dumps(list(range(10_000))).encode()
+        data = (block * (MAX_BODY_BYTES // len(block) + 1))[:MAX_BODY_BYTES]
+        if encode(b"x" * 99) != b"x" * 99 and len(encode(data[:100_000])) > 100_000:
+            data = data[
+                :-STEP_BYTES
+            ]  # stored blocks have heads of their own, and the limit is for both sides
+        assert decode(encoding, encode(data)) == data
+
+    @encoders
+    @pytest.mark.parametrize("size", [STEP_BYTES - 1, STEP_BYTES, STEP_BYTES + 1, 5 * STEP_BYTES])
+    def test_sizes_around_a_step(
+        self, encoding: str | None, encode: Callable[[bytes], bytes], size: int
+    ) -> None:
+        for data in (bytes(size), noise(size)):
+            assert decode(encoding, encode(data)) == data
+
+    @encoders
+    def test_nothing(self, encoding: str | None, encode: Callable[[bytes], bytes]) -> None:
+        assert decode(encoding) == decode(encoding, b"") == b""
+
+
+class TestWhatIsRefused:
+    @pytest.mark.parametrize(
+        "encoding", ["br", "zstd", "compress", "x-deflate", "*", "secret-key", "gzip;q=1"]
+    )
+    def test_another_encoding_without_its_name(self, encoding: str) -> None:
+        with pytest.raises(BodyError, match="Content-Encoding is none of gzip, deflate") as caught:
+            BodyDecoder(content_encoding=encoding)
+        assert "secret" not in str(caught.value)
+
+    @pytest.mark.parametrize("encoding", ["gzip, gzip", "deflate,gzip", "gzip, br"])
+    def test_several_encodings(self, encoding: str) -> None:
+        with pytest.raises(BodyError, match="several times"):
+            BodyDecoder(content_encoding=encoding)
+
+    @pytest.mark.parametrize("length", [str(MAX_BODY_BYTES + 1), "2147483648", "9" * 5000, " 99999999999 "])
+    def test_a_length_beyond_the_limit_before_anything_is_read(self, length: str) -> None:
+        with pytest.raises(BodyError, match="larger than 16 MiB"):
+            BodyDecoder(content_length=length)
+
+    @pytest.mark.parametrize("length", [None, "", "0", "-1", "many", "000000000000000000000000000000012"])
+    def test_no_other_length(self, length: str | None) -> None:
+        assert BodyDecoder(content_length=length).finish() == b""
+
+    @compressors
+    @given(data=st.binary(min_size=1, max_size=500), place=st.integers(0, 10_000))
+    def test_a_body_cut_short(
+        self, encoding: str, encode: Callable[[bytes], bytes], data: bytes, place: int
+    ) -> None:
+        encoded = encode(data)
+        kept = encoded[: 1 + place % (len(encoded) - 1)]
+        told, decoded = outcome(encoding, kept)
+        # A cut between two members leaves a whole body of fewer members.
+        assert told == "its compressed body ends too early" or encode is members
+        assert data.startswith(decoded)
+
+    @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+    @given(data=st.binary(min_size=1, max_size=500))
+    def test_any_bytes_end_in_a_body_or_in_this_error(self, encoding: str, data: bytes) -> None:
+        told, _ = outcome(encoding, data)
+        assert told in ("", "its compressed body ends too early", "its compressed body is damaged")
+
+    @pytest.mark.parametrize("place", [0, 1, 12, -1])
+    def test_a_damaged_member(self, place: int) -> None:
+        encoded = bytearray(gzip.compress(noise(100)))
+        encoded[place] ^= 0xFF
+        with pytest.raises(BodyError, match=r"damaged|too early"):
+            decode("gzip", bytes(encoded))
+
+    @compressors
+    def test_more_than_the_body(self, encoding: str, encode: Callable[[bytes], bytes]) -> None:
+        with pytest.raises(BodyError, match="damaged"):
+            decode(encoding, encode(b"{}") + b"more")
+
+    @encoders
+    def test_a_body_beyond_the_limit(self, encoding: str | None, encode: Callable[[bytes], bytes]) -> None:
+        with pytest.raises(BodyError, match="larger than 16 MiB"):
+            decode(encoding, encode(bytes(MAX_BODY_BYTES + 1)))
+
+
+EMPTY_BLOCK = b"\x00\x00\x00\xff\xff"  # a stored block without content, and without the mark of the last one
+ENDLESS = {
+    "gzip of zeros": ("gzip", b"", gzip.compress(bytes(2**27))),
+    "zlib of zeros": ("deflate", b"", zlib.compress(bytes(2**27))),
+    "raw deflate of zeros": ("deflate", b"", deflated(bytes(2**27), -15)),
+    "empty members": ("gzip", b"", gzip.compress(b"")),
+    "empty blocks in gzip": ("gzip", b"\x1f\x8b\x08\x00" + bytes(6), EMPTY_BLOCK),
+    "empty blocks in zlib": ("deflate", b"\x78\x9c", EMPTY_BLOCK),
+    "empty blocks": ("deflate", EMPTY_BLOCK, EMPTY_BLOCK),
+    "a file name in gzip": ("gzip", b"\x1f\x8b\x08\x08" + bytes(6), b"x"),
+    "plain": (None, b"", b"x"),
+}
+
+
+@pytest.mark.parametrize(("encoding", "head", "again"), ENDLESS.values(), ids=ENDLESS)
+class TestEndless:
+    def test_ends_with_bounded_memory(self, encoding: str | None, head: bytes, again: bytes) -> None:
+        decoder = BodyDecoder(content_encoding=encoding)
+        chunk = again * max(1, STEP_BYTES // len(again))
+        tracemalloc.start()
+        try:
+            chunks = chain([head], repeat(chunk, 2 * MAX_BODY_BYTES // len(chunk) + 1000))
+            with pytest.raises(
+                BodyError, match=rf"larger than 16 MiB|more than {MAX_MEMBERS:,} gzip members"
+            ):
+                deque(map(decoder.feed, chunks), maxlen=0)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 3 * MAX_BODY_BYTES
+
+    def test_is_taken_in_small_steps(self, encoding: str | None, head: bytes, again: bytes) -> None:
+        decoder = BodyDecoder(content_encoding=encoding)
+        raw = head + again * max(1, 2**20 // len(again))
+        longest, steps, began = 0.0, 0, time.thread_time()
+        try:
+            for _ in decoder.steps(raw):
+                longest, began = max(longest, time.thread_time() - began), time.thread_time()
+                steps += 1
+        except BodyError:
+            pass
+        # A step takes tenths of a millisecond; a MiB of input or 16 MiB of output at once takes far more.
+        assert longest < 0.05
+        assert steps >= 16
+
+
+def test_the_limit_is_told_in_the_error_of_both_clients() -> None:
+    error = unusable(body._too_large(), http_status=503, headers={"Retry-After": "7"})
+
+    assert str(error) == "SMS Partner gave an answer that can't be used (HTTP 503): it is larger than 16 MiB."
+    assert (error.http_status, error.retry_after) == (503, "7")
