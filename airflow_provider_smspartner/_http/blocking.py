@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from http.cookiejar import DefaultCookiePolicy
 from itertools import chain, islice
@@ -14,10 +15,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from tenacity import Retrying, stop_when_event_set
+from tenacity import RetryCallState, Retrying
 
 from airflow_provider_smspartner._http import policy
+from airflow_provider_smspartner._http.body import ACCEPT_ENCODING, BodyDecoder, BodyError, unusable
+from airflow_provider_smspartner._http.bounds import Exchange, GivingUp
+from airflow_provider_smspartner._http.connections import Adapter
 from airflow_provider_smspartner._http.throttle import throttle_for
 from airflow_provider_smspartner._http.trust import authorities
 from airflow_provider_smspartner.protocol import Answer, Call
@@ -43,16 +46,24 @@ class BlockingClient:
         self._settings = settings
         self._throttle = throttle_for(conn_id, settings.requests_per_minute)
         self.session = _new_session(settings)
-        self._closing = threading.Event()
+        self._closing = GivingUp()
         self._given_up = {self._closing}
+        self._owner = os.getpid()
 
     def close(self) -> None:
-        """Close the connections, and give up the calls that are still waited for."""
-        for event in list(self._given_up):
-            event.set()
-        self.session.close()
+        """
+        Close the connections, and end the calls that are in flight or still waited for.
 
-    def send(self, call: Call[T], given_up: threading.Event | None = None) -> T:
+        A signal handler may call this in the middle of a call.
+        """
+        if self._owner != os.getpid():
+            # A fork has left us the parent's connections.
+            return
+        for given_up in list(self._given_up):
+            given_up.set()
+        self._close_when_idle()
+
+    def send(self, call: Call[T], given_up: GivingUp | None = None) -> T:
         """
         Send one call, again where that may help, and read its answer.
 
@@ -68,7 +79,7 @@ class BlockingClient:
         # The first turn may be minutes away where many share a ceiling: only then does the time begin to count.
         self._await_turn(given_up)
         options = policy.retry_options(max_attempts=self._settings.max_attempts, path=call.request.path)
-        options["stop"] |= stop_when_event_set(given_up)
+        options["stop"] |= _stop_once(given_up)
         deadline = time.monotonic() + policy.TOTAL_SECONDS
         result: T = Retrying(sleep=pause, **options)(self._try, call, deadline, given_up)
         return result
@@ -86,7 +97,7 @@ class BlockingClient:
             yield from map(self.send, chain(head, calls))
             return
         window: deque[Future[T]] = deque()
-        failed, given_up = threading.Event(), threading.Event()
+        failed, given_up = threading.Event(), GivingUp()
         self._given_up.add(given_up)
 
         def send(call: Call[T]) -> T:
@@ -113,23 +124,27 @@ class BlockingClient:
             self._given_up.discard(given_up)
             pool.shutdown(cancel_futures=True)
 
-    def _await_turn(self, given_up: threading.Event) -> None:
+    def _await_turn(self, given_up: GivingUp) -> None:
         turn = self._throttle.take_turn() if self._throttle is not None else 0
         if given_up.wait(turn):
             raise policy.abandoned()
 
-    def _try(self, call: Call[T], deadline: float, given_up: threading.Event) -> T:
+    def _try(self, call: Call[T], deadline: float, given_up: GivingUp) -> T:
+        exchange = Exchange(deadline=deadline, timeout=self._settings.timeout, given_up=given_up)
         try:
-            answer = self._exchange(call, deadline, given_up)
+            with exchange:
+                answer = self._exchange(call, exchange)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            if given_up.is_set():
+                raise policy.abandoned() from None
             # The library's error knows the URL: the error after the last try, a new one, has no link to it.
-            raise policy.lost(error) from None
+            raise policy.lost(TimeoutError() if exchange.is_over() else error) from None
+        finally:
+            if self._closing.is_set():
+                self._close_when_idle()
         return call.read(answer)
 
-    def _exchange(self, call: Call[T], deadline: float, given_up: threading.Event) -> Answer:
-        time_left = deadline - time.monotonic()
-        if time_left <= 0:
-            raise TimeoutError
+    def _exchange(self, call: Call[T], exchange: Exchange) -> Answer:
         query, body = call.request.with_key(self._settings.api_key)
         with self.session.request(
             call.request.method,
@@ -137,23 +152,38 @@ class BlockingClient:
             params=query,
             data=body,
             headers={"Content-Type": "application/json"} if body is not None else None,
-            timeout=min(self._settings.timeout, time_left),
+            timeout=exchange.next_wait(),
             allow_redirects=False,
             stream=True,
         ) as response:
-            return Answer(response.status_code, response.headers, _read_body(response, deadline, given_up))
+            try:
+                return Answer(response.status_code, response.headers, _read_body(response, exchange))
+            except BodyError as fault:
+                raise unusable(fault, http_status=response.status_code, headers=response.headers) from None
+
+    def _close_when_idle(self) -> None:
+        # The pools' locks are not for signal handlers: the last call in flight closes the connections.
+        if not any(given_up.has_exchanges() for given_up in list(self._given_up)):
+            self.session.close()
 
 
-def _read_body(response: requests.Response, deadline: float, given_up: threading.Event) -> bytes:
-    # The read time-out bounds each wait for data, not their sum: a body that drips must end as well. urllib3 has
-    # read1 since 2.1; before it a chunk must fill up first.
+def _stop_once(given_up: GivingUp) -> Callable[[RetryCallState], bool]:
+    return lambda _: given_up.is_set()
+
+
+def _read_body(response: requests.Response, exchange: Exchange) -> bytes:
+    # urllib3 has read1 since 2.1; before it a chunk must fill up first.
     read = getattr(response.raw, "read1", response.raw.read)
-    body = bytearray()
-    while chunk := read(_CHUNK_BYTES, decode_content=True):
-        body += chunk
-        if time.monotonic() > deadline or given_up.is_set():
-            raise TimeoutError
-    return bytes(body)
+    decoder = BodyDecoder(
+        content_encoding=response.headers.get("Content-Encoding"),
+        content_length=response.headers.get("Content-Length"),
+    )
+    while chunk := read(_CHUNK_BYTES, decode_content=False):
+        for _ in decoder.steps(chunk):
+            exchange.next_wait()
+    # A connection that was cut looks as if the body had come to its end.
+    exchange.next_wait()
+    return decoder.finish()
 
 
 class _Session(requests.Session):
@@ -164,11 +194,17 @@ class _Session(requests.Session):
 
 
 def _new_session(settings: Settings) -> requests.Session:
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=settings.max_connections, pool_block=True)
+    adapter = Adapter(pool_connections=1, pool_maxsize=settings.max_connections, pool_block=True)
     session = _Session()
     session.mount("https://", adapter)
     session.mount("http://", adapter)
-    session.headers.update({"User-Agent": policy.user_agent(), "Accept": "application/json"})
+    session.headers.update(
+        {
+            "User-Agent": policy.user_agent(),
+            "Accept": "application/json",
+            "Accept-Encoding": ACCEPT_ENCODING,
+        }
+    )
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     # A proxy named by the environment is not for this machine's own addresses.
     session.trust_env = not settings.is_loopback
