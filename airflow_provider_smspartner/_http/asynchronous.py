@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import aiohttp
 from tenacity import AsyncRetrying
 
-from airflow_provider_smspartner._http import policy
+from airflow_provider_smspartner._http import logs, policy
 from airflow_provider_smspartner._http.throttle import throttle_for
 from airflow_provider_smspartner._http.trust import authorities
 from airflow_provider_smspartner.protocol import Answer, Call
@@ -116,7 +116,8 @@ class AsyncClient:
             async with asyncio.timeout_at(deadline):
                 # A deadline that has passed strikes at the next pause: before anything is sent.
                 await asyncio.sleep(0)
-                answer = await self._exchange(call)
+                with logs.named(call.request.method, call.request.path):
+                    answer = await self._exchange(call)
         except (aiohttp.ClientError, OSError) as error:
             # The library's error knows the URL: the error after the last try, a new one, has no link to it.
             raise policy.lost(error) from None
