@@ -244,9 +244,8 @@ def mirror_body(client: socket.socket, server: RawServer) -> None:
     wanted = int(re.findall(rb"(?i)content-length: (\d+)", head)[0]) if head.startswith(b"POST") else 0
     while len(body) < wanted:
         body += client.recv(4096)
-    client.sendall(
-        b"HTTP/1.1 200 OK\r\n" + (body or head.split(b" ")[1]) + b"\r\nContent-Length: 2\r\n\r\n{}"
-    )
+    quoted = body.replace(b":", b" ") or head.split(b" ")[1]
+    client.sendall(b"HTTP/1.1 200 OK\r\n" + quoted + b"\r\nContent-Length: 2\r\n\r\n{}")
 
 
 @four_ways
