@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import aiohttp
 from tenacity import AsyncRetrying
 
-from airflow_provider_smspartner._http import policy
+from airflow_provider_smspartner._http import logs, policy
 from airflow_provider_smspartner._http.body import ACCEPT_ENCODING, BodyDecoder, BodyError, unusable
 from airflow_provider_smspartner._http.connector import Connector
 from airflow_provider_smspartner._http.proxies import proxy_for
@@ -127,7 +127,8 @@ class AsyncClient:
             async with asyncio.timeout_at(deadline):
                 # A deadline that has passed strikes at the next pause: before anything is sent.
                 await asyncio.sleep(0)
-                answer = await self._exchange(call)
+                with logs.named(call.request.method, call.request.path):
+                    answer = await self._exchange(call)
         except (aiohttp.ClientError, OSError) as error:
             # The library's error knows the URL: the error after the last try, a new one, has no link to it.
             raise policy.lost(error, self._settings) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -17,7 +16,7 @@ import requests
 import urllib3
 from tenacity import RetryCallState, Retrying
 
-from airflow_provider_smspartner._http import policy
+from airflow_provider_smspartner._http import logs, policy
 from airflow_provider_smspartner._http.body import ACCEPT_ENCODING, BodyDecoder, BodyError, unusable
 from airflow_provider_smspartner._http.bounds import Exchange, GivingUp
 from airflow_provider_smspartner._http.connections import Adapter
@@ -45,8 +44,12 @@ class BlockingClient:
 
     def __init__(self, settings: Settings, conn_id: str) -> None:
         self._settings = settings
-        self._throttle = throttle_for(conn_id, settings.requests_per_minute)
+        self._conn_id = conn_id
         self.session = _new_session(settings)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._throttle = throttle_for(self._conn_id, self._settings.requests_per_minute)
         self._closing = GivingUp()
         self._given_up = {self._closing}
         self._owner = os.getpid()
@@ -71,6 +74,9 @@ class BlockingClient:
         :param given_up: ends waits and further tries once set; by default the client's closing.
         :raises SMSPartnerError: as the protocol reads it, or after the last try.
         """
+        if self._owner != os.getpid():
+            # After a fork: what the parent waits for and closes is not ours. The session opens its own connections.
+            self._begin()
         given_up = given_up or self._closing
 
         def pause(seconds: float) -> None:
@@ -114,6 +120,10 @@ class BlockingClient:
         pool = ThreadPoolExecutor(in_flight, thread_name_prefix="smspartner")
         try:
             for call in chain(head, calls):
+                if self._owner != os.getpid():
+                    raise RuntimeError(
+                        "These rows were begun before a fork: begin them anew in this process."
+                    )
                 # One call more than are in flight: no thread waits for it until the rows before are taken.
                 done = [window.popleft().result()] if len(window) > in_flight else []
                 window.append(pool.submit(send, call))
@@ -121,9 +131,10 @@ class BlockingClient:
             while window:
                 yield window.popleft().result()
         finally:
-            given_up.set()
-            self._given_up.discard(given_up)
-            pool.shutdown(cancel_futures=True)
+            if self._owner == os.getpid():
+                given_up.set()
+                self._given_up.discard(given_up)
+                pool.shutdown(cancel_futures=True)
 
     def _await_turn(self, given_up: GivingUp) -> None:
         turn = self._throttle.take_turn() if self._throttle is not None else 0
@@ -133,7 +144,7 @@ class BlockingClient:
     def _try(self, call: Call[T], deadline: float, given_up: GivingUp) -> T:
         exchange = Exchange(deadline=deadline, timeout=self._settings.timeout, given_up=given_up)
         try:
-            with exchange:
+            with exchange, logs.named(call.request.method, call.request.path):
                 answer = self._exchange(call, exchange)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if given_up.is_set():
@@ -213,25 +224,4 @@ def _new_session(settings: Settings) -> requests.Session:
         session.proxies = {"https": proxy}
     if settings.is_https:
         session.verify = str(authorities())
-    for name in _LOGGERS_OF_URLS:
-        logging.getLogger(name).addFilter(_without_query)
     return session
-
-
-_LOGGERS_OF_URLS = ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry")
-
-
-def _without_query(record: logging.LogRecord) -> bool:
-    """Cut the query, where the key stands, from the URLs that urllib3 logs."""
-    if isinstance(record.args, tuple) and any("apiKey=" in str(arg) for arg in record.args):
-        # An error beside such a URL may quote the answer, and that the request.
-        record.args = tuple(
-            arg.partition("?")[0]
-            if isinstance(arg, str)
-            else type(arg).__name__
-            if isinstance(arg, Exception)
-            else arg
-            for arg in record.args
-        )
-        record.exc_info = None
-    return True

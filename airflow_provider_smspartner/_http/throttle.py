@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -52,3 +53,13 @@ def throttle_for(conn_id: str, requests_per_minute: int) -> Throttle | None:
         if throttle is None or throttle.requests_per_minute != requests_per_minute:
             throttle = _throttles[conn_id] = Throttle(requests_per_minute)
     return throttle
+
+
+def _begin_anew() -> None:
+    # A lock that another thread held when the process was forked is held for ever in the child.
+    global _throttles_lock  # noqa: PLW0603
+    _throttles_lock = threading.Lock()
+    _throttles.clear()
+
+
+os.register_at_fork(after_in_child=_begin_anew)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from threading import Lock
@@ -25,6 +26,18 @@ if TYPE_CHECKING:
 
 # Of the module: a hook that holds a lock could not be copied with the operator that holds the hook.
 _opening = Lock()
+
+
+def _renew_lock() -> None:
+    # Another thread of the parent may have held it when the process was forked.
+    global _opening  # noqa: PLW0603
+    _opening = Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
+_inherited: list[object] = []
 
 
 class SMSPartnerHook(BaseHook):
@@ -52,6 +65,7 @@ class SMSPartnerHook(BaseHook):
         self._client: BlockingClient | None = None
         self._async_client: AsyncClient | None = None
         self._keeps_async_client = False
+        self._async_owner = os.getpid()
         self._warned_tags: set[str] = set()
 
     @classmethod
@@ -98,6 +112,7 @@ class SMSPartnerHook(BaseHook):
     ) -> None:
         """Close the connections."""
         self._keeps_async_client = False
+        self._leave_to_parent()
         client, self._async_client = self._async_client, None
         if client is not None:
             await client.close()
@@ -261,6 +276,7 @@ class SMSPartnerHook(BaseHook):
 
         if self._settings is None:
             self._settings = Settings.of(await get_async_connection(self.smspartner_conn_id, hook=self))
+        self._leave_to_parent()
         client = self._async_client
         if client is None:
             client = await (await async_client()).open(self._settings, self.smspartner_conn_id)
@@ -271,6 +287,13 @@ class SMSPartnerHook(BaseHook):
         finally:
             if client is not self._async_client:
                 await client.close()
+
+    def _leave_to_parent(self) -> None:
+        if self._async_owner != os.getpid():
+            # A fork has brought the parent's event loop and connections: neither is used nor closed here.
+            _inherited.append(self._async_client)
+            self._async_client = None
+            self._async_owner = os.getpid()
 
     def _checked(self, tag: str) -> str:
         tag = protocol.check_tag(tag)

@@ -1,0 +1,190 @@
+"""A hook in a forked process: connections of its own, no lock of the parent's, and nothing closed but its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+from loopback import ONE_ROW, ROW, RawServer, Start
+
+from airflow_provider_smspartner._http import throttle
+from airflow_provider_smspartner.hooks import smspartner
+from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+
+# Python 3.12 warns of forks in processes with threads; this is what is tested.
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+
+
+def in_child(work: Callable[[], None], *, seconds: float = 20) -> None:
+    """Run work in a forked process, and fail if it fails or hangs."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        except BaseException as error:  # noqa: BLE001 - reported through the exit status
+            os.write(2, repr(error).encode())
+        finally:
+            os._exit(status)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            assert os.waitstatus_to_exitcode(status) == 0
+            return
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    pytest.fail("the child hangs")
+
+
+class Connections:
+    """A server that answers with the number of the connection that it was asked over."""
+
+    def __init__(self) -> None:
+        self._numbers = count()
+
+    def __call__(self, client: socket.socket, server: RawServer) -> None:
+        number = next(self._numbers)
+        body = ONE_ROW.replace(ROW["phoneNumber"].encode(), b"+3363998%04d" % number)  # type: ignore[attr-defined]
+        while True:
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            head = b""
+            while b"\r\n\r\n" not in head:
+                received = client.recv(4096)
+                if not received:
+                    return
+                head += received
+
+
+def connection_used_by(hook: SMSPartnerHook) -> str:
+    (row,) = hook.get_status_by_tag("spring")
+    return row["phone_number"]
+
+
+def test_a_child_opens_its_own_connection_and_leaves_the_parents(monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawServer(Connections()) as server, SMSPartnerHook() as hook:
+        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
+        assert [connection_used_by(hook), connection_used_by(hook)] == ["+33639980000", "+33639980000"]
+
+        def child() -> None:
+            assert connection_used_by(hook) == "+33639980001"
+            assert connection_used_by(hook) == "+33639980001"
+            hook.close()
+
+        in_child(child)
+        assert connection_used_by(hook) == "+33639980000"
+
+
+def test_a_child_that_only_closes_leaves_the_parents_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawServer(Connections()) as server, SMSPartnerHook() as hook:
+        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
+        assert connection_used_by(hook) == "+33639980000"
+        in_child(hook.close)
+        assert connection_used_by(hook) == "+33639980000"
+
+
+def test_a_session_that_was_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawServer(Connections()) as server, SMSPartnerHook() as hook:
+        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
+        session = hook.get_conn()
+        url = f"{server.url}/v1/any"
+        assert "+33639980000" in session.get(url, timeout=5).text
+
+        def child() -> None:
+            assert "+33639980001" in session.get(url, timeout=5).text
+
+        in_child(child)
+        assert "+33639980000" in session.get(url, timeout=5).text
+
+
+def test_many_children_get_their_own_answers(start: Start) -> None:
+    double = start({"max_attempts": 1})
+    campaigns = {f"c{n}": double.add_campaign(f"c{n}", size=20, settle_seconds=0) for n in range(4)}
+    expected = {
+        tag: {message["phone_number"] for message in each.messages} for tag, each in campaigns.items()
+    }
+    with SMSPartnerHook() as hook:
+        hook.get_status_by_tag("c0")
+
+        def child(tag: str) -> Callable[[], None]:
+            def work() -> None:
+                for _ in range(5):
+                    assert {row["phone_number"] for row in hook.get_status_by_tag(tag)} == expected[tag]
+
+            return work
+
+        well = []
+
+        def call(tag: str) -> None:
+            in_child(child(tag))
+            well.append(tag)
+
+        callers = [threading.Thread(target=call, args=(tag,)) for tag in ("c1", "c2", "c3")]
+        for caller in callers:
+            caller.start()
+        for _ in range(5):
+            assert {row["phone_number"] for row in hook.get_status_by_tag("c0")} == expected["c0"]
+        for caller in callers:
+            caller.join()
+    assert sorted(well) == ["c1", "c2", "c3"]
+
+
+def test_locks_that_the_parent_held(start: Start) -> None:
+    start({"requests_per_minute": 6000}).add_campaign("spring", size=1, settle_seconds=0)
+    hook = SMSPartnerHook()
+    hook.get_status_by_tag("spring")
+    (shared,) = throttle._throttles.values()
+
+    def child() -> None:
+        assert len(hook.get_status_by_tag("spring")) == 1
+        assert len(SMSPartnerHook().get_status_by_tag("spring")) == 1
+
+    with smspartner._opening, throttle._throttles_lock, shared._lock:
+        in_child(child)
+    hook.close()
+
+
+def test_an_asynchronous_hook(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def connection() -> str:
+        (row,) = await hook.aget_status_by_tag("spring")
+        return str(row["phone_number"])
+
+    def child() -> None:
+        # The parent's loop is not this process's.
+        asyncio.events._set_running_loop(None)
+        assert asyncio.run(connection()) == "+33639980001"
+
+    async def parent() -> None:
+        async with hook:
+            assert await connection() == "+33639980000"
+            in_child(child)
+            assert await connection() == "+33639980000"
+
+    hook = SMSPartnerHook()
+    with RawServer(Connections()) as server:
+        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
+        asyncio.run(parent())
+
+
+def test_rows_begun_before_a_fork_do_not_hang(start: Start) -> None:
+    campaign = start(page_size=500).add_campaign("spring", size=4000, settle_seconds=0)
+    with SMSPartnerHook() as hook:
+        rows = hook.iter_multi_status(campaign.messages)
+        next(rows)
+
+        def child() -> None:
+            with pytest.raises(RuntimeError, match="begun before a fork"):
+                list(rows)
+            assert len(hook.get_multi_status(campaign.messages[:10])) == 10
+
+        in_child(child)
+        assert len(list(rows)) == 3999

@@ -1,0 +1,155 @@
+"""What the HTTP libraries log about our exchanges: method, path and a type, and about others what they like."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+from loopback import Ask, Start, both_ways
+
+from airflow_provider_smspartner._http import logs
+from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+
+SECRET = "https://host/path?apiKey=secret"
+NAMES = ["urllib3.connectionpool", "requests.sessions", "aiohttp.client", "asyncio", "charset_normalizer"]
+
+
+class Kept(logging.Handler):
+    """Keeps records."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+
+@pytest.fixture
+def records() -> Iterator[list[logging.LogRecord]]:
+    kept = Kept()
+    loggers = [logging.getLogger(name) for name in NAMES]
+    before = [(each.level, each.propagate) for each in loggers]
+    for each in loggers:
+        each.setLevel(logging.DEBUG)
+        each.addHandler(kept)
+        # A record that can't be written would be complained about by other handlers.
+        each.propagate = False
+    yield kept.records
+    for each, (level, propagate) in zip(loggers, before, strict=True):
+        each.removeHandler(kept)
+        each.setLevel(level)
+        each.propagate = propagate
+
+
+def log_in_every_way(name: str) -> None:
+    log = logging.getLogger(name)
+    log.warning("to %s", SECRET)
+    log.warning(SECRET, stack_info=True)
+    log.warning("%(url)s", {"url": SECRET})
+    log.warning("an extra", extra={"url": SECRET})
+    log.warning("wrongly %d", SECRET)
+    try:
+        int(SECRET)
+    except ValueError as error:
+        log.warning("failed: %s", error)
+        log.exception("failed")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_method_path_and_type_are_let_through(name: str, records: list[logging.LogRecord]) -> None:
+    with logs.named("GET", "/bulk-status-by-tag"):
+        log_in_every_way(name)
+
+    assert len(records) == 7
+    assert not any("secret" in repr(vars(record)) for record in records)
+    told = [record.getMessage() for record in records]
+    assert set(told) == {
+        "GET /bulk-status-by-tag: note in log_in_every_way (details are withheld)",
+        "GET /bulk-status-by-tag: ValueError in log_in_every_way (details are withheld)",
+    }
+    assert [record.levelname for record in records] == ["WARNING"] * 6 + ["ERROR"]
+
+
+def test_loggers_that_come_later() -> None:
+    with logs.named("GET", "/me"):
+        pass
+    name = "urllib3.made_by_a_test"
+    kept = Kept()
+    logging.getLogger(name).addHandler(kept)
+    with logs.named("GET", "/me"):
+        logging.getLogger(name).warning("to %s", SECRET)
+    assert [SECRET in record.getMessage() for record in kept.records] == [False]
+
+
+def test_other_traffic_keeps_its_records(records: list[logging.LogRecord]) -> None:
+    def other() -> None:
+        logging.getLogger("urllib3.connectionpool").warning("elsewhere to %s", "/other?a=b")
+
+    with logs.named("GET", "/me"):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    other()
+
+    assert [record.getMessage() for record in records] == ["elsewhere to /other?a=b"] * 2
+
+
+def test_a_task_and_its_callbacks_are_ours(records: list[logging.LogRecord]) -> None:
+    async def call() -> None:
+        with logs.named("GET", "/me"):
+            asyncio.get_running_loop().call_soon(log_in_every_way, "asyncio")
+            await asyncio.create_task(asyncio.to_thread(log_in_every_way, "aiohttp.client"))
+
+    async def other() -> None:
+        await asyncio.sleep(0)
+        logging.getLogger("asyncio").warning("elsewhere")
+
+    async def both() -> None:
+        await asyncio.gather(call(), other())
+
+    asyncio.run(both())
+    ours = [record for record in records if record.funcName == "log_in_every_way"]
+    assert len(ours) == 14
+    assert not any("secret" in repr(vars(record)) for record in ours)
+    assert "elsewhere" in [record.getMessage() for record in records]
+
+
+def test_an_event_loop_says_nothing_of_our_tasks(records: list[logging.LogRecord]) -> None:
+    with logs.named("GET", "/me"):
+        pass
+    log = logging.getLogger("asyncio")
+    log.warning("Executing %s took 1 s", f"<Task coro=<{SMSPartnerHook.__module__}> result='+33639980000'>")
+    log.warning("Unclosed response %s", SECRET)
+    log.warning("Executing <Task coro=<other()>> took 1 s")
+
+    told = [record.getMessage() for record in records]
+    assert told[0] == told[1].replace("Unclosed", "Executing")
+    assert "withheld" in told[0]
+    assert told[2] == "Executing <Task coro=<other()>> took 1 s"
+
+
+@both_ways
+def test_a_call_is_told_with_its_path(start: Start, ask: Ask, records: list[logging.LogRecord]) -> None:
+    start().add_campaign("spring", size=1, settle_seconds=0)
+    ask(SMSPartnerHook(), "status_by_tag", "spring")
+
+    told = [record.getMessage() for record in records if record.name.partition(".")[0] in logs.LIBRARIES]
+    if ask.__name__ == "get":
+        assert "GET /bulk-status-by-tag: note in _make_request (details are withheld)" in told
+    assert not any("apiKey" in text or "spring" in text for text in told)
+
+
+def test_what_is_sent_is_not_printed(
+    start: Start, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import http.client
+
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    start().add_campaign("spring", size=1, settle_seconds=0)
+    with SMSPartnerHook() as hook:
+        hook.get_status_by_tag("spring")
+    assert "apiKey" not in capfd.readouterr().out
