@@ -356,7 +356,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         messages = pending_of(self)
         if not len(messages):
             messages.close()
-            raise ValueError("`messages` is empty: there is nothing to wait for.")
+            raise SMSPartnerInputError("`messages` is empty: there is nothing to wait for.")
         return Watch(tag=None, messages=messages)
 
     def _new_wait(self, began: datetime) -> Wait:
