@@ -186,6 +186,22 @@ def test_an_upstream_tasks_output_is_not_looked_at() -> None:
         SMSPartnerStatusByTagOperator.partial(task_id="fetch_mapped", tag=TAG).expand(output_path=sent)
 
 
+@pytest.mark.parametrize(
+    ("make", "arguments"),
+    [(by_tag, {"tag": "two words"}), (sensor, {"messages": []}), (sensor, {"tag": "two words"})],
+)
+def test_a_mapped_task_is_told_when_it_executes(
+    double: SMSPartnerDouble, make: Make, arguments: dict[str, Any]
+) -> None:
+    # As Airflow makes it when it starts: `soft_fail` of the sensor counts from `execute` on only.
+    mapped = make(**arguments, _airflow_from_mapped=True)
+
+    with pytest.raises(SMSPartnerInputError):
+        mapped.execute(new_context())
+
+    assert double.requests == []
+
+
 def test_a_dag_with_jinja_markers_of_its_own_is_not_refused() -> None:
     with DAG("own", schedule=None, jinja_environment_kwargs={"variable_start_string": "[["}):
         by_tag(tag="[[ params.tag ]]")
