@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import logging
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
 # This module is imported while Airflow itself still is, for the provider's metadata: it must not import Airflow.
+
+log = logging.getLogger(__name__)
 
 BASE_URL = "https://api.smspartner.fr/v1"
 CONN_TYPE = "smspartner"
@@ -98,12 +103,16 @@ EXTRA_FIELDS = (
     ),
 )
 
+_EXTRA_NAMES = [extra.name for extra in EXTRA_FIELDS]
+
 HIDDEN_FIELDS = ("login", "extra")
 RELABELING = {"password": "API key", "schema": "Scheme"}
+# Airflow orders the standard fields by itself, and marks none of them as required: only words can.
 PLACEHOLDERS = {
-    "password": "the key of your SMS Partner account",
+    "password": "required: the key of your SMS Partner account",
     "host": BASE_URL,
-    "schema": "https",
+    # No value: a scheme without a host is an error.
+    "schema": "leave empty",
     **{extra.name: f"{extra.default:g}" for extra in EXTRA_FIELDS},
 }
 
@@ -201,13 +210,18 @@ class Settings:
         """
         Read a connection.
 
+        :raises SMSPartnerCredentialsError: if there is no API key.
         :raises ValueError: names the field and its fault.
         """
         if not connection.password:
-            raise ValueError(
-                f"The connection {connection.conn_id!r} has no API key: enter it as the connection's password."
+            from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError
+
+            raise SMSPartnerCredentialsError(
+                f'The connection {connection.conn_id!r} has no API key: enter it in the form\'s field "API key", '
+                "which is the connection's password."
             )
         extra = _read_extra(connection.extra)
+        _warn_of_unknown(connection.conn_id, tuple(name for name in extra if name not in _EXTRA_NAMES))
         numbers = {known.name: known.read(extra.get(known.name)) for known in EXTRA_FIELDS}
         return cls(
             base_url=_base_url(connection.host, connection.schema, connection.port),
@@ -233,28 +247,42 @@ def _read_extra(extra: str | None) -> Mapping[str, object]:
     return decoded
 
 
+# Once for each connection and process, however many tasks of it look the connection up.
+@lru_cache(maxsize=256)
+def _warn_of_unknown(conn_id: str, names: tuple[str, ...]) -> None:
+    """Warn of extra fields that are none: by their names only, for a value may be a secret."""
+    for name in names[:10]:
+        closest = get_close_matches(name[:40], _EXTRA_NAMES, n=1)
+        log.warning(
+            "The connection %r has an extra field %r that is not known and has no effect: %s.",
+            conn_id,
+            name[:40],
+            f"did you mean {closest[0]!r}" if closest else f"there are {', '.join(_EXTRA_NAMES)}",
+        )
+
+
 _HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
 
 
 def _base_url(host: str | None, scheme: str | None, port: int | None) -> str:
-    """Compose the base URL of a full URL, a bare host, or host, schema and port."""
+    """Compose the base URL of a full URL, a bare host, or host, scheme and port."""
     host = (host or "").strip().rstrip("/")
     scheme = (scheme or "").strip().lower()
     if scheme not in ("", "https", "http"):
-        raise ValueError("The connection's schema must be https or http.")
+        raise ValueError("The connection's Scheme must be https or http.")
     if not host:
         if scheme or port:
             raise ValueError(
-                "The connection has a schema or a port but no host: enter a host, or none of the three."
+                "The connection has a Scheme or a Port but no Host: enter a Host as well, or leave all three empty."
             )
         return BASE_URL
     url = _split(host, scheme)
     hostname = url.hostname or ""
     if scheme and scheme != url.scheme:
-        raise ValueError("The connection's host and its schema name different ones: leave the schema out.")
+        raise ValueError("The connection's Host and its Scheme name different schemes: leave Scheme empty.")
     if url.scheme != "https" and not (url.scheme == "http" and _is_loopback(hostname)):
         raise ValueError(
-            "The connection's host must be reached by https: the API key would travel in clear. "
+            "The connection's Host must be reached by https: the API key would travel in clear. "
             "Plain http is allowed for loopback addresses only."
         )
     bracketed = f"[{hostname}]" if ":" in hostname else hostname
@@ -269,23 +297,23 @@ def _split(host: str, scheme: str) -> SplitResult:
         url = urlsplit(host if "://" in host else f"{scheme or 'https'}://{host}")
         hostname, _ = url.hostname or "", url.port
     except ValueError:
-        raise ValueError("The connection's host is not a valid URL or host name.") from None
+        raise ValueError("The connection's Host is not a valid URL or host name.") from None
     if url.query or url.fragment or url.username is not None:
         raise ValueError(
-            "The connection's host must be a host name or a base URL without user, query or fragment; "
-            "the API key belongs in the password."
+            "The connection's Host must be a host name or a base URL without user, query or fragment; "
+            "the API key belongs in the field API key."
         )
     if not (_HOST_NAME.fullmatch(hostname) or _ip_address(hostname)) or url.netloc.endswith(":"):
-        raise ValueError("The connection's host is not a valid URL or host name.")
+        raise ValueError("The connection's Host is not a valid URL or host name.")
     return url
 
 
 def _at_port(*named: int | None) -> str:
     ports = {port for port in named if port is not None}
     if len(ports) > 1:
-        raise ValueError("The connection's host and its port field name different ports: leave the port out.")
+        raise ValueError("The connection's Host and its Port name different ports: leave Port empty.")
     if not all(1 <= port < 2**16 for port in ports):
-        raise ValueError("The connection's port must be from 1 to 65535.")
+        raise ValueError("The connection's Port must be from 1 to 65535.")
     return "".join(f":{port}" for port in ports)
 
 

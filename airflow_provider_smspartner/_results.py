@@ -130,5 +130,18 @@ def publish(operator: BaseOperator, context: Context, summary: StatusSummary) ->
             "neither as delivered nor as failed. Their rows hold the vendor's text in raw_status.",
             unknown,
         )
-    if operator.do_xcom_push:
-        context["ti"].xcom_push(key="summary", value=summary.as_dict())
+    push(operator, context, "summary", summary.as_dict())
+
+
+def push(operator: BaseOperator, context: Context, key: str, value: Any) -> None:
+    """
+    Push a value to XCom, if the operator pushes any and there is a task instance: in a unit test there may be none.
+
+    :param operator: whose value it is.
+    :param context: the task's context.
+    :param key: the XCom's key.
+    :param value: plain JSON types only.
+    """
+    task_instance = context.get("ti") if context else None
+    if operator.do_xcom_push and task_instance is not None:
+        task_instance.xcom_push(key=key, value=value)

@@ -30,8 +30,11 @@ def smspartner_mapped_campaigns() -> None:
         poke_interval=timedelta(seconds=6),  # a minute or more for real campaigns
         timeout=timedelta(days=4),
         do_xcom_push=False,
+        map_index_template="{{ task.tag }}",  # shown in the UI instead of 0, 1 and 2
     ).expand(tag=tags)
-    statuses = SMSPartnerStatusByTagOperator.partial(task_id="fetch_statuses").expand(tag=tags)
+    statuses = SMSPartnerStatusByTagOperator.partial(
+        task_id="fetch_statuses", map_index_template="{{ task.tag }}"
+    ).expand(tag=tags)
     settled >> statuses
 
     @task

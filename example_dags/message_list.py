@@ -19,7 +19,7 @@ from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSen
 
 @dag(schedule=None, tags=["smspartner", "example"], doc_md=__doc__)
 def smspartner_message_list() -> None:
-    @task
+    @task(show_return_value_in_logs=False)  # else Airflow writes the phone numbers into the task's log
     def send_messages() -> list[dict[str, Any]]:
         # Stands in for the task that sends: SMS Partner answers each send with its message id.
         return [{"phone_number": f"+336399800{n:02}", "message_id": 500_000 + n} for n in range(12)]

@@ -251,6 +251,7 @@ def environment(home: Path, *, dags: Path, url: str) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": "2",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",  # the form's Test button
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         # Airflow fails a task that resumes before its worker has noticed that the deferred process is gone, and
         # that takes up to this many seconds (5 by default); see issues 66374 and 72716 of apache/airflow.

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
-from airflow.providers.common.compat.sdk import Connection
+from airflow.providers.common.compat.sdk import AirflowFailException, Connection
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_smspartner import _connection
 from airflow_provider_smspartner._connection import EXTRA_FIELDS, MAXIMUM, Settings
+from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.provider_info import get_provider_info
+from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSensor
 
 VENDOR = "https://api.smspartner.fr/v1"
 
@@ -76,37 +79,37 @@ class TestBaseURL:
     @pytest.mark.parametrize(
         ("fields", "field"),
         [
-            ({"schema": "https"}, "host"),
-            ({"port": 443}, "host"),
-            ({"host": "https://"}, "host"),
-            ({"host": "://x"}, "host"),
-            ({"host": "https:"}, "host"),
-            ({"host": "https://:8443"}, "host"),
-            ({"host": "two words"}, "host"),
-            ({"host": "sms.example?apiKey=5ecret"}, "host"),
-            ({"host": "https://sms.example/v1?apiKey=5ecret"}, "host"),
-            ({"host": "https://sms.example/v1#5ecret"}, "host"),
-            ({"host": "https://user:5ecret@sms.example"}, "host"),
-            ({"host": "5ecret@sms.example"}, "host"),
-            ({"host": "https://[5ecret"}, "host"),
-            ({"host": "https://[::5ecret]"}, "host"),
-            ({"host": "https://sms.example:5ecret"}, "host"),
-            ({"host": "5ecret\\sms.example"}, "host"),
-            ({"host": "5ecret%00"}, "host"),
-            ({"host": "1::2::5"}, "host"),
-            ({"host": "ftp://5ecret.example"}, "host"),
-            ({"host": "http://5ecret.example"}, "host"),
-            ({"host": "http://127.0.0.1.5ecret.example"}, "host"),
-            ({"host": "http://0.0.0.0"}, "host"),
-            ({"host": "http://[2001:db8::1]"}, "host"),
-            ({"host": "5ecret.example", "schema": "http"}, "host"),
-            ({"host": "sms.example", "schema": "5ecret"}, "schema"),
-            ({"host": "https://sms.example", "schema": "http"}, "schema"),
-            ({"host": "http://127.0.0.1", "schema": "https"}, "schema"),
-            ({"host": "https://sms.example:8443", "port": 9443}, "port"),
-            ({"host": "sms.example", "port": 70000}, "port"),
-            ({"host": "sms.example", "port": -1}, "port"),
-            ({"host": "sms.example:0"}, "port"),
+            ({"schema": "https"}, "Host"),
+            ({"port": 443}, "Host"),
+            ({"host": "https://"}, "Host"),
+            ({"host": "://x"}, "Host"),
+            ({"host": "https:"}, "Host"),
+            ({"host": "https://:8443"}, "Host"),
+            ({"host": "two words"}, "Host"),
+            ({"host": "sms.example?apiKey=5ecret"}, "Host"),
+            ({"host": "https://sms.example/v1?apiKey=5ecret"}, "Host"),
+            ({"host": "https://sms.example/v1#5ecret"}, "Host"),
+            ({"host": "https://user:5ecret@sms.example"}, "Host"),
+            ({"host": "5ecret@sms.example"}, "Host"),
+            ({"host": "https://[5ecret"}, "Host"),
+            ({"host": "https://[::5ecret]"}, "Host"),
+            ({"host": "https://sms.example:5ecret"}, "Host"),
+            ({"host": "5ecret\\sms.example"}, "Host"),
+            ({"host": "5ecret%00"}, "Host"),
+            ({"host": "1::2::5"}, "Host"),
+            ({"host": "ftp://5ecret.example"}, "Host"),
+            ({"host": "http://5ecret.example"}, "Host"),
+            ({"host": "http://127.0.0.1.5ecret.example"}, "Host"),
+            ({"host": "http://0.0.0.0"}, "Host"),
+            ({"host": "http://[2001:db8::1]"}, "Host"),
+            ({"host": "5ecret.example", "schema": "http"}, "Host"),
+            ({"host": "sms.example", "schema": "5ecret"}, "Scheme"),
+            ({"host": "https://sms.example", "schema": "http"}, "Scheme"),
+            ({"host": "http://127.0.0.1", "schema": "https"}, "Scheme"),
+            ({"host": "https://sms.example:8443", "port": 9443}, "Port"),
+            ({"host": "sms.example", "port": 70000}, "Port"),
+            ({"host": "sms.example", "port": -1}, "Port"),
+            ({"host": "sms.example:0"}, "Port"),
         ],
     )
     def test_faults_name_the_field_and_never_show_the_value(self, fields: dict[str, Any], field: str) -> None:
@@ -236,6 +239,36 @@ class TestExtra:
         with pytest.raises(ValueError, match=name):
             settings(extra={name: raw})
 
+    def test_unknown_ones_are_warned_about_once_by_name(self, caplog: pytest.LogCaptureFixture) -> None:
+        _connection._warn_of_unknown.cache_clear()
+        extra = {"max_attemps": "5ecret", "verify": {"5ecret": 1}, "x" * 5_000: 1, "timeout": 5}
+        for _ in range(3):
+            assert settings(extra=extra).max_attempts == 5
+
+        lines = [record.getMessage() for record in caplog.records if record.name == _connection.__name__]
+        assert len(lines) == 3
+        assert "'sms' has an extra field 'max_attemps'" in lines[0]
+        assert "did you mean 'max_attempts'" in lines[0]
+        assert "'verify'" in lines[1]
+        assert "there are timeout, max_attempts, requests_per_minute, max_connections" in lines[1]
+        assert "5ecret" not in caplog.text
+        assert all(len(line) < 300 for line in lines)
+
+    def test_another_connection_is_warned_about_as_well(self, caplog: pytest.LogCaptureFixture) -> None:
+        _connection._warn_of_unknown.cache_clear()
+        for conn_id in ("one", "two"):
+            Settings.of(
+                Connection(conn_id=conn_id, conn_type="smspartner", password="k", extra='{"other": 1}')
+            )
+
+        assert [line for line in ("'one'", "'two'") if line in caplog.text] == ["'one'", "'two'"]
+
+    def test_known_ones_are_not_warned_about(self, caplog: pytest.LogCaptureFixture) -> None:
+        _connection._warn_of_unknown.cache_clear()
+        settings(extra=self.DEFAULTS)
+
+        assert caplog.text == ""
+
     @pytest.mark.parametrize("extra", ["5ecret", "[]", "5", '"5ecret"', "null", "{'a': 1}", "[" * 100_000])
     def test_extra_is_an_object(self, extra: str) -> None:
         # Airflow refuses some of these by itself, if not on every way into its database.
@@ -248,8 +281,28 @@ class TestExtra:
 class TestKey:
     @pytest.mark.parametrize("password", [None, ""])
     def test_required(self, password: str | None) -> None:
-        with pytest.raises(ValueError, match=r"'sms' has no API key.*password"):
+        with pytest.raises(
+            SMSPartnerCredentialsError, match=r"'sms' has no API key.*\"API key\".*password"
+        ) as caught:
             settings(password=password)
+        # Airflow does not try again what cannot change by itself.
+        assert isinstance(caught.value, AirflowFailException)
+        assert caught.value.code is None
+
+    @pytest.mark.parametrize("deferrable", [True, False])
+    def test_required_before_anything_is_sent(
+        self, deferrable: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", '{"conn_type": "smspartner"}')
+        sensor = SMSPartnerCampaignSensor(task_id="wait", tag="spring", deferrable=deferrable)
+
+        with pytest.raises(SMSPartnerCredentialsError):
+            SMSPartnerHook().get_status_by_tag("spring")
+        with pytest.raises(SMSPartnerCredentialsError):
+            asyncio.run(SMSPartnerHook().aget_status_by_tag("spring"))
+        with pytest.raises(SMSPartnerCredentialsError):
+            sensor.execute({})
+        assert SMSPartnerHook().test_connection()[0] is False
 
     @pytest.mark.parametrize("password", ["k", 'k+/=&é"secret%20', " k "])
     def test_taken_as_it_is(self, password: str) -> None:
@@ -260,7 +313,7 @@ class TestKey:
         assert "the-key" not in str(settings())
 
     def test_never_taken_from_elsewhere(self) -> None:
-        with pytest.raises(ValueError, match="no API key"):
+        with pytest.raises(SMSPartnerCredentialsError, match="no API key"):
             settings(password=None, login="the-key", extra={"password": "the-key", "api_key": "the-key"})
 
 
@@ -344,6 +397,14 @@ class TestForm:
         ]
         assert behaviour["relabeling"]["password"] == "API key"
         assert set(behaviour["hidden_fields"]) == {"login", "extra"}
+        assert behaviour["placeholders"]["password"].startswith("required")
+
+    def test_no_placeholder_of_the_address_fails_as_it_stands(self) -> None:
+        placeholders = _connection.PLACEHOLDERS
+
+        assert settings(host=placeholders["host"]).base_url == VENDOR
+        assert placeholders["schema"] == "leave empty"
+        assert "port" not in placeholders
 
     def test_the_extra_fields_of_the_contract(self, described: dict[str, Any]) -> None:
         fields = described["conn-fields"]

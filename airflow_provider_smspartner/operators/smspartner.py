@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_smspartner._arguments import check_literals, check_rendered
 from airflow_provider_smspartner._campaign import progress
 from airflow_provider_smspartner._results import (
     MAX_XCOM_ROWS,
@@ -17,7 +18,7 @@ from airflow_provider_smspartner._results import (
     pending_of,
     publish,
 )
-from airflow_provider_smspartner.exceptions import SMSPartnerNotFoundError
+from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerNotFoundError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
 from airflow_provider_smspartner.models import StatusRow
@@ -52,15 +53,25 @@ class _StatusOperator(BaseOperator):
         """
         Fetch the rows.
 
-        :param context: the task's context.
+        :param context: the task's context; without a task instance in it, as in a unit test, no summary is pushed.
         """
+        check_rendered(self)
         results = Results(output_of(self), max_rows_of(self))
-        with SMSPartnerHook(self.smspartner_conn_id) as hook, self._fetch(hook) as rows:
-            result = results.take(rows)
+        try:
+            with SMSPartnerHook(self.smspartner_conn_id) as hook, self._fetch(hook) as rows:
+                result = results.take(rows)
+        except SMSPartnerError as error:
+            _name_subject(error, self._subject)
+            raise
         summary = results.summary
         publish(self, context, summary)
-        self.log.info("Fetched %d rows: %s.", summary.total, progress(summary))
+        self.log.info("Fetched %d rows of %s: %s.", summary.total, self._subject, progress(summary))
         return result
+
+    @property
+    def _subject(self) -> str:
+        """Name what is asked for, without phone numbers."""
+        raise NotImplementedError
 
     def _fetch(self, hook: SMSPartnerHook) -> AbstractContextManager[Generator[StatusRow, None, None]]:
         """Check what is asked for, and give its rows lazily."""
@@ -81,6 +92,7 @@ class SMSPartnerStatusByTagOperator(_StatusOperator):
     :param output_conn_id: the Airflow connection of that storage, if it is not in the URI. (templated)
     :param max_xcom_rows: more rows than that without `output_path` are an error.
     :param smspartner_conn_id: the Airflow connection that holds the API key. (templated)
+    :raises SMSPartnerInputError: if an argument is wrong, before anything is sent.
     :raises SMSPartnerNotFoundError: if no message has this tag, unless `allow_empty`.
     :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
 
@@ -93,6 +105,11 @@ class SMSPartnerStatusByTagOperator(_StatusOperator):
         super().__init__(**kwargs)
         self.tag = tag
         self.allow_empty = allow_empty
+        check_literals(self)
+
+    @property
+    def _subject(self) -> str:
+        return f"the tag {self.tag!r}"
 
     def _fetch(self, hook: SMSPartnerHook) -> AbstractContextManager[Generator[StatusRow, None, None]]:
         return closing(self._rows(hook))
@@ -121,7 +138,7 @@ class SMSPartnerMultiStatusOperator(_StatusOperator):
     :param output_conn_id: the Airflow connection of that storage, if it is not in the URI. (templated)
     :param max_xcom_rows: more rows than that without `output_path` are an error.
     :param smspartner_conn_id: the Airflow connection that holds the API key. (templated)
-    :raises ValueError: if a message is none, before anything is sent.
+    :raises SMSPartnerInputError: if an argument or a message is wrong, before anything is sent.
     :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
 
     .. seealso:: https://www.docpartner.dev/en/api/sms-partner/status-and-statistics/bulk-status
@@ -133,6 +150,13 @@ class SMSPartnerMultiStatusOperator(_StatusOperator):
     def __init__(self, *, messages: Iterable[object], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.messages = messages
+        check_literals(self)
+
+    @property
+    def _subject(self) -> str:
+        return (
+            f"the messages in {self.messages!r}" if isinstance(self.messages, str) else "the list of messages"
+        )
 
     @contextmanager
     def _fetch(self, hook: SMSPartnerHook) -> Iterator[Generator[StatusRow, None, None]]:
@@ -141,3 +165,10 @@ class SMSPartnerMultiStatusOperator(_StatusOperator):
             closing(hook.iter_multi_status(messages, distinct=True)) as rows,
         ):
             yield rows
+
+
+def _name_subject(error: SMSPartnerError, subject: str) -> None:
+    """Let an error say what was asked for, unless it does."""
+    text = str(error)
+    if subject not in text:
+        error.args = (f"{subject[0].upper()}{subject[1:]}: {text}", *error.args[1:])

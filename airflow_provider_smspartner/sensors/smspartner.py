@@ -19,6 +19,13 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_smspartner import protocol
+from airflow_provider_smspartner._arguments import (
+    check_literals,
+    check_rendered,
+    read_total,
+    to_timedelta,
+    warn_of_short_deferrals,
+)
 from airflow_provider_smspartner._campaign import (
     Event,
     Goal,
@@ -31,8 +38,19 @@ from airflow_provider_smspartner._campaign import (
     counts_to_json,
     progress,
 )
-from airflow_provider_smspartner._results import MAX_XCOM_ROWS, max_rows_of, output_of, pending_of, publish
-from airflow_provider_smspartner.exceptions import SMSPartnerDeliveryRateError, SMSPartnerNotFoundError
+from airflow_provider_smspartner._results import (
+    MAX_XCOM_ROWS,
+    max_rows_of,
+    output_of,
+    pending_of,
+    publish,
+    push,
+)
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerDeliveryRateError,
+    SMSPartnerInputError,
+    SMSPartnerNotFoundError,
+)
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
 from airflow_provider_smspartner.models import (
@@ -74,7 +92,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         messages are still being sent. (templated)
     :param settled_ratio: share of the rows that must have settled, above 0 and up to 1.
     :param not_found_grace: how long, from the first poll, a tag or message that the vendor does not know is
-        waited for.
+        waited for: a timedelta, or seconds.
     :param min_delivery_rate: least share of delivered rows, 0 to 1; a lower one fails the task without retry,
         after the results were pushed.
     :param output_path: let the rows land in this file instead of XCom: a path or URI that Airflow's
@@ -114,7 +132,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         messages: Iterable[object] | None = None,
         expected_total: int | None = None,
         settled_ratio: float = 1.0,
-        not_found_grace: timedelta = timedelta(minutes=10),
+        not_found_grace: timedelta | float = timedelta(minutes=10),
         min_delivery_rate: float | None = None,
         output_path: str | None = None,
         output_conn_id: str | None = None,
@@ -125,24 +143,21 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
     ) -> None:
         super().__init__(**kwargs)
         if (tag is None) == (messages is None):
-            raise ValueError("Exactly one of `tag` and `messages` must be given.")
-        if not 0 < settled_ratio <= 1:
-            raise ValueError(f"`settled_ratio` must be above 0 and at most 1, not {settled_ratio}.")
-        if min_delivery_rate is not None and not 0 <= min_delivery_rate <= 1:
-            raise ValueError(f"`min_delivery_rate` must be from 0 to 1, not {min_delivery_rate}.")
-        if not_found_grace < timedelta(0):
-            raise ValueError(f"`not_found_grace` must not be negative, as {not_found_grace} is.")
+            raise SMSPartnerInputError(
+                f"Task {self.task_id!r}: exactly one of `tag` and `messages` must be given."
+            )
         self.tag = tag
         self.messages = messages
         self.expected_total = expected_total
         self.settled_ratio = settled_ratio
-        self.not_found_grace = not_found_grace
+        self.not_found_grace = to_timedelta("not_found_grace", not_found_grace)
         self.min_delivery_rate = min_delivery_rate
         self.output_path = output_path
         self.output_conn_id = output_conn_id
         self.max_xcom_rows = max_xcom_rows
         self.smspartner_conn_id = smspartner_conn_id
         self.deferrable = deferrable
+        check_literals(self)
         self._hook: SMSPartnerHook | None = None
         self._began: datetime | None = None
         self._wait: Wait | None = None
@@ -155,6 +170,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         """Wait for the campaign."""
         with self._waiting_since(self._first_poll_at(context)):
             if self.deferrable:
+                warn_of_short_deferrals(self)
                 return self._poll_or_defer(context)
             return super().execute(_with_dates(context) if self.reschedule else context)
 
@@ -168,7 +184,10 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         :param event: the trigger's event: a verdict and counts.
         :param started_at: when the wait began, ISO 8601; Airflow's ``dag.test()`` loses it up to 3.3.2.
         """
-        began = datetime.fromisoformat(started_at) if started_at else context["ti"].start_date
+        task_instance = context.get("ti")
+        began = (
+            datetime.fromisoformat(started_at) if started_at else getattr(task_instance, "start_date", None)
+        )
         with self._waiting_since(began or datetime.now(UTC)):
             self._end_unless_done(Event.read(event))
             self._resumed = True
@@ -183,6 +202,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         """
         self._delay = None
         if self._wait is None:
+            check_rendered(self)
             self._output = output_of(self)
             self._wait = self._new_wait(self._began or self._first_poll_at(context))
         # After the trigger has seen it done, what the file needs is a reading anyway.
@@ -249,9 +269,8 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         publish(self, context, summary)
         rate, least = summary.delivery_rate, self.min_delivery_rate
         if least is not None and rate is not None and rate < least:
-            if self.do_xcom_push:
-                # Airflow pushes what execute returns, but this one will not return.
-                context["ti"].xcom_push(key="return_value", value=result)
+            # Airflow pushes what execute returns, but this one will not return.
+            push(self, context, "return_value", result)
             raise SMSPartnerDeliveryRateError(
                 f"{rate:.2%} of {summary.total} messages were delivered, less than the {least:.2%} asked for."
             )
@@ -337,13 +356,13 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         messages = pending_of(self)
         if not len(messages):
             messages.close()
-            raise ValueError("`messages` is empty: there is nothing to wait for.")
+            raise SMSPartnerInputError("`messages` is empty: there is nothing to wait for.")
         return Watch(tag=None, messages=messages)
 
     def _new_wait(self, began: datetime) -> Wait:
         goal = Goal(
             settled_ratio=self.settled_ratio,
-            expected_total=_read_total(self.expected_total),
+            expected_total=read_total(self.expected_total),
             started_at=began,
             deadline=began + timedelta(seconds=self.timeout),
             not_found_until=began + self.not_found_grace,
@@ -365,7 +384,12 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
 
     def _first_rescheduled_at(self, context: Context) -> datetime | None:
         first: datetime | None
-        ti: Any = context["ti"]
+        ti: Any = context.get("ti")
+        if ti is None:
+            raise SMSPartnerInputError(
+                f"Task {self.task_id!r}: without a task instance nothing can be rescheduled; run the DAG with "
+                "`dag.test()`, or use `mode='poke'` in this test."
+            )
         if hasattr(ti, "get_first_reschedule_date"):
             first = _date_of(ti.get_first_reschedule_date(context))
         else:
@@ -406,16 +430,3 @@ def _date_of(first: datetime | str | None) -> Any:
 
 def _ref_of(row: StatusRow) -> MessageRef:
     return to_ref((row["phone_number"], row["message_id"] or ""))
-
-
-def _read_total(expected_total: object) -> int | None:
-    if expected_total is None:
-        return None
-    try:
-        # A template renders to text.
-        total = int(expected_total) if isinstance(expected_total, int | str) else -1
-    except ValueError:
-        total = -1
-    if total < 0:
-        raise ValueError("`expected_total` must be a whole number of rows, or None.")
-    return total

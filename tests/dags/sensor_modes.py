@@ -153,8 +153,8 @@ CASES = {
         )[0],
         state="failed",
     ),
-    "bad tag": Case(arrange=nothing, sensor={"tag": "two words"}, state="failed", tries=2),
-    "no messages": Case(arrange=nothing, sensor={"messages": []}, state="failed", tries=2),
+    "bad tag": Case(arrange=nothing, sensor={"tag": "{{ 'two words' }}"}, state="failed", tries=1),
+    "no messages": Case(arrange=nothing, sensor={"messages": set()}, state="failed", tries=1),
 }
 SKIPPED = (
     "tag not found",
@@ -173,7 +173,7 @@ for name in SKIPPED:
             arrange=case.arrange, sensor={**case.sensor, flag: True}, state="skipped", statuses=case.statuses
         )
 CASES["bad tag, never_fail"] = Case(
-    arrange=nothing, sensor={"tag": "two words", "never_fail": True}, state="skipped"
+    arrange=nothing, sensor={"tag": "{{ 'two words' }}", "never_fail": True}, state="skipped"
 )
 
 

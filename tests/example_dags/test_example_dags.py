@@ -51,7 +51,7 @@ def test_campaign_by_tag_fails_where_too_little_is_delivered(playground: SMSPart
     assert str(run.task("judge_delivery").state) == "failed"
 
 
-def test_message_list(playground: SMSPartnerDouble) -> None:
+def test_message_list(playground: SMSPartnerDouble, capfd: pytest.CaptureFixture[str]) -> None:
     for number in range(12):
         playground.add_message(
             f"+336399800{number:02}", str(500_000 + number), "KO" if number == 7 else "Delivered"
@@ -64,6 +64,9 @@ def test_message_list(playground: SMSPartnerDouble) -> None:
     assert [row["message_id"] for row in rows] == [str(500_000 + n) for n in range(12)]
     assert run.xcom("await_messages") is None
     assert run.xcom("find_undelivered") == ["500007"]
+    printed = "".join(capfd.readouterr())
+    assert "1 of 12 messages were not delivered" in printed
+    assert "3363998" not in printed
 
 
 def test_mapped_campaigns(playground: SMSPartnerDouble) -> None:
@@ -77,6 +80,9 @@ def test_mapped_campaigns(playground: SMSPartnerDouble) -> None:
     assert run.state == "success"
     assert [len(run.xcom("fetch_statuses", map_index=index)) for index in range(3)] == [60] * 3
     assert run.xcom("compare") == "south"
+    for task_id in ("await_campaign", "fetch_statuses"):
+        shown = [run.task(task_id, map_index=index).rendered_map_index for index in range(3)]
+        assert shown == ["north", "south", "east"]
 
 
 def read(path: Path) -> list[dict[str, Any]]:

@@ -118,15 +118,18 @@ def test_allow_empty_hides_no_other_error(double: SMSPartnerDouble) -> None:
 
 
 @pytest.mark.parametrize(
-    ("operator", "fault"),
+    ("operator", "rendered", "fault"),
     [
-        (by_tag(tag="two words"), "white space"),
-        (by_list(messages=[*MESSAGES, {"phone_number": "+33639980001"}]), r"messages\[3\]: message_id"),
+        (by_tag(), {"tag": "two words"}, "white space"),
+        (by_list(), {"messages": [*MESSAGES, {"phone_number": "+33639980001"}]}, r"messages\[3\]: "),
     ],
 )
 def test_refuses_bad_input_before_anything_is_sent(
-    double: SMSPartnerDouble, operator: Any, fault: str
+    double: SMSPartnerDouble, operator: Any, rendered: dict[str, Any], fault: str
 ) -> None:
+    for name, value in rendered.items():
+        setattr(operator, name, value)
+
     with pytest.raises(ValueError, match=fault):
         operator.execute(new_context())
 

@@ -61,6 +61,11 @@ def test_the_metadata_names_version_python_and_license(metadata: Message) -> Non
     assert metadata["License-Expression"] == "Apache-2.0"
 
 
+def test_the_metadata_calls_no_site_but_the_vendors_by_name(metadata: Message) -> None:
+    # Airflow takes `Documentation` for the provider's own.
+    assert metadata.get_all("Project-URL") == ["SMS Partner API, https://www.docpartner.dev/"]
+
+
 def test_the_metadata_carries_the_readme(metadata: Message) -> None:
     assert metadata["Description-Content-Type"] == "text/markdown"
     assert metadata.get_payload().strip() == (ROOT / "README.md").read_text().strip()

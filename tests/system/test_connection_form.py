@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from airflow_provider_smspartner._connection import PLACEHOLDERS
 from airflow_provider_smspartner.provider_info import get_provider_info
 from local_airflow import LocalAirflow
 
@@ -54,6 +55,9 @@ def test_a_connection_is_entered_in_the_form(page: Page, airflow: LocalAirflow) 
     form.get_by_label("Connection ID").fill(CONN_ID)
     form.get_by_role("combobox").fill("SMS Partner")
     page.get_by_role("option", name="SMS Partner", exact=True).click()
+    # Airflow lets nobody mark or order the standard fields: the placeholders have to say it.
+    sync_api.expect(form.get_by_placeholder(PLACEHOLDERS["password"])).to_be_visible()
+    sync_api.expect(form.get_by_placeholder(PLACEHOLDERS["schema"])).to_be_visible()
     form.get_by_label("API key").fill(KEY)
     form.get_by_role("button", name="Extra Fields", exact=True).click()
     extra = {}
