@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from glob import has_magic
 from itertools import islice
 from types import TracebackType
 from typing import Self, TypedDict
 
 from airflow_provider_smspartner._landing.formats import Encoding
-from airflow_provider_smspartner._landing.storage import Place
+from airflow_provider_smspartner._landing.storage import Place, check_no_pattern
 from airflow_provider_smspartner.models import StatusRow
 
 CHUNK_ROWS = 2_000
@@ -45,11 +44,10 @@ class Output:
 
         :param uri: anything that Airflow's ObjectStoragePath takes, also with ``conn_id@``.
         :param conn_id: the Airflow connection of the storage; goes before one in the URI.
-        :raises ValueError: if the ending is unknown, and names those that there are; if the path is a pattern.
+        :raises SMSPartnerInputError: if the ending is unknown, and names those that there are; if the path is a
+            pattern.
         """
-        if has_magic(uri):
-            # Some storages' libraries would expand it when the file is moved to its name.
-            raise ValueError(f"{uri!r} must name one file, without any of * ? [")
+        check_no_pattern(uri)
         return cls(place=Place(uri, conn_id), encoding=Encoding.of(uri))
 
     def check(self) -> None:

@@ -7,9 +7,13 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from uuid import uuid4
+
+from airflow_provider_smspartner._landing.packages import why_missing
+from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
@@ -23,6 +27,16 @@ _OBJECT_STORES = frozenset(
 
 _BLOCK = 8 << 20
 """Bytes of one part of an upload: S3 takes 10,000 parts. What the libraries choose is up to 50 MB, held in memory."""
+
+
+def check_no_pattern(uri: str) -> None:
+    """
+    Make sure that a path names one file.
+
+    :raises SMSPartnerInputError: if it is a pattern, which some storages' libraries would expand.
+    """
+    if has_magic(uri):
+        raise SMSPartnerInputError(f"{uri!r} must name one file, without any of * ? [")
 
 
 @dataclass(frozen=True)
@@ -44,7 +58,16 @@ class Place:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         # Airflow 2 takes a given None for an answer, and would not look into the URI.
-        return ObjectStoragePath(self.uri, **({} if self.conn_id is None else {"conn_id": self.conn_id}))
+        conn_id = {} if self.conn_id is None else {"conn_id": self.conn_id}
+        try:
+            path = ObjectStoragePath(self.uri, **conn_id)
+            path.fs  # noqa: B018  # looked up by reading it
+        except (ImportError, ValueError) as error:
+            explained = why_missing(self.uri, error)
+            if explained is None:
+                raise
+            raise explained from None
+        return path
 
     @property
     def portable_uri(self) -> str:
@@ -56,6 +79,8 @@ class Place:
         Open the file for reading.
 
         :raises FileNotFoundError: names the path.
+        :raises ImportError: says which package brings the storage.
+        :raises SMSPartnerInputError: if Airflow knows no such storage.
         """
         path, fs = self._path.path, self._path.fs
         # A listing may be remembered from before the file was replaced, and with it the old file's size.
@@ -78,6 +103,8 @@ class Place:
         """
         Write another file beside the place, and remove it.
 
+        :raises ImportError: says which package brings the storage.
+        :raises SMSPartnerInputError: if Airflow knows no such storage.
         :raises OSError: says why no file can be written.
         """
         try:
@@ -89,6 +116,9 @@ class Place:
             except BaseException:
                 new.discard()
                 raise
+        except (ImportError, SMSPartnerInputError):
+            # They say what to do, and no later try would change that.
+            raise
         # Every storage has errors of its own, and so has the look-up of a connection.
         except Exception as error:
             raise OSError(f"{self.uri} cannot be written: {type(error).__name__}: {error}") from error
