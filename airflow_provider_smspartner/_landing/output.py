@@ -87,9 +87,11 @@ class Sink:
         self._output = output
         self._pending: list[StatusRow] = []
         self._open = True
+        self._abandoned = False
         self.rows = 0
         self._file = output.place.new()
         try:
+            self._file.remove_left_behind()
             self._stream = output.encoding.compressing(self._file.stream)
             self._writer = output.encoding.format.writer(self._stream)
         except BaseException:
@@ -102,19 +104,18 @@ class Sink:
 
         :param rows: read once, a chunk at a time.
         """
-        if not self._open:
-            raise ValueError("the file is already committed or discarded")
+        self._check_open()
         waiting = iter(rows)
         while more := list(islice(waiting, CHUNK_ROWS - len(self._pending))):
             self._pending += more
             self.rows += len(more)
             if len(self._pending) == CHUNK_ROWS:
                 self._flush()
+            self._check_open()
 
     def commit(self) -> Landed:
         """Publish the file under its name, and give what XCom shall hold."""
-        if not self._open:
-            raise ValueError("the file is already committed or discarded")
+        self._check_open()
         try:
             self._flush()
             self._writer.finish()
@@ -137,6 +138,19 @@ class Sink:
             with suppress(Exception):
                 self._stream.close()
             self._file.discard()
+
+    def abandon(self) -> None:
+        """
+        Make sure, from any thread or a signal's handler, that the file is never published.
+
+        Nothing else is done here: whoever uses the sink meets an error at the next step, and discards it.
+        """
+        self._abandoned = True
+        self._file.abandon()
+
+    def _check_open(self) -> None:
+        if self._abandoned or not self._open:
+            raise ValueError("the file is already committed or discarded")
 
     def __enter__(self) -> Self:
         return self
