@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_smspartner._campaign import progress
+from airflow_provider_smspartner._execution import Execution
 from airflow_provider_smspartner._results import (
     MAX_XCOM_ROWS,
     Results,
@@ -32,6 +33,7 @@ class _StatusOperator(BaseOperator):
     template_fields: Sequence[str] = ("output_path", "output_conn_id", "smspartner_conn_id")
     operator_extra_links = (SMSPartnerAccountLink(),)
     ui_color = "#d7efe3"
+    _execution: Execution | None = None
 
     def __init__(
         self,
@@ -54,13 +56,20 @@ class _StatusOperator(BaseOperator):
 
         :param context: the task's context.
         """
-        results = Results(output_of(self), max_rows_of(self))
-        with SMSPartnerHook(self.smspartner_conn_id) as hook, self._fetch(hook) as rows:
-            result = results.take(rows)
-        summary = results.summary
-        publish(self, context, summary)
-        self.log.info("Fetched %d rows: %s.", summary.total, progress(summary))
-        return result
+        with Execution(self) as execution:
+            results = Results(output_of(self), max_rows_of(self), execution)
+            with execution.use(SMSPartnerHook(self.smspartner_conn_id)) as hook, self._fetch(hook) as rows:
+                result = results.take(rows)
+            execution.check()
+            summary = results.summary
+            publish(self, context, summary)
+            self.log.info("Fetched %d rows: %s.", summary.total, progress(summary))
+            return result
+
+    def on_kill(self) -> None:
+        """End the execution, if there is one: nothing more is asked for, and no file is left behind."""
+        if self._execution is not None:
+            self._execution.kill()
 
     def _fetch(self, hook: SMSPartnerHook) -> AbstractContextManager[Generator[StatusRow, None, None]]:
         """Check what is asked for, and give its rows lazily."""

@@ -31,6 +31,7 @@ from airflow_provider_smspartner._campaign import (
     counts_to_json,
     progress,
 )
+from airflow_provider_smspartner._execution import Execution
 from airflow_provider_smspartner._results import MAX_XCOM_ROWS, max_rows_of, output_of, pending_of, publish
 from airflow_provider_smspartner.exceptions import SMSPartnerDeliveryRateError, SMSPartnerNotFoundError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
@@ -106,6 +107,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json"}
     operator_extra_links = (SMSPartnerAccountLink(),)
     ui_color = "#d7efe3"
+    _execution: Execution | None = None
 
     def __init__(
         self,
@@ -153,7 +155,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait for the campaign."""
-        with self._waiting_since(self._first_poll_at(context)):
+        with Execution(self), self._waiting_since(self._first_poll_at(context)):
             if self.deferrable:
                 return self._poll_or_defer(context)
             return super().execute(context)
@@ -169,11 +171,16 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         :param started_at: when the wait began, ISO 8601; Airflow's ``dag.test()`` loses it up to 3.3.2.
         """
         began = datetime.fromisoformat(started_at) if started_at else context["ti"].start_date
-        with self._waiting_since(began or datetime.now(UTC)):
+        with Execution(self), self._waiting_since(began or datetime.now(UTC)):
             self._end_unless_done(Event.read(event))
             self._resumed = True
             # The rows are read and judged anew: what has changed since the event counts.
             return self._poll_or_defer(context)
+
+    def on_kill(self) -> None:
+        """End the execution, if there is one: nothing more is asked for, and no file is left behind."""
+        if self._execution is not None:
+            self._execution.kill()
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
         """
@@ -192,6 +199,9 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
             anew = self._new_wait(self._wait.goal.started_at)
             with closing(anew.watch.messages):
                 poll, result = self._land(anew)
+        if self._execution is not None:
+            # What failed because of a kill looks like passing trouble.
+            self._execution.check()
         self._delay = poll.delay
         self.log.info("%s", poll)
         if poll.verdict is Verdict.WAIT:
@@ -228,7 +238,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         output = self._output
         if output is None:
             raise TypeError("there is no file to land in")
-        with output.open() as sink:
+        with (self._execution or Execution(self)).open(output) as sink:
             with wait.read() as reading:
                 sink.write(self._read(wait.watch, reading))
             poll = wait.conclude(reading)
@@ -320,6 +330,8 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
             ends = (*ends, Exception)
         try:
             with SMSPartnerHook(self.smspartner_conn_id) as self._hook:
+                if self._execution is not None:
+                    self._execution.use(self._hook)
                 yield
         except ends as error:
             if self.soft_fail or self.never_fail:
