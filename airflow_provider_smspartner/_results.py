@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_smspartner._campaign import Pending, PendingList, counts_from_json
-from airflow_provider_smspartner.exceptions import SMSPartnerError
+from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerInputError
 from airflow_provider_smspartner.models import (
     DeliveryStatus,
     StatusRow,
@@ -20,6 +20,7 @@ from airflow_provider_smspartner.models import (
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
+    from airflow_provider_smspartner._execution import Execution
     from airflow_provider_smspartner._landing.output import Output
 
 MAX_XCOM_ROWS = 10_000
@@ -32,9 +33,11 @@ class Results:
 
     :param output: the file, or None for a list.
     :param max_rows: more rows in a list are an error; None for any number.
+    :param execution: the task's; a file is abandoned with it.
     """
 
-    def __init__(self, output: Output | None, max_rows: int | None) -> None:
+    def __init__(self, output: Output | None, max_rows: int | None, execution: Execution) -> None:
+        self._execution = execution
         self._output = output
         self._max_rows = max_rows
         self._counts: Counter[str] = Counter()
@@ -53,7 +56,10 @@ class Results:
         try:
             if self._output is None:
                 return list(self.counted(rows))
-            return self._output.write(self.counted(rows))
+            with self._execution.open(self._output) as sink:
+                sink.write(self.counted(rows))
+                self._execution.check()
+                return sink.commit()
         except SMSPartnerError as error:
             error.note_rows(self._counts.total())
             raise
@@ -72,8 +78,8 @@ def output_of(operator: Any) -> Output | None:
     Find out where an operator's rows shall land, and make sure that they can.
 
     :param operator: has `output_path` and `output_conn_id`, rendered.
-    :raises ValueError: if the path's ending is unknown.
-    :raises ImportError: if its format needs an extra that is not installed.
+    :raises SMSPartnerInputError: if the path's ending or its storage is unknown.
+    :raises ImportError: if its format or its storage needs a package that is not installed.
     :raises OSError: if no file can be written there.
     """
     if operator.output_path is None:
@@ -96,8 +102,8 @@ def pending_of(operator: Any) -> Pending:
 
     :param operator: has `messages`, rendered.
     :return: to be closed.
-    :raises ValueError: if they are neither a list nor the path of a file, or are more than the operator may give
-        rows; or names the position and the fault of a bad message.
+    :raises SMSPartnerInputError: if they are neither a list nor the path of a file, or are more than the operator
+        may give rows; or names the position and the fault of a bad message.
     """
     from airflow_provider_smspartner._landing.source import names_a_file
 
@@ -107,12 +113,15 @@ def pending_of(operator: Any) -> Pending:
 
         pending = Backlog.of(operator.messages).lightest()
     else:
-        pending = PendingList(dict.fromkeys(read_messages(operator.messages)))
+        try:
+            pending = PendingList(dict.fromkeys(read_messages(operator.messages)))
+        except ValueError as error:
+            raise SMSPartnerInputError(str(error)) from None
     try:
         check_rows(len(pending), max_rows_of(operator))
-    except ValueError:
+    except ValueError as error:
         pending.close()
-        raise
+        raise SMSPartnerInputError(str(error)) from None
     return pending
 
 

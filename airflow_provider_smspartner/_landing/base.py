@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, ClassVar, Protocol
@@ -83,15 +84,44 @@ class Format(ABC):
 
 def message_columns(header: Sequence[str]) -> tuple[int, int]:
     """
-    Find the phone number's and the message id's column.
+    Find the phone number's and the message id's column. Case, and spaces around a name, make no difference.
 
-    :param header: the names of the columns. They are never told in an error: where a header was forgotten, the
-        first message stands there.
-    :raises ValueError: if one is missing.
+    :param header: the names of the columns.
+    :raises ValueError: if one is missing or there twice; shows the names that were found, if they look like names.
     """
-    found = [next((header.index(n) for n in names if n in header), None) for names in _MESSAGE_COLUMNS]
+    found = [_position(header, names) for names in _MESSAGE_COLUMNS]
     phone_number, message_id = found
     if phone_number is None or message_id is None:
         missing = [names[0] for names, at in zip(_MESSAGE_COLUMNS, found, strict=True) if at is None]
-        raise ValueError(f"there is no column {' and no column '.join(missing)}")
+        accepted = ", and ".join(" or ".join(names) for names in _MESSAGE_COLUMNS)
+        raise ValueError(
+            f"there is no column {' and no column '.join(missing)}: {_shown(header)}. Accepted are {accepted}"
+        )
     return phone_number, message_id
+
+
+def _position(header: Sequence[str], names: Sequence[str]) -> int | None:
+    stripped = [name.strip() for name in header]
+    folded = [name.casefold() for name in stripped]
+    # A name that is written exactly so goes before one that is only similar.
+    for name, candidates in [(n, stripped) for n in names] + [(n.casefold(), folded) for n in names]:
+        if name in candidates:
+            if candidates.count(name) > 1:
+                raise ValueError(f"the column {name} is there twice")
+            return candidates.index(name)
+    return None
+
+
+_SHOWN = 20
+_NAME = re.compile(r"[^\W\d][\w -]{0,39}")
+
+
+def _shown(header: Sequence[str]) -> str:
+    """Show names of columns, but nothing else: where a header was forgotten, the first message stands there."""
+    names = [name for name in map(str.strip, header) if name]
+    if not names:
+        return "the file is empty, or its first line is"
+    if not all(_NAME.fullmatch(name) and sum(map(str.isdigit, name)) <= 3 for name in names):
+        return "the first line does not look like a header, and is not shown here"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"there are {', '.join(map(repr, names[:_SHOWN]))}{more}"

@@ -10,6 +10,7 @@ from typing import BinaryIO, cast
 from airflow_provider_smspartner._landing.base import Format
 from airflow_provider_smspartner._landing.parquet import Parquet
 from airflow_provider_smspartner._landing.text import Csv, Ndjson
+from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 
 FORMATS: tuple[Format, ...] = (
     Ndjson(),
@@ -38,12 +39,12 @@ class Encoding:
         """
         Choose by the path's ending, in its very case.
 
-        :raises ValueError: names the endings that there are.
+        :raises SMSPartnerInputError: names the endings that there are.
         """
         for ending, encoding in ENDINGS.items():
             if path.endswith(ending):
                 return encoding
-        raise ValueError(f"{path!r} must end in one of {', '.join(ENDINGS)}")
+        raise SMSPartnerInputError(f"{path!r} must end in one of {', '.join(ENDINGS)}")
 
     def compressing(self, stream: BinaryIO) -> BinaryIO:
         """Give the stream that the format writes to; closing it leaves an outer stream open."""
@@ -54,9 +55,17 @@ class Encoding:
         return cast("BinaryIO", packed)
 
     def expanding(self, stream: BinaryIO) -> BinaryIO:
-        """Give the stream that the format reads from."""
+        """
+        Give the stream that the format reads from.
+
+        :param stream: where from.
+        :raises ValueError: if it should be compressed and is empty, which Python takes for gzip.
+        """
         if not self.gzipped:
             return stream
+        if not stream.read(1):
+            raise ValueError("empty, and not a gzipped file")
+        stream.seek(0)
         return cast("BinaryIO", gzip.GzipFile(fileobj=cast("io.BytesIO", stream), mode="rb"))
 
 

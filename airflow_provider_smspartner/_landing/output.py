@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from glob import has_magic
 from itertools import islice
 from types import TracebackType
 from typing import Self, TypedDict
 
 from airflow_provider_smspartner._landing.formats import Encoding
-from airflow_provider_smspartner._landing.storage import Place
+from airflow_provider_smspartner._landing.storage import Place, check_no_pattern
 from airflow_provider_smspartner.models import StatusRow
 
 CHUNK_ROWS = 2_000
@@ -45,11 +44,10 @@ class Output:
 
         :param uri: anything that Airflow's ObjectStoragePath takes, also with ``conn_id@``.
         :param conn_id: the Airflow connection of the storage; goes before one in the URI.
-        :raises ValueError: if the ending is unknown, and names those that there are; if the path is a pattern.
+        :raises SMSPartnerInputError: if the ending is unknown, and names those that there are; if the path is a
+            pattern.
         """
-        if has_magic(uri):
-            # Some storages' libraries would expand it when the file is moved to its name.
-            raise ValueError(f"{uri!r} must name one file, without any of * ? [")
+        check_no_pattern(uri)
         return cls(place=Place(uri, conn_id), encoding=Encoding.of(uri))
 
     def check(self) -> None:
@@ -89,9 +87,11 @@ class Sink:
         self._output = output
         self._pending: list[StatusRow] = []
         self._open = True
+        self._abandoned = False
         self.rows = 0
         self._file = output.place.new()
         try:
+            self._file.remove_left_behind()
             self._stream = output.encoding.compressing(self._file.stream)
             self._writer = output.encoding.format.writer(self._stream)
         except BaseException:
@@ -104,19 +104,18 @@ class Sink:
 
         :param rows: read once, a chunk at a time.
         """
-        if not self._open:
-            raise ValueError("the file is already committed or discarded")
+        self._check_open()
         waiting = iter(rows)
         while more := list(islice(waiting, CHUNK_ROWS - len(self._pending))):
             self._pending += more
             self.rows += len(more)
             if len(self._pending) == CHUNK_ROWS:
                 self._flush()
+            self._check_open()
 
     def commit(self) -> Landed:
         """Publish the file under its name, and give what XCom shall hold."""
-        if not self._open:
-            raise ValueError("the file is already committed or discarded")
+        self._check_open()
         try:
             self._flush()
             self._writer.finish()
@@ -139,6 +138,19 @@ class Sink:
             with suppress(Exception):
                 self._stream.close()
             self._file.discard()
+
+    def abandon(self) -> None:
+        """
+        Make sure, from any thread or a signal's handler, that the file is never published.
+
+        Nothing else is done here: whoever uses the sink meets an error at the next step, and discards it.
+        """
+        self._abandoned = True
+        self._file.abandon()
+
+    def _check_open(self) -> None:
+        if self._abandoned or not self._open:
+            raise ValueError("the file is already committed or discarded")
 
     def __enter__(self) -> Self:
         return self

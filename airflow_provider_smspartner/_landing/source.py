@@ -11,10 +11,13 @@ from itertools import count
 from typing import TypeGuard
 
 from airflow_provider_smspartner._landing.formats import ENDINGS, Encoding
-from airflow_provider_smspartner._landing.storage import Place
+from airflow_provider_smspartner._landing.storage import Place, check_no_pattern
+from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.models import MessageRef
 
 _FAULTS = (ValueError, gzip.BadGzipFile, zlib.error, EOFError)
+"""What is wrong with a file. Other errors are the storage's: they may pass, and are raised as they are."""
+
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://[^\s]")
 
 
@@ -50,29 +53,42 @@ class MessageSource:
 
         :param uri: anything that Airflow's ObjectStoragePath takes, also with ``conn_id@``.
         :param conn_id: the Airflow connection of the storage; goes before one in the URI.
-        :raises ValueError: if the ending is unknown; names those that there are.
+        :raises SMSPartnerInputError: if the ending is unknown, and names those that there are; if the path is a
+            pattern.
         """
+        check_no_pattern(uri)
         return cls(place=Place(uri, conn_id), encoding=Encoding.of(uri))
 
     def __iter__(self) -> Iterator[MessageRef]:
         """
         Read the messages, a few at a time.
 
-        :raises ImportError: if the format needs an extra that is not installed.
+        :raises ImportError: if the format or the storage needs a package that is not installed.
         :raises FileNotFoundError: names the path.
-        :raises ValueError: names the path, the row (from 1, a header aside) and the fault, not the number.
+        :raises SMSPartnerInputError: names the path, the row (from 1, a header aside) and the fault, not the number.
         """
         self.encoding.format.require()
         with self.place.open() as stream:
             try:
                 messages = self.encoding.format.messages(self.encoding.expanding(stream))
             except _FAULTS as error:
-                raise ValueError(f"messages in {self.place.uri}: {error}") from None
+                raise SMSPartnerInputError(f"messages in {self.place.uri}: {_described(error)}") from None
             for row in count(1):
                 try:
                     ref = MessageRef.of(next(messages))
                 except StopIteration:
                     return
                 except _FAULTS as error:
-                    raise ValueError(f"messages in {self.place.uri}, row {row}: {error}") from None
+                    raise SMSPartnerInputError(
+                        f"messages in {self.place.uri}, row {row}: {_described(error)}"
+                    ) from None
                 yield ref
+
+
+def _described(fault: Exception) -> str:
+    """Say what is wrong, without the words of Python's gzip, which quote what stands in the file."""
+    if isinstance(fault, EOFError):
+        return "Compressed file ended early: it is cut short"
+    if isinstance(fault, OSError | zlib.error):
+        return "Not a gzipped file, or a damaged one"
+    return str(fault)

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import BinaryIO, ClassVar
 
 import msgspec
 
 from airflow_provider_smspartner._landing.base import COLUMNS, Format, message_columns
 from airflow_provider_smspartner.models import StatusRow
+
+MAX_ROW_BYTES = 65_536
+"""Bytes of one row of messages: a message has about 50, and other columns may have some more."""
+
+_MAX_BLANK = 1_048_576
+"""Blank lines in a row: as many as a spreadsheet has rows."""
+
+_MARK = b"\xef\xbb\xbf"
+_NOT_UTF8 = "not UTF-8 (in Excel, save the file as “CSV UTF-8”)"
+_NOT_CSV = (
+    "not CSV: a quoted value does not end, or more text follows its closing quote, or lines end in CR alone"
+)
 
 
 class Ndjson(Format):
@@ -30,15 +43,68 @@ class Ndjson(Format):
         return _json_messages(stream)
 
 
+class _Lines:
+    """
+    The lines of a stream that is expected to be UTF-8, a byte order mark aside.
+
+    :param stream: where from.
+    :param unit: what is too long where there is no room for a line.
+    """
+
+    def __init__(self, stream: BinaryIO, unit: str) -> None:
+        self._stream = stream
+        self._unit = unit
+        self.room = MAX_ROW_BYTES
+        """Bytes that the lines of this row may still have; whoever has read a row sets it back."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        readline = self._stream.readline
+        mark = _MARK
+        while line := readline(self.room + 1):
+            if len(line) > self.room:
+                raise ValueError(f"a {self._unit} of more than {MAX_ROW_BYTES:,} bytes")
+            self.room -= len(line)
+            if b"\0" in line:
+                raise ValueError(
+                    "a NUL character: text in UTF-8 is expected, not UTF-16 and not a binary file"
+                )
+            yield line.removeprefix(mark)
+            mark = b""
+
+    def decoded(self) -> Iterator[str]:
+        """Give the lines as text."""
+        for line in self:
+            try:
+                text = line.decode()
+            except UnicodeDecodeError:
+                raise ValueError(_NOT_UTF8) from None
+            yield text
+
+
+def _check_blank(count: int) -> None:
+    if count > _MAX_BLANK:
+        raise ValueError(f"more than {_MAX_BLANK:,} blank lines")
+
+
 def _json_messages(stream: BinaryIO) -> Iterator[object]:
     decode = msgspec.json.Decoder().decode
-    for line in stream:
-        if not line.isspace():
-            try:
-                message = decode(line)
-            except msgspec.DecodeError as error:
-                raise ValueError(f"not JSON: {error}") from None
-            yield message
+    lines = _Lines(stream, "line")
+    blank = 0
+    for line in lines:
+        lines.room = MAX_ROW_BYTES
+        if not line or line.isspace():
+            blank += 1
+            _check_blank(blank)
+            continue
+        blank = 0
+        try:
+            message = decode(line)
+        except UnicodeDecodeError:
+            raise ValueError("not UTF-8") from None
+        except (msgspec.DecodeError, RecursionError):
+            # Without the library's words, which no test of ours could know to be free of what stands there.
+            raise ValueError("not JSON, or not whole, or nested too deeply") from None
+        yield message
 
 
 class _NdjsonWriter:
@@ -55,7 +121,7 @@ class _NdjsonWriter:
 
 class Csv(Format):
     """
-    Comma-separated values in UTF-8, with a header, as RFC 4180 has it.
+    Comma-separated values in UTF-8, with a header, as RFC 4180 has it; read with semicolons or tabs as well.
 
     Null is empty, booleans are true and false, dates ISO 8601. Read it with declared types: a phone number with
     its plus sign looks like an integer.
@@ -70,29 +136,84 @@ class Csv(Format):
         return _CsvWriter(stream)
 
     def messages(self, stream: BinaryIO) -> Iterator[object]:
-        """Read messages by the header's names; a byte order mark and empty lines are passed over."""
+        """
+        Read messages by the header's names; a byte order mark and blank rows are passed over.
+
+        Commas, semicolons or tabs separate the values, whichever the header has.
+        """
+        lines = _Lines(stream, "row")
+        text = lines.decoded()
+        header, separator = _csv_header(lines, text)
+        phone_number, message_id = message_columns(header)
         # Strict, so that a quote that never ends is an error and not a very long value.
-        lines = _csv_lines(csv.reader(codecs.iterdecode(stream, "utf-8-sig"), strict=True))
-        phone_number, message_id = message_columns(next(lines, []))
-        return _csv_messages(lines, phone_number, message_id)
+        values = csv.reader(text, delimiter=separator, strict=True)
+        return _csv_messages(values, lines, phone_number, message_id)
 
 
-def _csv_lines(lines: Iterator[list[str]]) -> Iterator[list[str]]:
+_SEPARATORS = (",", ";", "\t")
+_STATED_SEPARATOR = re.compile(r"sep=([,;\t])\s*")
+
+
+def _csv_header(lines: _Lines, text: Iterator[str]) -> tuple[list[str], str]:
+    """Read the header's names, and find out what separates them."""
+    blank = 0
+    separators: tuple[str, ...] = _SEPARATORS
+    for line in text:
+        if stated := _STATED_SEPARATOR.fullmatch(line):
+            # Excel's own way to say it, before the header.
+            separators = (stated[1],)
+        elif line.isspace() or not line:
+            blank += 1
+            _check_blank(blank)
+        else:
+            break
+        lines.room = MAX_ROW_BYTES
+    else:
+        return [], ","
+    record = [line]
+    while "".join(record).count('"') % 2:
+        # The name of a column may have several lines.
+        record.append(next(text, '"'))
+    lines.room = MAX_ROW_BYTES
+    headers = [(_csv_names(record, separator), separator) for separator in separators]
+    return next((each for each in headers if _fits(each[0])), max(headers, key=lambda each: len(each[0])))
+
+
+def _csv_names(record: list[str], separator: str) -> list[str]:
     try:
-        yield from filter(None, lines)
-    except csv.Error as error:
-        raise ValueError(f"not CSV: {error}") from None
-    except UnicodeDecodeError:
-        raise ValueError("not UTF-8") from None
+        # Not strict: here quotes may have spaces around them.
+        return list(chain.from_iterable(csv.reader(record, delimiter=separator)))
+    except csv.Error:
+        raise ValueError(_NOT_CSV) from None
+
+
+def _fits(header: list[str]) -> bool:
+    try:
+        message_columns(header)
+    except ValueError:
+        return False
+    return True
 
 
 def _csv_messages(
-    lines: Iterator[list[str]], phone_number: int, message_id: int
+    rows: Iterator[list[str]], lines: _Lines, phone_number: int, message_id: int
 ) -> Iterator[tuple[str, str]]:
-    for values in lines:
-        if len(values) <= max(phone_number, message_id):
-            raise ValueError("fewer columns than the header")
-        yield values[phone_number], values[message_id]
+    last = max(phone_number, message_id)
+    blank = 0
+    try:
+        for values in rows:
+            lines.room = MAX_ROW_BYTES
+            # Spreadsheets write rows of separators alone.
+            if not any(values):
+                blank += 1
+                _check_blank(blank)
+                continue
+            blank = 0
+            if len(values) <= last:
+                raise ValueError("fewer columns than the header")
+            yield values[phone_number], values[message_id]
+    except csv.Error:
+        raise ValueError(_NOT_CSV) from None
 
 
 class _CsvWriter:

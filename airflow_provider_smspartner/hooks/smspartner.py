@@ -66,6 +66,7 @@ class SMSPartnerHook(BaseHook):
         self._async_client: AsyncClient | None = None
         self._keeps_async_client = False
         self._async_owner = os.getpid()
+        self._closed_for_good = False
         self._warned_tags: set[str] = set()
 
     @classmethod
@@ -86,8 +87,15 @@ class SMSPartnerHook(BaseHook):
         """
         return self._blocking_client().session
 
-    def close(self) -> None:
-        """Close the connections that the synchronous methods opened."""
+    def close(self, *, for_good: bool = False) -> None:
+        """
+        Close the connections that the synchronous methods opened.
+
+        :param for_good: open none again: what is still being asked for, and is asked for later, fails.
+        """
+        if for_good:
+            # First: what opens a connection at this moment looks at it afterwards.
+            self._closed_for_good = True
         client, self._client = self._client, None
         if client is not None:
             client.close()
@@ -268,7 +276,13 @@ class SMSPartnerHook(BaseHook):
         with _opening:
             if self._client is None:
                 self._client = self._new_client(settings)
-            return self._client
+            client = self._client
+        if self._closed_for_good:
+            from airflow_provider_smspartner._http.policy import abandoned
+
+            self.close()
+            raise abandoned()
+        return client
 
     @asynccontextmanager
     async def _async_client_in_use(self) -> AsyncIterator[AsyncClient]:

@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_smspartner._arguments import check_literals, check_rendered
 from airflow_provider_smspartner._campaign import progress
+from airflow_provider_smspartner._execution import Execution
 from airflow_provider_smspartner._results import (
     MAX_XCOM_ROWS,
     Results,
@@ -33,6 +34,7 @@ class _StatusOperator(BaseOperator):
     template_fields: Sequence[str] = ("output_path", "output_conn_id", "smspartner_conn_id")
     operator_extra_links = (SMSPartnerAccountLink(),)
     ui_color = "#d7efe3"
+    _execution: Execution | None = None
 
     def __init__(
         self,
@@ -56,17 +58,27 @@ class _StatusOperator(BaseOperator):
         :param context: the task's context; without a task instance in it, as in a unit test, no summary is pushed.
         """
         check_rendered(self)
-        results = Results(output_of(self), max_rows_of(self))
-        try:
-            with SMSPartnerHook(self.smspartner_conn_id) as hook, self._fetch(hook) as rows:
-                result = results.take(rows)
-        except SMSPartnerError as error:
-            _name_subject(error, self._subject)
-            raise
-        summary = results.summary
-        publish(self, context, summary)
-        self.log.info("Fetched %d rows of %s: %s.", summary.total, self._subject, progress(summary))
-        return result
+        with Execution(self) as execution:
+            results = Results(output_of(self), max_rows_of(self), execution)
+            try:
+                with (
+                    execution.use(SMSPartnerHook(self.smspartner_conn_id)) as hook,
+                    self._fetch(hook) as rows,
+                ):
+                    result = results.take(rows)
+            except SMSPartnerError as error:
+                _name_subject(error, self._subject)
+                raise
+            execution.check()
+            summary = results.summary
+            publish(self, context, summary)
+            self.log.info("Fetched %d rows of %s: %s.", summary.total, self._subject, progress(summary))
+            return result
+
+    def on_kill(self) -> None:
+        """End the execution, if there is one: nothing more is asked for, and no file is left behind."""
+        if self._execution is not None:
+            self._execution.kill()
 
     @property
     def _subject(self) -> str:

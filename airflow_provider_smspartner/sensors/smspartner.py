@@ -38,6 +38,7 @@ from airflow_provider_smspartner._campaign import (
     counts_to_json,
     progress,
 )
+from airflow_provider_smspartner._execution import Execution
 from airflow_provider_smspartner._results import (
     MAX_XCOM_ROWS,
     max_rows_of,
@@ -124,6 +125,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
     template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json"}
     operator_extra_links = (SMSPartnerAccountLink(),)
     ui_color = "#d7efe3"
+    _execution: Execution | None = None
 
     def __init__(
         self,
@@ -168,7 +170,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
 
     def execute(self, context: Context) -> Any:
         """Wait for the campaign."""
-        with self._waiting_since(self._first_poll_at(context)):
+        with Execution(self), self._waiting_since(self._first_poll_at(context)):
             if self.deferrable:
                 warn_of_short_deferrals(self)
                 return self._poll_or_defer(context)
@@ -188,11 +190,16 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         began = (
             datetime.fromisoformat(started_at) if started_at else getattr(task_instance, "start_date", None)
         )
-        with self._waiting_since(began or datetime.now(UTC)):
+        with Execution(self), self._waiting_since(began or datetime.now(UTC)):
             self._end_unless_done(Event.read(event))
             self._resumed = True
             # The rows are read and judged anew: what has changed since the event counts.
             return self._poll_or_defer(context)
+
+    def on_kill(self) -> None:
+        """End the execution, if there is one: nothing more is asked for, and no file is left behind."""
+        if self._execution is not None:
+            self._execution.kill()
 
     def poke(self, context: Context) -> PokeReturnValue | bool:
         """
@@ -212,6 +219,9 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
             anew = self._new_wait(self._wait.goal.started_at)
             with closing(anew.watch.messages):
                 poll, result = self._land(anew)
+        if self._execution is not None:
+            # What failed because of a kill looks like passing trouble.
+            self._execution.check()
         self._delay = poll.delay
         self.log.info("%s", poll)
         if poll.verdict is Verdict.WAIT:
@@ -248,7 +258,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         output = self._output
         if output is None:
             raise TypeError("there is no file to land in")
-        with output.open() as sink:
+        with (self._execution or Execution(self)).open(output) as sink:
             with wait.read() as reading:
                 sink.write(self._read(wait.watch, reading))
             poll = wait.conclude(reading)
@@ -339,6 +349,8 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
             ends = (*ends, Exception)
         try:
             with SMSPartnerHook(self.smspartner_conn_id) as self._hook:
+                if self._execution is not None:
+                    self._execution.use(self._hook)
                 yield
         except ends as error:
             if self.soft_fail or self.never_fail:

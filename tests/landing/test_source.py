@@ -110,7 +110,6 @@ FAULTS = {
     "none.csv": ("", "m: there is no column phone_number and no column message_id"),
     "headless.csv": ("+33698765432,1\n", "m: there is no column phone_number and no column message_id"),
     "other.csv": ("phone_number,id\n+33698765432,1\n", "m: there is no column message_id"),
-    "semicolon.csv": ("phone_number;message_id\n+33698765432;1\n", "m: there is no column"),
     "m.ndjson": (
         '{"phone_number": "+33698765432", "message_id": 1}\n{"phone_number": "+33698765432',
         "row 2: not JSON",

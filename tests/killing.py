@@ -1,0 +1,106 @@
+"""A task in a process of its own, which is told to end while it asks a slow double."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+
+_TASK = """
+import json, signal, sys
+import environment
+from harness import new_context
+from airflow_provider_smspartner.operators.smspartner import *
+from airflow_provider_smspartner.operators import smspartner as operators
+from airflow_provider_smspartner.sensors import smspartner as sensors
+
+class Terminated(BaseException):
+    pass
+
+wanted = json.loads(sys.stdin.readline())
+kind = getattr(operators, wanted["kind"], None) or getattr(sensors, wanted["kind"])
+task = kind(task_id="task", **wanted["arguments"])
+ends = []
+task.on_kill()  # does no harm before
+
+def handler(*_):
+    # What Airflow 3 does; then `execute` goes on. Airflow 2 raises.
+    task.on_kill()
+    task.on_kill()
+    if wanted["raises"]:
+        raise Terminated
+
+signal.signal(signal.SIGTERM, handler)
+context = new_context()
+print("begun", flush=True)
+try:
+    task.execute(context)
+    outcome = "returned"
+except BaseException as error:
+    outcome = f"{type(error).__name__}: {error}"
+task.on_kill()  # nor afterwards
+print("told:", json.dumps({"outcome": outcome, "xcoms": context["ti"].xcoms}), flush=True)
+"""
+
+
+def slowly(seconds: float) -> Fault:
+    """Answer as ever, but later."""
+
+    async def apply(request: Any, proceed: Any, _: object) -> Any:
+        await asyncio.sleep(seconds)
+        return proceed(request)
+
+    return Fault("slowly", apply)
+
+
+def killed(
+    double: SMSPartnerDouble,
+    kind: str,
+    arguments: dict[str, Any],
+    *,
+    raises: bool,
+    when: Callable[[], bool],
+    send: signal.Signals = signal.SIGTERM,
+) -> tuple[dict[str, Any], int]:
+    """
+    Run a task, send its process a signal in its midst, and wait until it has ended by itself.
+
+    :param raises: let the signal's handler raise after `on_kill`, as Airflow 2 does.
+    :param when: whether the task is in its midst.
+    :return: how it ended, and how many requests began after the signal.
+    """
+    tests = Path(__file__).parent
+    path = os.pathsep.join([str(tests.parent), str(tests), *filter(None, sys.path)])
+    wanted = json.dumps({"kind": kind, "arguments": arguments, "raises": raises})
+    with subprocess.Popen(
+        [sys.executable, "-c", _TASK],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    ) as process:
+        try:
+            assert process.stdin is not None
+            process.stdin.write(wanted + "\n")
+            process.stdin.flush()
+            deadline = time.monotonic() + 60
+            while not when() and time.monotonic() < deadline and process.poll() is None:
+                time.sleep(0.02)
+            before = len(double.requests)
+            process.send_signal(send)
+            output, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    told = [line for line in output.splitlines() if "told: " in line]
+    assert told, output
+    return json.loads(told[-1].partition("told: ")[2]), len(double.requests) - before
