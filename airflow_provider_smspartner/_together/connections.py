@@ -24,8 +24,9 @@ _FIRST_PAUSE_SECONDS = 1.0
 _MAX_PAUSE_SECONDS = 60.0
 """Between the look-ups of a connection that cannot be found: from the first pause, doubled each time, to the second."""
 
+_FIRST_RECHECK_SECONDS = 1.0
 _MAX_RECHECK_SECONDS = 10.0
-"""Most seconds between two look-ups that failed polls ask for."""
+"""Between the look-ups that failed polls ask for."""
 
 
 class Connection:
@@ -101,7 +102,7 @@ class Connection:
                 continue
             # Failed polls of a quiet hour ago are forgotten; a connection that says something else each time is not.
             is_first = pause < -6 * _MAX_RECHECK_SECONDS
-            self._recheck_pause = 1.0 if is_first else min(2 * self._recheck_pause, _MAX_RECHECK_SECONDS)
+            self._recheck_pause = _FIRST_RECHECK_SECONDS if is_first else min(2 * self._recheck_pause, _MAX_RECHECK_SECONDS)
             self._recheck_at = loop.time() + self._recheck_pause
             await self._look()
             if self._trouble is not None:
