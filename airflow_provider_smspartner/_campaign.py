@@ -8,6 +8,7 @@ bring what they read to a `Wait`.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,11 @@ from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, Statu
 
 PASSING_TROUBLE = (SMSPartnerUnavailableError, SMSPartnerIncompleteError)
 """What never ends a wait before its deadline."""
+
+
+def out_of_time() -> SMSPartnerUnavailableError:
+    """Describe a poll that was still on its way when the time of its wait was over."""
+    return SMSPartnerUnavailableError("The time was over before the last poll was answered in full.")
 
 
 class Verdict(StrEnum):
@@ -70,9 +76,19 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
             enough = summary.settled_count >= self.settled_ratio * summary.total - 1e-6
             if summary.total and enough and known >= (self.expected_total or 0):
                 return Verdict.DONE
-            if (not_found or not summary.total) and now >= self.not_found_until:
+            if self.lacks_messages(summary) and now >= self.not_found_until:
                 return Verdict.NOT_FOUND
         return Verdict.TIMED_OUT if now > self.deadline else Verdict.WAIT
+
+    def lacks_messages(self, summary: StatusSummary | None) -> bool:
+        """
+        Return whether the vendor does not know a message, or none of the tag.
+
+        :param summary: what was read, or None.
+        """
+        if summary is None:
+            return False
+        return not summary.total or summary.counts.get(DeliveryStatus.NOT_FOUND, 0) > 0
 
 
 class Rhythm(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,9 +211,14 @@ class Watch(msgspec.Struct, kw_only=True):
 
     def __str__(self) -> str:
         """Name what is watched, without phone numbers."""
+        return f"Campaign {self.name}"
+
+    @property
+    def name(self) -> str:
+        """Name what is watched inside a sentence, without phone numbers."""
         if self.tag is not None:
-            return f"Campaign {self.tag!r}"
-        return f"Campaign of {len(self.messages) + self.settled.total()} messages"
+            return repr(self.tag)
+        return f"of {len(self.messages) + self.settled.total()} messages"
 
 
 class Reading:
@@ -273,6 +294,13 @@ class Reading:
         return True
 
 
+OVERTIME_SECONDS = 2.0
+"""How much later than its deadline a poll that is on its way may still be answered: a call takes less."""
+
+MAX_LAST_POLL_SECONDS = 60.0
+"""Most seconds that the last poll, which begins after the deadline, may take."""
+
+
 class Wait(msgspec.Struct, kw_only=True):
     """
     A wait for a campaign: what is watched, for what, and how often.
@@ -280,17 +308,31 @@ class Wait(msgspec.Struct, kw_only=True):
     :param watch: what is still to be asked for.
     :param goal: what is waited for, and until when.
     :param rhythm: how long to wait between polls.
+    :param failing_since: since when polls have failed, or None where the last one has not.
+    :param failed_polls: how many have failed since then.
     """
 
     watch: Watch
     goal: Goal
     rhythm: Rhythm
+    failing_since: datetime | None = None
+    failed_polls: int = 0
 
     @property
     def needs_whole_tag(self) -> bool:
         """Tell whether a page that shows Waiting does not settle the verdict of a tag."""
         goal = self.goal
         return goal.settled_ratio < 1 or goal.expected_total is not None or datetime.now(UTC) > goal.deadline
+
+    def time_to_read(self, *, left: float) -> float:
+        """
+        Return how many seconds a poll that begins now may take.
+
+        :param left: seconds until the deadline.
+        """
+        if left >= 0:
+            return left + OVERTIME_SECONDS
+        return min(max(self.rhythm.poke_interval, OVERTIME_SECONDS), MAX_LAST_POLL_SECONDS)
 
     def read(self) -> Reading:
         """Begin to read the rows of a poll: a context manager, for synchronous and asynchronous code alike."""
@@ -303,19 +345,56 @@ class Wait(msgspec.Struct, kw_only=True):
         delay = self.rhythm.delay(
             (now - goal.started_at).total_seconds(), remaining=(goal.deadline - now).total_seconds()
         )
+        over = None
         if reading.trouble:
-            found = f"poll failed: {reading.trouble}"
-        elif reading.waiting_on_page is not None:
-            found = f"still Waiting on page {reading.waiting_on_page}"
+            self.failing_since = self.failing_since or now
+            self.failed_polls += 1
+            found = f"{self._failures()}: {reading.trouble}".rstrip(".")
         else:
-            found = progress(reading.summary)
+            over = self._end_of_failures(now)
+            if reading.waiting_on_page is not None:
+                found = f"still Waiting on page {reading.waiting_on_page}"
+            else:
+                found = progress(reading.summary)
+                if goal.lacks_messages(reading.summary):
+                    found += f"; waited for until {_clock(goal.not_found_until)} (`not_found_grace`)"
         return Poll(
             verdict=goal.judge(reading.summary, now=now),
             summary=reading.summary,
-            report=f"{self.watch}: {found}",
+            watched=str(self.watch),
+            found=found,
             next_at=now + timedelta(seconds=delay),
             delay=delay,
+            is_failed=reading.trouble is not None,
+            over=over,
         )
+
+    def opening(self) -> str:
+        """Say in one line what is waited for, since when, how often, and when it is given up, for the log."""
+        goal, rhythm = self.goal, self.rhythm
+        known = (
+            "" if goal.expected_total is None else f" and {goal.expected_total} are known (`expected_total`)"
+        )
+        backoff = " at first, then less often (`exponential_backoff`)" if rhythm.exponential_backoff else ""
+        return (
+            f"Waiting for campaign {self.watch.name} until {100 * goal.settled_ratio:g}% of its messages have settled "
+            f"(`settled_ratio`){known}. Polls every {rhythm.poke_interval:g} s (`poke_interval`){backoff}, "
+            f"since {_moment(goal.started_at)}. Gives up at {_moment(goal.deadline)} (`timeout`); for messages that "
+            f"SMS Partner does not know, at {_moment(goal.not_found_until)} (`not_found_grace`)."
+        )
+
+    def _failures(self) -> str:
+        if self.failing_since is None or self.failed_polls < 2:
+            return "poll failed"
+        return f"poll failed, the {_ordinal(self.failed_polls)} in a row since {_clock(self.failing_since)}"
+
+    def _end_of_failures(self, now: datetime) -> str | None:
+        if self.failing_since is None:
+            return None
+        lasted = timedelta(seconds=round((now - self.failing_since).total_seconds()))
+        polls = "1 failed poll" if self.failed_polls == 1 else f"{self.failed_polls} failed polls"
+        self.failing_since, self.failed_polls = None, 0
+        return f"{self.watch}: polls are answered again, after {polls} in {lasted}."
 
 
 class Poll(msgspec.Struct, frozen=True, kw_only=True):
@@ -324,22 +403,57 @@ class Poll(msgspec.Struct, frozen=True, kw_only=True):
 
     :param verdict: what it means for the wait.
     :param summary: what was read, or None where the poll failed.
-    :param report: what was met, in words.
+    :param watched: what is watched.
+    :param found: what was met, in words.
     :param next_at: when to poll next, if the verdict is to wait.
     :param delay: the seconds until then.
+    :param is_failed: whether the poll failed.
+    :param over: says that polls before this one have failed, or None.
     """
 
     verdict: Verdict
     summary: StatusSummary | None
-    report: str
+    watched: str
+    found: str
     next_at: datetime
     delay: float
+    is_failed: bool = False
+    over: str | None = None
+
+    @property
+    def report(self) -> str:
+        """What was met, in words."""
+        return f"{self.watched}: {self.found}"
 
     def __str__(self) -> str:
         """Say in one line what was met and what follows, for the log."""
         if self.verdict is not Verdict.WAIT:
             return f"{self.report}; {self.verdict.value.replace('_', ' ')}."
-        return f"{self.report}; next poll in {self.delay:.0f} s, at {self.next_at:%Y-%m-%d %H:%M:%S} UTC."
+        # Early in the line, which Airflow's pages cut off.
+        return f"{self.watched}: next poll in {self.delay:.0f} s, at {_clock(self.next_at)}; {self.found}."
+
+    def log_to(self, log: Any) -> None:
+        """
+        Log the poll: a failed one as a warning.
+
+        :param log: the logger of the task.
+        """
+        if self.over is not None:
+            log.info("%s", self.over)
+        log.log(logging.WARNING if self.is_failed else logging.INFO, "%s", self)
+
+
+def _moment(when: datetime) -> str:
+    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _clock(when: datetime) -> str:
+    return f"{when.astimezone(UTC):%H:%M:%S} UTC"
+
+
+def _ordinal(number: int) -> str:
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):

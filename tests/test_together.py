@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_smspartner._campaign import Goal, PendingList, Reading, Rhythm, Wait, Watch
 from airflow_provider_smspartner._landing.backlog import Backlog
-from airflow_provider_smspartner._together import sharing
+from airflow_provider_smspartner._together import connections
+from airflow_provider_smspartner._together.connections import connection_in_use
 from airflow_provider_smspartner._together.polls import SharedPolls
 from airflow_provider_smspartner._together.sharing import shared_polls
 from airflow_provider_smspartner.exceptions import (
@@ -63,7 +64,7 @@ class Vendor:
     answered: int = 0
     closed: bool = False
 
-    async def send(self, call: Call[Any]) -> Any:
+    async def send_once(self, call: Call[Any]) -> Any:
         number = len(self.asked)
         request = call.request
         if request.body is None:
@@ -81,10 +82,6 @@ class Vendor:
             raise SMSPartnerRequestError("refused", code=6)
         return [MessageStatus(*ref(int(i)), OUTCOMES[status_of(i)]) for i in ids]
 
-    async def send_in_order(self, calls: Iterator[Call[Any]]) -> AsyncGenerator[Any, None]:
-        for call in calls:
-            yield await self.send(call)
-
     async def close(self) -> None:
         self.closed = True
 
@@ -97,11 +94,11 @@ class Vendor:
         return TagPage(number, sum(map(len, pages)), rows)
 
 
-def polls_of(vendor: Vendor) -> SharedPolls:
+def polls_of(vendor: Vendor, in_flight: int = 4) -> SharedPolls:
     async def open_client() -> Vendor:
         return vendor
 
-    return SharedPolls(open_client)
+    return SharedPolls(open_client, tries=1, in_flight=in_flight)
 
 
 def wait_for(
@@ -128,9 +125,9 @@ async def poll(polls: SharedPolls, wait: Wait, due_in: float = 0.0) -> Reading:
     return reading
 
 
-def run(vendor: Vendor, work: Callable[[SharedPolls], Any]) -> Any:
+def run(vendor: Vendor, work: Callable[[SharedPolls], Any], in_flight: int = 4) -> Any:
     async def main() -> Any:
-        polls = polls_of(vendor)
+        polls = polls_of(vendor, in_flight)
         try:
             return await asyncio.wait_for(work(polls), timeout=20)
         finally:
@@ -437,10 +434,10 @@ def test_a_long_list_is_asked_for_by_itself() -> None:
 
 def test_a_long_list_that_is_let_go_of_while_it_is_read_is_asked_for_no_further() -> None:
     class Watched(Vendor):
-        async def send(self, call: Call[Any]) -> Any:
+        async def send_once(self, call: Call[Any]) -> Any:
             if len(self.asked) == 2:
                 third_call.set()
-            return await super().send(call)
+            return await super().send_once(call)
 
     vendor, third_call = Watched(), asyncio.Event()
     abandoned, backlog = wait_for(), Backlog()
@@ -455,8 +452,15 @@ def test_a_long_list_that_is_let_go_of_while_it_is_read_is_asked_for_no_further(
             await asyncio.wait([task])
         return await poll(polls, wait_for(5_000))
 
-    assert counts_of(run(vendor, main)).total() == 1
+    assert counts_of(run(vendor, main, in_flight=1)).total() == 1
     assert list(map(len, vendor.asked)) == [500, 500, 500, 1]
+
+
+@asynccontextmanager
+async def taking_part(conn_id: str) -> AsyncIterator[SharedPolls]:
+    with connection_in_use(conn_id) as connection:
+        async with shared_polls(connection, await connection.look_up()) as polls:
+            yield polls
 
 
 W, D = DeliveryStatus.WAITING, DeliveryStatus.DELIVERED
@@ -527,16 +531,16 @@ def test_waits_share_on_one_connection_as_it_was_found_only(monkeypatch: pytest.
 
         async def main() -> None:
             async with (
-                shared_polls("one") as first,
-                shared_polls("one") as same,
-                shared_polls("other") as other,
+                taking_part("one") as first,
+                taking_part("one") as same,
+                taking_part("other") as other,
             ):
                 assert first is same
                 assert first is not other
                 connection("one", timeout=3)
-                async with shared_polls("one") as changed:
+                async with taking_part("one") as changed:
                     assert changed is not first
-            async with shared_polls("other") as again:
+            async with taking_part("other") as again:
                 assert again is not other
 
         asyncio.run(main())
@@ -552,12 +556,12 @@ def look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         await asyncio.sleep(0.05)
         return await get_async_connection(conn_id)
 
-    monkeypatch.setattr(sharing, "get_async_connection", look_up)
+    monkeypatch.setattr(connections, "get_async_connection", look_up)
     return seen
 
 
 async def take_part(conn_id: str) -> SharedPolls:
-    async with shared_polls(conn_id) as polls:
+    async with taking_part(conn_id) as polls:
         await asyncio.sleep(0.1)
         return polls
 
@@ -575,8 +579,8 @@ def test_waits_that_begin_together_look_the_connection_up_together(
         await take_part("smspartner_default")
 
     asyncio.run(main())
-    # 25 at most wait for one answer; who comes later looks it up anew.
-    assert look_ups == ["smspartner_default"] * 4
+    # Who comes later looks it up anew.
+    assert look_ups == ["smspartner_default"] * 2
 
 
 def test_each_wait_has_its_own_error_of_a_missing_connection(look_ups: list[str]) -> None:
@@ -585,6 +589,7 @@ def test_each_wait_has_its_own_error_of_a_missing_connection(look_ups: list[str]
 
     errors = asyncio.run(main())
 
+    assert [type(error) for error in errors] == [SMSPartnerUnavailableError] * 3
     assert ["nowhere" in str(error) for error in errors] == [True] * 3
     assert len({id(error) for error in errors}) == 3
 
@@ -597,7 +602,7 @@ def test_one_connection_keeps_to_its_sockets(monkeypatch: pytest.MonkeyPatch) ->
             double.add_message(*map(str, ref(number)), "Delivered")
 
         async def one(number: int) -> Reading:
-            async with shared_polls("one") as polls:
+            async with taking_part("one") as polls:
                 return await poll(polls, wait_for(number), due_in=0.5)
 
         async def main() -> list[Reading]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import deque
 from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +13,7 @@ from tenacity import AsyncRetrying
 from airflow_provider_smspartner._http import logs, policy
 from airflow_provider_smspartner._http.body import ACCEPT_ENCODING, BodyDecoder, BodyError, unusable
 from airflow_provider_smspartner._http.connector import Connector
+from airflow_provider_smspartner._http.in_order import in_order
 from airflow_provider_smspartner._http.proxies import proxy_for
 from airflow_provider_smspartner._http.throttle import throttle_for
 from airflow_provider_smspartner._http.trust import tls_context
@@ -94,27 +94,22 @@ class AsyncClient:
         deadline = asyncio.get_running_loop().time() + policy.TOTAL_SECONDS
         return await AsyncRetrying(sleep=pause, **options)(self._try, call, deadline)
 
-    async def send_in_order(self, calls: Iterator[Call[T]]) -> AsyncGenerator[T, None]:
+    async def send_once(self, call: Call[T]) -> T:
+        """
+        Send one call, and not again if that fails: for callers with tries of their own.
+
+        :raises SMSPartnerError: as the protocol reads it.
+        """
+        await self._await_turn()
+        return await self._try(call, asyncio.get_running_loop().time() + policy.TOTAL_SECONDS)
+
+    def send_in_order(self, calls: Iterator[Call[T]]) -> AsyncGenerator[T, None]:
         """
         Send calls with up to ``max_connections`` of them in flight, and give their results lazily and in order.
 
         :param calls: taken one by one, at most one further ahead than calls are in flight.
         """
-        in_flight = self._settings.max_connections
-        window: deque[asyncio.Task[T]] = deque()
-        try:
-            for call in calls:
-                # The next call takes a result's place before its rows are given: they may keep the caller busy.
-                done = [await window.popleft()] if len(window) == in_flight else []
-                window.append(asyncio.create_task(self.send(call)))
-                for result in done:
-                    yield result
-            while window:
-                yield await window.popleft()
-        finally:
-            for task in window:
-                task.cancel()
-            await asyncio.gather(*window, return_exceptions=True)
+        return in_order(self.send, calls, in_flight=self._settings.max_connections)
 
     async def _await_turn(self) -> None:
         if self._throttle is not None:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._campaign import Reading, Wait
+from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.models import DeliveryStatus, MessageRef
 
 FULL = protocol.MAX_MESSAGES_PER_CALL
@@ -24,23 +25,28 @@ class Ask:
     :param wait: whose polls these are.
     :param answered: takes each reading, and says when to poll next.
     :param context: where `answered` is called: the wait's own, which its log lines belong to.
-    :param done: once there is no next poll, or one has failed.
+    :param done: once there is no next poll here, or one has failed; its result is when to poll elsewhere, where the
+        connection has changed, or None.
+    :param deadline_at: when the wait times out, in the event loop's time.
     :param due: when to poll at the latest, in the event loop's time.
     :param joins_from: when to poll at the earliest, along with another.
     :param reading: takes the answers of the poll that is on its way.
     :param parts: calls of that poll that are still to answer.
     :param turn: the number of that poll: once one call has ended it, the answers of the others are nobody's.
+    :param cut_at: until when that poll may take, in the event loop's time.
     """
 
     wait: Wait
     answered: Callable[[Reading], datetime | None]
     context: Context
-    done: asyncio.Future[None]
+    done: asyncio.Future[datetime | None]
+    deadline_at: float
     due: float = 0.0
     joins_from: float = 0.0
     reading: Reading | None = None
     parts: int = 0
     turn: int = 0
+    cut_at: float = 0.0
 
     @property
     def tag(self) -> str | None:
@@ -98,6 +104,20 @@ class Ask:
             self.done.set_result(None)
         return due
 
+    def move(self, due: datetime) -> None:
+        """
+        End the polls here, to go on elsewhere. What the poll that is on its way has read is dropped.
+
+        :param due: when to poll next; aware.
+        """
+        if self.done.done():
+            return
+        if self.reading is not None:
+            self.reading.end(SMSPartnerUnavailableError())
+            self.reading = None
+        self.turn += 1
+        self.done.set_result(due)
+
     def fail(self, error: Exception) -> None:
         if not self.done.done():
             self.done.set_exception(copy.copy(error))
@@ -115,13 +135,34 @@ class Chunk:
     refs: dict[MessageRef, None] = field(default_factory=dict)
     asks: dict[Ask, int] = field(default_factory=dict)
 
+    @property
+    def wanted(self) -> list[Ask]:
+        """The waits that still want this call's answer."""
+        return still_wanted(self.asks)
+
+    def of(self, asks: Iterable[Ask]) -> Chunk:
+        """Return the part of the call that is for these waits."""
+        asks = list(asks)
+        wanted = {ref for ask in asks for ref in ask.refs()}
+        return Chunk(
+            dict.fromkeys(ref for ref in self.refs if ref in wanted), {ask: self.asks[ask] for ask in asks}
+        )
+
     def halves(self) -> Iterator[Chunk]:
-        asks = [ask for ask in self.asks if not ask.done.done()]
+        """Yield the call in two: each for half of the waits that still want it."""
+        asks = self.wanted
         middle = len(asks) // 2
         for half in filter(None, (asks[:middle], asks[middle:])):
-            wanted = {ref for ask in half for ref in ask.refs()}
-            refs = dict.fromkeys(ref for ref in self.refs if ref in wanted)
-            yield Chunk(refs, {ask: self.asks[ask] for ask in half})
+            yield self.of(half)
+
+
+def still_wanted(asks: Mapping[Ask, int]) -> list[Ask]:
+    """
+    Return the waits that still want an answer.
+
+    :param asks: waits, and which of its polls the answer is for.
+    """
+    return [ask for ask, turn in asks.items() if ask.turn == turn and not ask.done.done()]
 
 
 def chunks_of(asks: Iterable[Ask]) -> list[Chunk]:

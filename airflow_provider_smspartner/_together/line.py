@@ -54,6 +54,12 @@ class Line:
             if self._asks[at].due > ask.due:
                 return
 
+    def take_all(self) -> list[Ask]:
+        """Take everybody out of the line."""
+        taken, self._asks = self._asks, []
+        self._by_tag.clear()
+        return taken
+
     def take_due(self) -> list[Ask]:
         """Take what is due out of the line, and what goes along with it."""
         now = asyncio.get_running_loop().time()

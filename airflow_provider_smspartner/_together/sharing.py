@@ -3,55 +3,67 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from weakref import WeakKeyDictionary
 
-from airflow.providers.common.compat.connection import get_async_connection
-
+from airflow_provider_smspartner._campaign import Reading, Wait
 from airflow_provider_smspartner._connection import Settings
 from airflow_provider_smspartner._http import async_client
-from airflow_provider_smspartner._together.polls import ANSWERS_AT_ONCE, Client, SharedPolls
+from airflow_provider_smspartner._together.connections import Connection, connection_in_use
+from airflow_provider_smspartner._together.polls import Client, SharedPolls
+from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
+
+
+async def poll_together(
+    conn_id: str, wait: Wait, due: datetime, answered: Callable[[Reading], datetime | None]
+) -> None:
+    """
+    Poll again and again, together with the other waits of a connection, for as long as the wait wants to.
+
+    A connection that cannot be found or used for now is a failed poll, and looked up again. Once it says something
+    else than before and a poll has failed, the wait goes on with what it says now.
+
+    :param conn_id: the connection's id.
+    :param wait: whose polls these are.
+    :param due: when to poll first, at the latest; aware.
+    :param answered: takes each poll's reading, and gives when to poll next at the latest, or None for no more.
+    :raises SMSPartnerError: if a poll failed for good.
+    """
+    with connection_in_use(conn_id) as connection:
+        settings = await _find(connection, wait, answered)
+        next_poll: datetime | None = due
+        while settings is not None and next_poll is not None:
+            async with shared_polls(connection, settings) as polls:
+                next_poll = await polls.poll(wait, next_poll, answered)
+            settings = connection.said
+
+
+async def _find(
+    connection: Connection, wait: Wait, answered: Callable[[Reading], datetime | None]
+) -> Settings | None:
+    """Look the connection up until it is found, or None where the wait ends before that."""
+    loop = asyncio.get_running_loop()
+    settings: Settings | None = None
+    while settings is None:
+        try:
+            settings = await connection.look_up()
+        except SMSPartnerUnavailableError as trouble:
+            reading = wait.read()
+            reading.end(trouble)
+            if (again := answered(reading)) is None:
+                return None
+            # At the deadline the wait ends, also between two polls.
+            seconds = (min(again, wait.goal.deadline) - datetime.now(UTC)).total_seconds()
+            settings = await connection.found_by(loop.time() + max(seconds, 0) + 0.01)
+    return settings
 
 
 async def _open_client(settings: Settings, conn_id: str) -> Client:
     return await (await async_client()).open(settings, conn_id)
 
-
-async def _look_up(conn_id: str) -> Settings:
-    return Settings.of(await get_async_connection(conn_id))
-
-
-@dataclass(slots=True)
-class _LookUp:
-    """
-    A connection that is being looked up.
-
-    :param found: what it says.
-    :param waits: how many want to know: they go on all at once, so they must not be too many.
-    """
-
-    found: asyncio.Future[Settings]
-    waits: int = 0
-
-
-async def _settings_of(conn_id: str) -> Settings:
-    """Look a connection up, for other waits as well that ask while the answer is on its way."""
-    look_ups = _look_ups.setdefault(asyncio.get_running_loop(), {})
-    current = look_ups.get(conn_id)
-    if current is None or current.found.done() or current.waits == ANSWERS_AT_ONCE:
-        # A task of its own: whoever asked first may be cancelled, the others still want to know.
-        current = look_ups[conn_id] = _LookUp(asyncio.ensure_future(_look_up(conn_id)))
-    current.waits += 1
-    try:
-        return await asyncio.shield(current.found)
-    except Exception:  # noqa: BLE001 - each wait meets the trouble by itself, and raises its own
-        return await _look_up(conn_id)
-
-
-_look_ups: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, _LookUp]] = WeakKeyDictionary()
 
 _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, Settings], SharedPolls]] = (
     WeakKeyDictionary()
@@ -59,26 +71,33 @@ _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, Settings]
 
 
 @asynccontextmanager
-async def shared_polls(conn_id: str) -> AsyncIterator[SharedPolls]:
+async def shared_polls(connection: Connection, settings: Settings) -> AsyncIterator[SharedPolls]:
     """
     Take part in the polls of a connection on the running event loop.
 
-    A wait looks the connection up once. Waits that found it before and after a change share nothing.
-
-    :param conn_id: the connection's id.
-    :raises ValueError: if the connection is not as it should be.
+    :param connection: looked up again after a failed poll.
+    :param settings: what it said; waits that found it before and after a change share nothing.
     """
-    settings = await _settings_of(conn_id)
+
+    async def has_changed(sent_at: float, must_know: bool) -> bool:
+        return await connection.says_now(settings, sent_at=sent_at, must_know=must_know) != settings
+
     by_connection = _of_loop.setdefault(asyncio.get_running_loop(), {})
-    key = (conn_id, settings)
+    key = (connection.conn_id, settings)
     polls = by_connection.get(key)
-    if polls is None:
-        polls = by_connection[key] = SharedPolls(partial(_open_client, settings, conn_id))
+    if polls is None or polls.is_over:
+        polls = by_connection[key] = SharedPolls(
+            partial(_open_client, settings, connection.conn_id),
+            tries=settings.max_attempts,
+            in_flight=settings.max_connections,
+            has_changed=has_changed,
+        )
     polls.users += 1
     try:
         yield polls
     finally:
         polls.users -= 1
         if not polls.users:
-            del by_connection[key]
+            if by_connection.get(key) is polls:
+                del by_connection[key]
             await polls.close()

@@ -266,6 +266,18 @@ class SMSPartnerHook(BaseHook):
             self._settings = Settings.of(self.get_connection(self.smspartner_conn_id))
         return self._settings
 
+    def _has_changed(self) -> bool:
+        """Look the connection up again, and return whether it says something else; what is sent next goes by that."""
+        before, self._settings = self._settings, None
+        try:
+            now = self._look_up_settings()
+        finally:
+            self._settings = self._settings or before
+        if now == before:
+            return False
+        self.close()
+        return True
+
     def _new_client(self, settings: Settings) -> BlockingClient:
         from airflow_provider_smspartner._http.blocking import BlockingClient
 

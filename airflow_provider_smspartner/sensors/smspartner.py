@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import msgspec
@@ -36,6 +37,7 @@ from airflow_provider_smspartner._campaign import (
     Wait,
     Watch,
     counts_to_json,
+    out_of_time,
     progress,
 )
 from airflow_provider_smspartner._execution import Execution
@@ -48,6 +50,7 @@ from airflow_provider_smspartner._results import (
     push,
 )
 from airflow_provider_smspartner.exceptions import (
+    SMSPartnerCredentialsError,
     SMSPartnerDeliveryRateError,
     SMSPartnerInputError,
     SMSPartnerNotFoundError,
@@ -71,8 +74,16 @@ if TYPE_CHECKING:
 _SAFETY_MARGIN = timedelta(minutes=15)
 
 
-class _StillNotFoundError(SMSPartnerNotFoundError, AirflowFailException):
-    """Not found past its grace: waiting again would not help."""
+# How often in a row a refused poll is made again because the Airflow connection has changed meanwhile.
+_MAX_CHANGES = 3
+
+
+# Airflow is to retry other errors of this name: only past its grace is it of no use to wait again. Users know one name.
+_StillNotFoundError = type(
+    SMSPartnerNotFoundError.__name__,
+    (SMSPartnerNotFoundError, AirflowFailException),
+    {"__module__": SMSPartnerNotFoundError.__module__, "__doc__": "Not found past its grace."},
+)
 
 
 class SMSPartnerCampaignSensor(BaseSensorOperator):
@@ -212,8 +223,12 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
             check_rendered(self)
             self._output = output_of(self)
             self._wait = self._new_wait(self._began or self._first_poll_at(context))
+            if not self._resumed:
+                self.log.info("%s", self._wait.opening())
         # After the trigger has seen it done, what the file needs is a reading anyway.
-        poll, result = (self._land if self._output and self._resumed else self._poll)(self._wait)
+        poll, result = self._with_what_the_connection_says_now(
+            self._land if self._output and self._resumed else self._poll, self._wait
+        )
         if poll.verdict is Verdict.DONE and self._output and not self._resumed:
             # What has settled is no longer in the wait, and must be in the file.
             anew = self._new_wait(self._wait.goal.started_at)
@@ -223,7 +238,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
             # What failed because of a kill looks like passing trouble.
             self._execution.check()
         self._delay = poll.delay
-        self.log.info("%s", poll)
+        poll.log_to(self.log)
         if poll.verdict is Verdict.WAIT:
             self._resumed = False
             return False
@@ -240,11 +255,29 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         elapsed = run_duration()
         return self._rhythm(str(started_at)).delay(elapsed, remaining=self.timeout - elapsed)
 
+    def _with_what_the_connection_says_now(
+        self, read: Callable[[Wait], tuple[Poll, Any]], wait: Wait
+    ) -> tuple[Poll, Any]:
+        """Read, and again if the vendor refuses credentials that the Airflow connection has changed meanwhile."""
+        for _ in range(_MAX_CHANGES):
+            try:
+                poll, result = read(wait)
+            except SMSPartnerCredentialsError:
+                if self._hook is None or not self._hook._has_changed():  # noqa: SLF001 - a detail of ours
+                    raise
+            else:
+                if poll.is_failed and self._hook is not None:
+                    # In vain for now is no worse than not looking.
+                    with suppress(Exception):
+                        self._hook._has_changed()  # noqa: SLF001 - a detail of ours
+                return poll, result
+        return read(wait)
+
     def _poll(self, wait: Wait) -> tuple[Poll, Any]:
         """Ask for what is still unsettled; give the rows, unless they are to land in a file."""
         rows: list[StatusRow] = []
         with wait.read() as reading:
-            polled = self._read(wait.watch, reading)
+            polled = self._in_time(self._read(wait.watch, reading), wait)
             # What is to land in a file is only counted here.
             rows.extend(row for row in polled if self._output is None)
         if wait.watch.tag is None:
@@ -264,7 +297,7 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
             poll = wait.conclude(reading)
             return poll, sink.commit() if poll.verdict is Verdict.DONE else None
 
-    def _read(self, watch: Watch, reading: Reading) -> Iterator[StatusRow]:
+    def _read(self, watch: Watch, reading: Reading) -> Generator[StatusRow, None, None]:
         hook = self._hook or SMSPartnerHook(self.smspartner_conn_id)
         if watch.tag is not None:
             for row in hook.iter_status_by_tag(watch.tag, max_rows=max_rows_of(self), read_ahead=True):
@@ -274,6 +307,16 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
         for row in hook.iter_multi_status(watch.messages, distinct=True):
             reading.add(DeliveryStatus(row["status"]), _ref_of(row))
             yield row
+
+    def _in_time(self, rows: Generator[StatusRow, None, None], wait: Wait) -> Iterator[StatusRow]:
+        """End a poll that is still being read when the time is over, but none that the trigger has seen done."""
+        left = (wait.goal.deadline - datetime.now(UTC)).total_seconds()
+        ends_at = monotonic() + wait.time_to_read(left=left)
+        with closing(rows):
+            for row in rows:
+                if monotonic() > ends_at and not self._resumed:
+                    raise out_of_time()
+                yield row
 
     def _deliver(self, context: Context, result: Any, summary: StatusSummary) -> Any:
         publish(self, context, summary)
@@ -333,8 +376,17 @@ class SMSPartnerCampaignSensor(BaseSensorOperator):
 
     def _fail(self, verdict: Verdict, report: str) -> NoReturn:
         if verdict is Verdict.NOT_FOUND:
-            raise _StillNotFoundError(f"{report}; given up after the grace of {self.not_found_grace}.")
-        raise AirflowSensorTimeout(f"{report}; timed out after {timedelta(seconds=self.timeout)}.")
+            raise _StillNotFoundError(
+                f"{report}; given up after the grace of {self.not_found_grace}. "
+                "`not_found_grace` says how long messages that SMS Partner does not know are waited for."
+            )
+        goal = f"`settled_ratio` is {self.settled_ratio:g}"
+        if self.expected_total is not None:
+            goal += f" and `expected_total` is {self.expected_total}"
+        raise AirflowSensorTimeout(
+            f"{report}; timed out after {timedelta(seconds=self.timeout)}. "
+            f"`timeout` says how long the campaign is waited for; {goal}."
+        )
 
     @contextmanager
     def _waiting_since(self, began: datetime) -> Iterator[None]:

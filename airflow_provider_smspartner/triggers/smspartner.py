@@ -23,7 +23,7 @@ from airflow_provider_smspartner._campaign import (
     Watch,
     counts_from_json,
 )
-from airflow_provider_smspartner._together.sharing import shared_polls
+from airflow_provider_smspartner._together.sharing import poll_together
 from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError, SMSPartnerRequestError
 from airflow_provider_smspartner.models import MessageRef
 
@@ -110,19 +110,19 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
             goal=Goal(**self.goal),
             rhythm=Rhythm(**self.rhythm),
         )
+        self.log.info("%s", wait.opening())
         last: list[Poll] = []
 
         def answered(reading: Reading) -> datetime | None:
             poll = wait.conclude(reading)
-            self.log.info("%s", poll)
+            poll.log_to(self.log)
             if poll.verdict is Verdict.WAIT:
                 return poll.next_at
             last.append(poll)
             return None
 
         try:
-            async with shared_polls(self.smspartner_conn_id) as polls:
-                await polls.poll(wait, self.next_poll_at, answered)
+            await poll_together(self.smspartner_conn_id, wait, self.next_poll_at, answered)
         except (SMSPartnerCredentialsError, SMSPartnerRequestError) as error:
             return Event(verdict=Verdict.REFUSED, code=error.code, http_status=error.http_status)
         (poll,) = last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -177,8 +178,15 @@ def test_says_where_a_campaign_is_with_one_line_a_poll(
 
     lines = campaign_lines()
     assert len(lines) == 3
-    assert lines[0].startswith("Campaign 'spring': not known to SMS Partner (yet); next poll in 0 s, at 20")
-    assert lines[1].startswith("Campaign 'spring': 0 of 2 settled (0.0%): Waiting 2; next poll in 0 s, at 20")
+    assert re.fullmatch(
+        r"Campaign 'spring': next poll in 0 s, at \d\d:\d\d:\d\d UTC; not known to SMS Partner \(yet\); "
+        r"waited for until \d\d:\d\d:\d\d UTC \(`not_found_grace`\)\.",
+        lines[0],
+    )
+    assert re.fullmatch(
+        r"Campaign 'spring': next poll in 0 s, at \d\d:\d\d:\d\d UTC; 0 of 2 settled \(0\.0%\): Waiting 2\.",
+        lines[1],
+    )
     assert lines[2] == "Campaign 'spring': 2 of 2 settled (100.0%): Delivered 1, Not delivered 1; done."
 
 

@@ -1,0 +1,86 @@
+"""What tests of shared polls share: triggers on one event loop, and short pauses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airflow_provider_smspartner._together import connections
+from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
+
+NewTrigger = Callable[..., SMSPartnerCampaignTrigger]
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "_FIRST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(connections, "_MAX_PAUSE_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "_FIRST_RECHECK_SECONDS", 0.05)
+
+
+@pytest.fixture
+def new_trigger() -> NewTrigger:
+    """Make a trigger for a tag or for messages."""
+
+    def make(
+        *,
+        tag: str | None = None,
+        messages: list[list[str]] | None = None,
+        timeout: float = 60.0,
+        grace: float = 60.0,
+        first_in: float = 0.0,
+        poke_interval: float = 0.1,
+        settled_ratio: float = 1.0,
+        conn_id: str = "smspartner_default",
+    ) -> SMSPartnerCampaignTrigger:
+        now = datetime.now(UTC)
+        return SMSPartnerCampaignTrigger(
+            smspartner_conn_id=conn_id,
+            tag=tag,
+            messages=messages,
+            settled={},
+            goal={
+                "settled_ratio": settled_ratio,
+                "expected_total": None,
+                "started_at": now,
+                "deadline": now + timedelta(seconds=timeout),
+                "not_found_until": now + timedelta(seconds=grace),
+            },
+            rhythm={
+                "poke_interval": poke_interval,
+                "exponential_backoff": False,
+                "max_wait": None,
+                "seed": "dag#task",
+            },
+            next_poll_at=now + timedelta(seconds=first_in),
+        )
+
+    return make
+
+
+async def payload(trigger: SMSPartnerCampaignTrigger) -> dict[str, Any]:
+    """Run a trigger until it fires, and give its event's payload."""
+    event = await asyncio.wait_for(anext(trigger.run()), timeout=40)
+    assert isinstance(event.payload, dict)
+    return event.payload
+
+
+@pytest.fixture
+def fire_all() -> Callable[..., list[dict[str, Any]]]:
+    """Run triggers on one event loop, beside something that happens meanwhile, and give their events' payloads."""
+
+    def fire(triggers: list[SMSPartnerCampaignTrigger], meanwhile: Any = None) -> list[dict[str, Any]]:
+        async def main() -> list[dict[str, Any]]:
+            other = asyncio.ensure_future(meanwhile()) if meanwhile else None
+            payloads = await asyncio.gather(*map(payload, triggers))
+            if other:
+                await other
+            return payloads
+
+        return asyncio.run(main())
+
+    return fire
