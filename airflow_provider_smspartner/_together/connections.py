@@ -102,7 +102,9 @@ class Connection:
                 continue
             # Failed polls of a quiet hour ago are forgotten; a connection that says something else each time is not.
             is_first = pause < -6 * _MAX_RECHECK_SECONDS
-            self._recheck_pause = _FIRST_RECHECK_SECONDS if is_first else min(2 * self._recheck_pause, _MAX_RECHECK_SECONDS)
+            self._recheck_pause = (
+                _FIRST_RECHECK_SECONDS if is_first else min(2 * self._recheck_pause, _MAX_RECHECK_SECONDS)
+            )
             self._recheck_at = loop.time() + self._recheck_pause
             await self._look()
             if self._trouble is not None:

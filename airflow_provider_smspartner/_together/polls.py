@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing, suppress
@@ -169,9 +170,10 @@ class SharedPolls:
         while True:
             await self._some_polled.wait()
             await asyncio.sleep(_SWEEP_SECONDS)
+            now = loop.time()
             # No answer is about to come during an outage.
-            now = loop.time() + (OVERTIME_SECONDS if self._outage.is_on else 0) - 0.05
-            late = {ask: ask.turn for ask in self._polled if ask.cut_at < now}
+            overdue = now - OVERTIME_SECONDS if self._outage.is_on else -math.inf
+            late = {ask: ask.turn for ask in self._polled if ask.cut_at < now or ask.deadline_at < overdue}
             if late:
                 await self._answer_all(late, out_of_time())
             if not self._polled:
