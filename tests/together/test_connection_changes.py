@@ -48,6 +48,7 @@ def rotate(double: SMSPartnerDouble, key: str) -> None:
 
 
 def test_a_rotated_key_ends_no_wait(
+    *,
     double: SMSPartnerDouble,
     new_trigger: Any,
     fire_all: Any,
@@ -127,6 +128,7 @@ def test_refused_credentials_whose_connection_cannot_be_found_now_do_not_end_the
 
 @pytest.mark.parametrize("found", [None, {"conn_type": "smspartner"}], ids=["missing", "without a key"])
 def test_a_connection_that_cannot_be_used_yet_is_waited_for(
+    *,
     double: SMSPartnerDouble,
     new_trigger: Any,
     fire_all: Any,
