@@ -147,8 +147,10 @@ class SharedPolls:
                 await self._until_due()
                 taken = self._line.take_due()
                 self._time(taken)
-                for work in self._plan(client, taken):
+                for position, work in enumerate(self._plan(client, taken), start=1):
                     self._work(work)
+                    if not position % AT_ONCE:
+                        await asyncio.sleep(0)
         except Exception as error:  # noqa: BLE001 - whatever it is, no wait may wait for ever
             for ask in self._open:
                 ask.fail(error)
