@@ -342,9 +342,11 @@ class Wait(msgspec.Struct, kw_only=True):
         """Judge a reading, and say when to poll next."""
         now = datetime.now(UTC)
         goal = self.goal
-        delay = self.rhythm.delay(
-            (now - goal.started_at).total_seconds(), remaining=(goal.deadline - now).total_seconds()
-        )
+        remaining = (goal.deadline - now).total_seconds()
+        delay = self.rhythm.delay((now - goal.started_at).total_seconds(), remaining=remaining)
+        if reading.trouble:
+            # While nothing is answered, there is nothing to learn from a poll long after the deadline.
+            delay = min(delay, max(remaining, 0.0))
         over = None
         if reading.trouble:
             self.failing_since = self.failing_since or now

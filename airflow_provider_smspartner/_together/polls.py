@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing, suppress
@@ -146,8 +147,10 @@ class SharedPolls:
                 await self._until_due()
                 taken = self._line.take_due()
                 self._time(taken)
-                for work in self._plan(client, taken):
+                for position, work in enumerate(self._plan(client, taken), start=1):
                     self._work(work)
+                    if not position % AT_ONCE:
+                        await asyncio.sleep(0)
         except Exception as error:  # noqa: BLE001 - whatever it is, no wait may wait for ever
             for ask in self._open:
                 ask.fail(error)
@@ -169,9 +172,10 @@ class SharedPolls:
         while True:
             await self._some_polled.wait()
             await asyncio.sleep(_SWEEP_SECONDS)
+            now = loop.time()
             # No answer is about to come during an outage.
-            now = loop.time() + (OVERTIME_SECONDS if self._outage.is_on else 0) - 0.05
-            late = {ask: ask.turn for ask in self._polled if ask.cut_at < now}
+            overdue = now - OVERTIME_SECONDS if self._outage.is_on else -math.inf
+            late = {ask: ask.turn for ask in self._polled if ask.cut_at < now or ask.deadline_at < overdue}
             if late:
                 await self._answer_all(late, out_of_time())
             if not self._polled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_smspartner._together import connections
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
 
 NewTrigger = Callable[..., SMSPartnerCampaignTrigger]
@@ -75,12 +77,42 @@ def fire_all() -> Callable[..., list[dict[str, Any]]]:
 
     def fire(triggers: list[SMSPartnerCampaignTrigger], meanwhile: Any = None) -> list[dict[str, Any]]:
         async def main() -> list[dict[str, Any]]:
-            other = asyncio.ensure_future(meanwhile()) if meanwhile else None
-            payloads = await asyncio.gather(*map(payload, triggers))
-            if other:
-                await other
-            return payloads
+            others = [meanwhile()] if meanwhile else []
+            return (await asyncio.gather(*map(payload, triggers), *others))[: len(triggers)]
 
         return asyncio.run(main())
 
     return fire
+
+
+@pytest.fixture
+def log_lines(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> Callable[[], list[tuple[str, str]]]:
+    """Give the levels and texts that were logged: through logging, or past it, as Airflow 3 does."""
+    caplog.set_level("INFO")
+    line = re.compile(r"^\S+ \[(\w+) *\] (.*?)(?: +\[[\w.]+\].*)?$", re.MULTILINE)
+
+    def lines() -> list[tuple[str, str]]:
+        ours = [
+            (record.levelname.lower(), record.getMessage())
+            for record in caplog.records
+            if "double" not in record.name
+        ]
+        out = re.sub(r"\x1b\[[0-9;]*m", "", capfd.readouterr().out)
+        return ours or [(level, text.rstrip()) for level, text in line.findall(out)]
+
+    return lines
+
+
+@pytest.fixture
+def settle() -> Callable[[SMSPartnerDouble], None]:
+    """Let the double say Delivered of all messages, and nothing else."""
+
+    def settle(double: SMSPartnerDouble) -> None:
+        double.clear_faults()
+        double.misbehave(
+            Fault.rows(lambda rows: [{**row, "status": "Delivered"} for row in rows]), times=None
+        )
+
+    return settle
