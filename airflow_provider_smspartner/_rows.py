@@ -52,9 +52,8 @@ def outcome_of(row: Row) -> Outcome:
     facts = (row.success, row.code, row.status, row.date, stop_sms, row.is_spam)
     try:
         return _kept_outcome(*facts)
-    except (
-        TypeError
-    ):  # a list or an object where a figure should be, or a fact too long: no key for the cache
+    except TypeError:
+        # A list or an object where a figure should be, or a fact that is too long: no key for the cache.
         return _read_outcome(*facts)
 
 

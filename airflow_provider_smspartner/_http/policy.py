@@ -120,7 +120,7 @@ def lost(fault: BaseException, settings: Settings) -> SMSPartnerUnavailableError
 
 def abandoned() -> SMSPartnerUnavailableError:
     """Describe a request that nobody waits for any more."""
-    return SMSPartnerUnavailableError("The hook was closed before SMS Partner was asked.")
+    return SMSPartnerUnavailableError("The hook was closed before SMS Partner answered.")
 
 
 @lru_cache(maxsize=1)
