@@ -10,12 +10,14 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property, partial
 from itertools import islice
-from typing import Any, NamedTuple, Self, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict
 
 import msgspec
 
 from airflow_provider_smspartner._phone_numbers import PLAIN_E164, normalised
-from airflow_provider_smspartner.exceptions import SMSPartnerInputError
+
+if TYPE_CHECKING:
+    from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 
 
 class DeliveryStatus(StrEnum):
@@ -105,7 +107,7 @@ class MessageRef(_Pair):
             return cls(*(_member(value, names) for names in _MEMBERS))
         if isinstance(value, Sequence) and not isinstance(value, str | bytes) and len(value) == 2:
             return cls(*value)
-        raise SMSPartnerInputError(
+        raise _bad_input(
             f"a message is a MessageRef, a (phone_number, message_id) pair or a mapping with both, "
             f"not {_described(value)}"
         )
@@ -139,9 +141,7 @@ def read_pairs(messages: object) -> Iterator[Pair]:
             if isinstance(messages, str)
             else ""
         )
-        raise SMSPartnerInputError(
-            f"messages must be an iterable of messages, not {_described(messages)}{hint}"
-        )
+        raise _bad_input(f"messages must be an iterable of messages, not {_described(messages)}{hint}")
     return _read_each(messages)
 
 
@@ -162,7 +162,7 @@ def _read_each(messages: Iterable[object]) -> Iterator[Pair]:
         try:
             yield MessageRef.of(value)
         except ValueError as error:
-            raise SMSPartnerInputError(f"messages[{position}]: {error}") from None
+            raise _bad_input(f"messages[{position}]: {error}") from None
 
 
 _PLAIN_ID = 10**18
@@ -307,7 +307,7 @@ def check_rows(count: int, max_rows: int | None) -> None:
     :raises SMSPartnerInputError: says what to do.
     """
     if max_rows is not None and count > max_rows:
-        raise SMSPartnerInputError(
+        raise _bad_input(
             f"{count} rows are more than `max_xcom_rows`, {max_rows}: let them land in a file with `output_path`, or "
             f"raise the limit if your XCom can hold them."
         )
@@ -325,25 +325,23 @@ def to_e164(phone_number: object) -> str:
     :raises SMSPartnerInputError: says what is wrong, never the number.
     """
     if not isinstance(phone_number, str):
-        raise SMSPartnerInputError(f"phone_number must be text, not {_described(phone_number)}")
+        raise _bad_input(f"phone_number must be text, not {_described(phone_number)}")
     e164 = normalised(phone_number)
     if e164 is None:
-        raise SMSPartnerInputError(
-            "phone_number is neither E.164 (+33612345678) nor a French mobile number (06…, 07…)"
-        )
+        raise _bad_input("phone_number is neither E.164 (+33612345678) nor a French mobile number (06…, 07…)")
     return e164
 
 
 def _to_message_id(message_id: object) -> str:
     if isinstance(message_id, bool) or not isinstance(message_id, int | str):
-        raise SMSPartnerInputError(f"message_id must be an integer or its text, not {_described(message_id)}")
+        raise _bad_input(f"message_id must be an integer or its text, not {_described(message_id)}")
     if isinstance(message_id, int):
         # Python refuses to print integers of thousands of digits: the bound keeps its error out of here.
         text = str(message_id) if 0 <= message_id < 10**64 else ""
     else:
         text = message_id.strip()
     if not _MESSAGE_ID.fullmatch(text):
-        raise SMSPartnerInputError("message_id must be 1 to 64 letters, digits or any of _ . : -")
+        raise _bad_input("message_id must be 1 to 64 letters, digits or any of _ . : -")
     return text
 
 
@@ -359,7 +357,7 @@ def _member(mapping: Mapping[object, object], names: tuple[str, str]) -> object:
         if name in mapping:
             return mapping[name]
     accepted = " and ".join(f"{name} (or {other})" for name, other in _MEMBERS)
-    raise SMSPartnerInputError(
+    raise _bad_input(
         f"{names[0]} is missing: the keys of a message are {accepted}, not {_shown_keys(mapping)}"
     )
 
@@ -378,3 +376,10 @@ def _shown_keys(mapping: Mapping[object, object]) -> str:
 
 def _described(value: object) -> str:
     return "None" if value is None else f"of type {type(value).__name__}"
+
+
+def _bad_input(fault: str) -> SMSPartnerInputError:
+    # The errors import Airflow, which whoever only speaks of messages does not need.
+    from airflow_provider_smspartner.exceptions import SMSPartnerInputError
+
+    return SMSPartnerInputError(fault)

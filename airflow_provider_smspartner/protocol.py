@@ -388,7 +388,7 @@ E = TypeVar("E", bound=_Envelope)
 
 def _read_envelope(answer: Answer, decoder: msgspec.json.Decoder[E]) -> E:
     """Decode an answer that must be a success, or raise what it says instead."""
-    body = _text(answer)
+    body = answer.body.removeprefix(codecs.BOM_UTF8)
     decoded, fault = _decode(body, decoder)
     if decoded is not None and _is_success(answer, decoded):
         return decoded
@@ -397,10 +397,6 @@ def _read_envelope(answer: Answer, decoder: msgspec.json.Decoder[E]) -> E:
     if envelope is None or _is_success(answer, envelope):
         raise _unavailable(answer, fault)
     raise _refusal(answer, envelope)
-
-
-def _text(answer: Answer) -> bytes:
-    return answer.body.removeprefix(codecs.BOM_UTF8)
 
 
 def _decode(body: bytes, decoder: msgspec.json.Decoder[E]) -> tuple[E | None, str]:
@@ -544,10 +540,13 @@ def _read_rows(answer: Answer) -> tuple[_StatusAnswer, list[Row]]:
 
 
 def _read_first_tag_page(tag: str, answer: Answer) -> TagPage:
+    unknown = None
     try:
         page = _read_tag_page(answer)
     except SMSPartnerNotFoundError as error:
-        raise _unknown_tag(tag, error) from None
+        unknown = _unknown_tag(tag, error)
+    if unknown is not None:  # raised here, so that the other is not its context
+        raise unknown
     if page.number is not None and page.number > 1:
         raise _unavailable(answer, f"it is page {page.number} where the first was asked for")
     return page
@@ -632,10 +631,7 @@ def _read_list(answer: Answer) -> tuple[list[Row], Outcome]:
         envelope, rows = _read_rows(answer)
     except SMSPartnerNotFoundError:
         # Code 4 for the whole call [error-codes]: none is known, which is a status of each message and no error.
-        # Rows that come with it all the same know better.
-        refused = _decode(_text(answer), _status_decoder)[0]
-        listed = msgspec.UNSET if refused is None else refused.rows
-        return [] if isinstance(listed, msgspec.UnsetType) else listed, _NONE_KNOWN
+        return [], _NONE_KNOWN
     if envelope.current_page is not None and envelope.total is not None:
         raise _unavailable(answer, "it is the answer to another call, about a tag")
     # An empty list is about none of the messages, and so no other call's: they are unanswered.

@@ -158,12 +158,6 @@ def test_code_4_for_a_whole_list_means_that_none_is_known(
     assert len(server.heads) == 1
 
 
-def test_rows_that_come_with_code_4_are_read_all_the_same() -> None:
-    statuses = _list_call().read(_answer({**_list(_row(2)), **NONE_KNOWN}, 404))
-
-    assert [status.status.value for status in statuses] == ["Not found", "Delivered", "Not found"]
-
-
 def test_http_404_without_code_4_is_a_refused_request() -> None:
     with pytest.raises(SMSPartnerRequestError, match="Check the host of the Airflow connection"):
         _list_call().read(_answer({"success": False, "message": "x"}, 404))
