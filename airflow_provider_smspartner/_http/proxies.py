@@ -45,7 +45,7 @@ def proxy_for(settings: Settings) -> str | None:
     if not is_usable:
         raise ValueError(
             f"{_variable(proxy, scheme)} names a proxy that can't be used: "
-            "it must be like http://proxy.example:3128, and its scheme http or https."
+            "it must be http or https, a host and a port, as in SCHEME://HOST:PORT."
         )
     return url
 
