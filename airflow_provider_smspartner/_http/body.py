@@ -17,8 +17,13 @@ from collections.abc import Iterator, Mapping
 
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 
-MAX_BODY_BYTES = 16 * 1024 * 1024
-"""The limit of a body, before and after decoding: a page of 500 rows has about 100 KB."""
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""
+The limit of a body, before and after decoding: a page of 500 rows has less than 100 KB.
+
+Reading a body has steps that hold up every other thread, the event loop's too, for longer the larger it is. Up to this
+limit none of them takes 50 ms.
+"""
 
 MAX_MEMBERS = 1_000
 """The limit of gzip members: RFC 1952 allows any number, and each may be empty."""

@@ -392,7 +392,7 @@ class SharedPolls:
             number += 1
             page = await self._send(client, call, asks)
             call = protocol.following(pages, page)
-            counts.update(status.status for status in page.rows)
+            counts.update(page.counts)
             if call is not None and not whole and _shows_waiting(page):
                 self._waiting_page[tag] = number
                 return number
@@ -424,4 +424,4 @@ def _size_of(call: protocol.Call[Any]) -> int:
 
 
 def _shows_waiting(page: protocol.TagPage) -> bool:
-    return any(status.status is DeliveryStatus.WAITING for status in page.rows)
+    return DeliveryStatus.WAITING in page.counts

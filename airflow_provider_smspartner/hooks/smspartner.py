@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
@@ -38,6 +39,9 @@ os.register_at_fork(after_in_child=_renew_lock)
 
 
 _inherited: list[object] = []
+
+_ROWS_AT_ONCE = 1_000
+"""How many rows are made before the event loop gets its turn: few milliseconds' work, and more than a usual page."""
 
 
 class SMSPartnerHook(BaseHook):
@@ -228,7 +232,11 @@ class SMSPartnerHook(BaseHook):
             async with aclosing(client.send_in_order(foreseen)) as ahead:
                 while True:
                     call = protocol.following(pages, page)
-                    yield [status.as_row() for status in page.rows]
+                    for start in range(0, len(page.rows), _ROWS_AT_ONCE):
+                        if start:
+                            # A page may have any number of rows: let the event loop run in between.
+                            await asyncio.sleep(0)
+                        yield [status.as_row() for status in page.rows[start : start + _ROWS_AT_ONCE]]
                     if call is None:
                         return
                     read: TagPage | None = await anext(ahead, None)

@@ -125,7 +125,7 @@ class TestWhatIsRefused:
 
     @pytest.mark.parametrize("length", [str(MAX_BODY_BYTES + 1), "2147483648", "9" * 5000, " 99999999999 "])
     def test_a_length_beyond_the_limit_before_anything_is_read(self, length: str) -> None:
-        with pytest.raises(BodyError, match="larger than 16 MiB"):
+        with pytest.raises(BodyError, match="larger than 4 MiB"):
             BodyDecoder(content_length=length)
 
     @pytest.mark.parametrize("length", [None, "", "0", "-1", "many", "000000000000000000000000000000012"])
@@ -164,7 +164,7 @@ class TestWhatIsRefused:
 
     @encoders
     def test_a_body_beyond_the_limit(self, encoding: str | None, encode: Callable[[bytes], bytes]) -> None:
-        with pytest.raises(BodyError, match="larger than 16 MiB"):
+        with pytest.raises(BodyError, match="larger than 4 MiB"):
             decode(encoding, encode(bytes(MAX_BODY_BYTES + 1)))
 
 
@@ -190,9 +190,7 @@ class TestEndless:
         tracemalloc.start()
         try:
             chunks = chain([head], repeat(chunk, 2 * MAX_BODY_BYTES // len(chunk) + 1000))
-            with pytest.raises(
-                BodyError, match=rf"larger than 16 MiB|more than {MAX_MEMBERS:,} gzip members"
-            ):
+            with pytest.raises(BodyError, match=rf"larger than 4 MiB|more than {MAX_MEMBERS:,} gzip members"):
                 deque(map(decoder.feed, chunks), maxlen=0)
             _, peak = tracemalloc.get_traced_memory()
         finally:
@@ -209,7 +207,7 @@ class TestEndless:
                 steps += 1
         except BodyError:
             pass
-        # A step takes tenths of a millisecond; a MiB of input or 16 MiB of output at once takes far more.
+        # A step takes tenths of a millisecond; a MiB of input or 4 MiB of output at once takes far more.
         assert longest < 0.05
         assert steps >= 16
 
@@ -217,5 +215,5 @@ class TestEndless:
 def test_the_limit_is_told_in_the_error_of_both_clients() -> None:
     error = unusable(body._too_large(), http_status=503, headers={"Retry-After": "7"})
 
-    assert str(error) == "SMS Partner gave an answer that can't be used (HTTP 503): it is larger than 16 MiB."
+    assert str(error) == "SMS Partner gave an answer that can't be used (HTTP 503): it is larger than 4 MiB."
     assert (error.http_status, error.retry_after) == (503, "7")

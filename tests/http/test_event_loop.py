@@ -7,15 +7,20 @@ import gzip
 import socket
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from loopback import ONE_ROW, RawServer, response, said
 
+from airflow_provider_smspartner._http.body import MAX_BODY_BYTES
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
 
 MIB = 1024 * 1024
+LARGEST = MAX_BODY_BYTES - 1024
 ROW = ONE_ROW[ONE_ROW.index(b"[") + 1 : ONE_ROW.rindex(b"]")]
 
 
@@ -26,12 +31,12 @@ def page(rows: bytes, total: int = 1) -> bytes:
     )
 
 
-def many(value: bytes, size: int = 15 * MIB) -> bytes:
+def many(value: bytes, size: int = LARGEST) -> bytes:
     return b",".join([value] * (size // (len(value) + 1)))
 
 
-def members(size: int = 12 * MIB) -> bytes:
-    return b",".join(b'"%d":1' % number for number in range(size // 10))
+def members(size: int = LARGEST) -> bytes:
+    return b",".join(b'"%07d":1' % number for number in range(size // 12))
 
 
 BODIES: dict[str, Callable[[], bytes]] = {
@@ -40,11 +45,11 @@ BODIES: dict[str, Callable[[], bytes]] = {
     "figures for rows": lambda: page(many(b"0")),
     "empty rows": lambda: page(many(b"{}")),
     "one row of lists": lambda: page(b'{"date":[%b]}' % many(b"[]")),
-    "string": lambda: b'{"code":"%b"}' % (b"x" * 15 * MIB),
-    "digits": lambda: b'{"code":%b}' % (b"1" * 15 * MIB),
-    "digits as text": lambda: b'{"code":"%b"}' % (b"1" * 15 * MIB),
-    "nested": lambda: b'{"code":%b' % (b"[" * 15 * MIB),
-    "white space": lambda: b" " * 15 * MIB + b"{}",
+    "string": lambda: b'{"code":"%b"}' % (b"x" * LARGEST),
+    "digits": lambda: b'{"code":%b}' % (b"1" * LARGEST),
+    "digits as text": lambda: b'{"code":"%b"}' % (b"1" * LARGEST),
+    "nested": lambda: b'{"code":%b' % (b"[" * LARGEST),
+    "white space": lambda: b" " * LARGEST + b"{}",
     "members": lambda: b'{"code":{%b}}' % members(),
     "gzip bomb": lambda: gzip.compress(b" " * 64 * MIB, 6),
     "deflate bomb": lambda: zlib.compress(b" " * 64 * MIB, 6),
@@ -52,6 +57,22 @@ BODIES: dict[str, Callable[[], bytes]] = {
 ENCODINGS = {
     "gzip bomb": b"Content-Encoding: gzip\r\n",
     "deflate bomb": b"Content-Encoding: deflate\r\n",
+}
+
+
+def page_of(row: bytes, *, size: int = LARGEST) -> bytes:
+    """Return a page of as many rows as have room, each with its own number."""
+    count = size // (len(row % 0) + 1) - 2
+    return page(b",".join(row % number for number in range(count)), total=count)
+
+
+PAGES: dict[str, Callable[[], bytes]] = {
+    "usual rows": lambda: page_of(ROW.replace(b"39980000", b"%08d")),
+    "rows that differ in their date": lambda: page_of(
+        b'{"phoneNumber":"+33612345678","status":"Delivered","date":"15%08d"}'
+    ),
+    # What takes the longest to normalise, in no larger a body than may be read on the event loop.
+    "foreign numbers": lambda: page_of(b'{"phoneNumber":"0048 (0)6%08d","status":"KO"}', size=240 * 1024),
 }
 
 
@@ -65,29 +86,82 @@ async def longest_hold(answered: asyncio.Task[object]) -> float:
     return longest
 
 
-@pytest.mark.parametrize("name", BODIES)
-def test_no_body_holds_the_loop(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = response(BODIES[name](), head=ENCODINGS.get(name, b""))
+def check_holds(work: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Do something again and again until it once does not hold the event loop up, and fail if it always does."""
 
     async def held() -> float:
-        async with SMSPartnerHook() as hook:
-            task = asyncio.create_task(hook.aget_status_by_tag("spring"))
-            longest = await longest_hold(task)
-            with pytest.raises(SMSPartnerUnavailableError, match="can't be used"):
-                await task
+        task = asyncio.create_task(work())
+        longest = await longest_hold(task)
+        await task
         return longest
 
-    with RawServer(said(answer)) as server:
+    # Another process may hold the processor in one run or another; what the body does, it does in each.
+    holds: list[float] = []
+    while not holds or (holds[-1] >= BOUND and len(holds) < RUNS):
+        holds.append(asyncio.run(held()))
+    assert min(holds) < BOUND, holds
+
+
+# The limit is 50 ms on an idle machine. Without it these bodies took up to seven seconds.
+BOUND = 0.1
+RUNS = 8
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_no_body_holds_the_loop(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def ask() -> None:
+        async with SMSPartnerHook() as hook:
+            with pytest.raises(SMSPartnerUnavailableError, match="can't be used"):
+                await hook.aget_status_by_tag("spring")
+
+    with RawServer(said(response(BODIES[name](), head=ENCODINGS.get(name, b"")))) as server:
         connection = server.connection("test-key", max_attempts=1, timeout=5)
         monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", connection)
-        # Another process may hold the processor in one run or another; what the body does, it does in each.
-        holds = []
-        for _ in range(4):
-            holds.append(asyncio.run(held()))
-            if holds[-1] < 0.2:
-                break
-    # The limit is 50 ms on an idle machine; without it these bodies took up to seven seconds.
-    assert min(holds) < 0.2, holds
+        check_holds(ask)
+
+
+@pytest.mark.parametrize("name", PAGES)
+class TestManyRows:
+    def test_do_not_hold_the_loop(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        body = PAGES[name]()
+
+        async def read() -> None:
+            async with SMSPartnerHook() as hook:
+                assert len(await hook.aget_status_by_tag("spring")) == body.count(b"phoneNumber")
+
+        with RawServer(said(response(body))) as server:
+            monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
+            check_holds(read)
+
+    def test_do_not_hold_the_loop_of_a_trigger(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        body = PAGES[name]()
+
+        async def wait() -> None:
+            (event,) = [event async for event in trigger_for("spring").run()]
+            assert event.payload["summary"]["total"] == body.count(b"phoneNumber")
+
+        with RawServer(said(response(body))) as server:
+            monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
+            check_holds(wait)
+
+
+def trigger_for(tag: str) -> SMSPartnerCampaignTrigger:
+    now = datetime.now(UTC)
+    return SMSPartnerCampaignTrigger(
+        smspartner_conn_id="smspartner_default",
+        tag=tag,
+        messages=None,
+        settled={},
+        goal={
+            "settled_ratio": 1.0,
+            "expected_total": None,
+            "started_at": now,
+            "deadline": now + timedelta(seconds=60),
+            "not_found_until": now,
+        },
+        rhythm={"poke_interval": 1.0, "exponential_backoff": False, "max_wait": None, "seed": "dag#task"},
+        next_poll_at=now,
+    )
 
 
 def test_a_large_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -375,7 +375,7 @@ class TestSize:
     @pytest.mark.parametrize(
         ("answer", "text"),
         [
-            *((each, "larger than 16 MiB") for each in TOO_LARGE.values()),
+            *((each, "larger than 4 MiB") for each in TOO_LARGE.values()),
             *((each, None) for each in UNUSABLE.values()),
         ],
         ids=[*TOO_LARGE, *UNUSABLE],
