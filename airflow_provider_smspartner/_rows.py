@@ -30,7 +30,7 @@ MAX_DIGITS = 18
 _FIRST_SECOND = 10**9
 
 
-class Row(msgspec.Struct):
+class Row(msgspec.Struct, gc=False):
     """A row as it comes, of either endpoint."""
 
     # What is only described is read as it comes, and is null where it can't be; what names a message or counts
