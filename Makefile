@@ -5,16 +5,21 @@ PORT ?= 8080
 WORKERS ?= auto
 
 AIRFLOW := 3.3.2
-AIRFLOW_OLDEST := 2.11.2
 PINS := constraints/airflow-3.3.txt
-PINS_OLDEST := constraints/airflow-2.11.txt
+
+# Older Airflows, and what each of them needs that its own requirements do not say.
+OLDER := 2.11 3.0 3.1 3.2
+PIN_2.11 := apache-airflow==2.11.2
+PIN_3.0 := apache-airflow==3.0.6 fastapi<0.118 universal-pathlib<0.3
+PIN_3.1 := apache-airflow==3.1.8 fastapi<0.118 universal-pathlib<0.3
+PIN_3.2 := apache-airflow==3.2.2 fastapi<0.137 svcs<25.2
 
 UV := .venv/bin/uv
 PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-2.11 bench lint format constraints build clean
+.PHONY: help demo up test $(OLDER:%=test-%) bench lint format constraints build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -34,8 +39,12 @@ test: .venv/.ready ## Run all tests, with the coverage gate
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
 
-test-2.11: .venv-2.11/.ready ## Run the tests on Airflow 2.11
+test-2.11: .venv-2.11/.ready ## Run the tests on Airflow 2.11; test-3.0, test-3.1 and test-3.2 do so on those
 	.venv-2.11/bin/python -m pytest $(TOGETHER)
+
+# tests/system starts the Airflows of today and of 2.11.
+test-3.0 test-3.1 test-3.2: test-%: .venv-%/.ready
+	.venv-$*/bin/python -m pytest $(TOGETHER) -m "not system"
 
 bench: .venv/.ready ## Measure speed, calls and memory against baselines; takes some minutes
 	$(PY) -m benchmarks
@@ -54,13 +63,14 @@ build: $(UV) ## Build the wheel and the sdist into dist/
 
 constraints: $(UV) ## Pin the newest versions that fit, for every Airflow tested
 	echo "apache-airflow==$(AIRFLOW)" | $(COMPILE) --group dev --output-file $(PINS)
-	echo "apache-airflow==$(AIRFLOW_OLDEST)" | $(COMPILE) --group test --output-file $(PINS_OLDEST)
+	$(foreach older,$(OLDER),printf '%s\n' $(PIN_$(older):%='%') | \
+		$(COMPILE) --group test --output-file constraints/airflow-$(older).txt &&) true
 
 COMPILE = $(UV) pip compile pyproject.toml - --universal --python-version 3.11 --extra testing --extra parquet \
 	--no-annotate --no-header --upgrade --quiet
 
 clean: ## Remove environments, Airflow's homes and everything built
-	rm -rf .venv .venv-2.11 .airflow dist build .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv $(OLDER:%=.venv-%) .airflow dist build .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(UV): constraints/tools.txt
 	$(PYTHON) -m venv .venv
@@ -73,7 +83,7 @@ INSTALL = $(UV) pip install --quiet --build-constraints $(PINS)
 	$(INSTALL) --python $(PY) --constraint $(PINS) --group dev --editable '.[testing,parquet]'
 	@touch $@
 
-.venv-2.11/.ready: $(UV) pyproject.toml $(PINS_OLDEST)
-	$(UV) venv --quiet --allow-existing --python $(PY) .venv-2.11
-	$(INSTALL) --python .venv-2.11/bin/python --constraint $(PINS_OLDEST) --group test --editable '.[testing,parquet]'
+$(OLDER:%=.venv-%/.ready): .venv-%/.ready: $(UV) pyproject.toml constraints/airflow-%.txt
+	$(UV) venv --quiet --allow-existing --python $(PY) .venv-$*
+	$(INSTALL) --python .venv-$*/bin/python --constraint constraints/airflow-$*.txt --group test --editable '.[testing,parquet]'
 	@touch $@
