@@ -113,15 +113,12 @@ def pending_of(operator: Any) -> Pending:
 
         pending = Backlog.of(operator.messages).lightest()
     else:
-        try:
-            pending = PendingList(dict.fromkeys(read_messages(operator.messages)))
-        except ValueError as error:
-            raise SMSPartnerInputError(str(error)) from None
+        pending = PendingList(dict.fromkeys(read_messages(operator.messages)))
     try:
         check_rows(len(pending), max_rows_of(operator))
-    except ValueError as error:
+    except SMSPartnerInputError:
         pending.close()
-        raise SMSPartnerInputError(str(error)) from None
+        raise
     return pending
 
 
