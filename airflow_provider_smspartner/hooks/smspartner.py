@@ -16,7 +16,7 @@ from airflow_provider_smspartner import _connection, protocol
 from airflow_provider_smspartner._connection import Settings
 from airflow_provider_smspartner._http import async_client
 from airflow_provider_smspartner.exceptions import SMSPartnerError
-from airflow_provider_smspartner.models import MessageStatus, StatusRow, as_rows, check_rows
+from airflow_provider_smspartner.models import MessageStatus, StatusRow, check_rows
 from airflow_provider_smspartner.protocol import Call, TagPage
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ class SMSPartnerHook(BaseHook):
             while True:
                 check_rows(page.total, max_rows)
                 call = protocol.following(pages, page)
-                yield as_rows(page.rows)
+                yield [status.as_row() for status in page.rows]
                 if call is None:
                     return
                 page = next(ahead, None) or client.send(call)
@@ -220,7 +220,7 @@ class SMSPartnerHook(BaseHook):
     ) -> Generator[list[StatusRow], None, None]:
         with closing(self._blocking_client().send_in_order(calls)) as batches:
             for batch in batches:
-                yield as_rows(batch)
+                yield [status.as_row() for status in batch]
 
     async def _aread_tag(
         self, tag: str, *, read_ahead: bool = False
@@ -236,7 +236,7 @@ class SMSPartnerHook(BaseHook):
                         if start:
                             # A page may have any number of rows: let the event loop run in between.
                             await asyncio.sleep(0)
-                        yield as_rows(page.rows[start : start + _ROWS_AT_ONCE])
+                        yield [status.as_row() for status in page.rows[start : start + _ROWS_AT_ONCE]]
                     if call is None:
                         return
                     read: TagPage | None = await anext(ahead, None)
@@ -247,7 +247,7 @@ class SMSPartnerHook(BaseHook):
     ) -> AsyncGenerator[list[StatusRow], None]:
         async with self._async_client_in_use() as client, aclosing(client.send_in_order(calls)) as batches:
             async for batch in batches:
-                yield as_rows(batch)
+                yield [status.as_row() for status in batch]
 
     def test_connection(self) -> tuple[bool, str]:
         """
