@@ -299,6 +299,31 @@ class StatusSummary(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+def counts_to_json(counts: Mapping[DeliveryStatus, int]) -> dict[str, int]:
+    """Return counts by status in plain JSON types, as the trigger's arguments and events hold them."""
+    return {status.value: count for status, count in counts.items()}
+
+
+def counts_from_json(counts: Mapping[str, int]) -> Counter[DeliveryStatus]:
+    """Return counts by status from what `counts_to_json` returned."""
+    return Counter({DeliveryStatus(text): int(count) for text, count in counts.items()})
+
+
+def describe_progress(summary: StatusSummary | None) -> str:
+    """
+    Return how far a campaign is, in words: how many have settled, and the counts by status.
+
+    :param summary: of all rows, without any for an unknown tag; None if there are no counts.
+    """
+    if summary is None:
+        return "the last poll brought no counts"
+    if not summary.total:
+        return "not known to SMS Partner (yet)"
+    counts = ", ".join(f"{s.value} {summary.counts[s]}" for s in DeliveryStatus if summary.counts.get(s))
+    share = summary.settled_count / summary.total
+    return f"{summary.settled_count} of {summary.total} settled ({share:.1%}): {counts}"
+
+
 def check_rows(count: int, max_rows: int | None) -> None:
     """
     Refuse more rows than XCom is meant for.

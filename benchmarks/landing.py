@@ -19,9 +19,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from airflow_provider_smspartner._landing.formats import GZIP_LEVEL
-from airflow_provider_smspartner._landing.output import Output
-from airflow_provider_smspartner._results import pending_of
+from airflow_provider_smspartner._files.formats import GZIP_LEVEL
+from airflow_provider_smspartner._files.output import Output
+from airflow_provider_smspartner._tasks.results import pending_of
 from airflow_provider_smspartner.models import StatusRow
 from airflow_provider_smspartner.operators.smspartner import SMSPartnerMultiStatusOperator
 from airflow_provider_smspartner.protocol import multi_status

@@ -15,9 +15,9 @@ import pytest
 from environment import API_KEY, METADATA_DATABASE  # first: it sets the Airflow home
 
 from airflow_provider_smspartner import protocol
+from airflow_provider_smspartner._messages import on_disk
 from airflow_provider_smspartner._http import policy
-from airflow_provider_smspartner._landing import backlog
-from airflow_provider_smspartner._landing.backlog import Backlog
+from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
 from airflow_provider_smspartner._together import polls
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
@@ -50,17 +50,17 @@ def double(monkeypatch: pytest.MonkeyPatch) -> Iterator[SMSPartnerDouble]:
 
 
 @pytest.fixture
-def backlogs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Backlog]]:
+def backlogs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[PendingOnDisk]]:
     """Message files, all held on disk, even short ones: each must be closed in the end, and none remembered."""
-    made: list[Backlog] = []
-    begin = Backlog.__init__
+    made: list[PendingOnDisk] = []
+    begin = PendingOnDisk.__init__
 
-    def remembered(each: Backlog) -> None:
+    def remembered(each: PendingOnDisk) -> None:
         begin(each)
         made.append(each)
 
-    monkeypatch.setattr(Backlog, "__init__", remembered)
-    monkeypatch.setattr(backlog, "_FEW", 0)
+    monkeypatch.setattr(PendingOnDisk, "__init__", remembered)
+    monkeypatch.setattr(on_disk, "_FEW", 0)
     monkeypatch.setattr(protocol, "_unique", None)
     yield made
     assert made

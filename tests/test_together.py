@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.connection import get_async_connection
+from airflow_provider_smspartner._campaign import Goal, PendingInMemory, Reading, Rhythm, Wait, Watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_smspartner._campaign import Goal, PendingList, Reading, Rhythm, Wait, Watch
-from airflow_provider_smspartner._landing.backlog import Backlog
+from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
 from airflow_provider_smspartner._together import connections
 from airflow_provider_smspartner._together.connections import connection_in_use
 from airflow_provider_smspartner._together.polls import SharedPolls
@@ -106,7 +106,7 @@ def wait_for(
 ) -> Wait:
     now = datetime.now(UTC)
     return Wait(
-        watch=Watch(tag=tag, messages=PendingList(map(ref, numbers))),
+        watch=Watch(tag=tag, messages=PendingInMemory(map(ref, numbers))),
         goal=Goal(
             settled_ratio=settled_ratio,
             expected_total=None,
@@ -328,7 +328,7 @@ def test_a_wait_joins_once_half_its_time_has_passed_and_not_before() -> None:
     assert len(vendor.asked) == 1
 
 
-class Torn(PendingList):
+class Torn(PendingInMemory):
     """Messages that can't be read any more, as those of a file whose wait was cancelled, or whose disk has failed."""
 
     is_torn = True
@@ -440,7 +440,7 @@ def test_a_long_list_that_is_let_go_of_while_it_is_read_is_asked_for_no_further(
             return await super().send_once(call)
 
     vendor, third_call = Watched(), asyncio.Event()
-    abandoned, backlog = wait_for(), Backlog()
+    abandoned, backlog = wait_for(), PendingOnDisk()
     backlog.load(map(ref, range(3_000)))
     abandoned.watch.messages = backlog
 

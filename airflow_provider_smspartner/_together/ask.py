@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from airflow_provider_smspartner import protocol
-from airflow_provider_smspartner._campaign import Reading, Wait
+from airflow_provider_smspartner._waiting.tally import Tally
+from airflow_provider_smspartner._waiting.wait import Wait
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.models import DeliveryStatus, MessageRef
 
@@ -23,80 +24,80 @@ class Ask:
     A wait that stands in the line, or whose poll is on its way.
 
     :param wait: whose polls these are.
-    :param answered: takes each reading, and says when to poll next.
+    :param answered: takes each tally, and says when to poll next.
     :param context: where `answered` is called: the wait's own, which its log lines belong to.
     :param done: once there is no next poll here, or one has failed; its result is when to poll elsewhere, where the
         connection has changed, or None.
     :param deadline_at: when the wait times out, in the event loop's time.
     :param due: when to poll at the latest, in the event loop's time.
     :param joins_from: when to poll at the earliest, along with another.
-    :param reading: takes the answers of the poll that is on its way.
+    :param tally: takes the answers of the poll that is on its way.
     :param parts: calls of that poll that are still to answer.
     :param turn: the number of that poll: once one call has ended it, the answers of the others are nobody's.
     :param cut_at: until when that poll may take, in the event loop's time.
     """
 
     wait: Wait
-    answered: Callable[[Reading], datetime | None]
+    answered: Callable[[Tally], datetime | None]
     context: Context
     done: asyncio.Future[datetime | None]
     deadline_at: float
     due: float = 0.0
     joins_from: float = 0.0
-    reading: Reading | None = None
+    tally: Tally | None = None
     parts: int = 0
     turn: int = 0
     cut_at: float = 0.0
 
     @property
     def tag(self) -> str | None:
-        return self.wait.watch.tag
+        return self.wait.campaign.tag
 
     @property
     def size(self) -> int:
-        return len(self.wait.watch.messages)
+        return len(self.wait.campaign.messages)
 
-    def begin(self) -> Reading:
+    def begin(self) -> Tally:
         # Not before there is something to read: what lives through a call weighs on the collector.
-        if self.reading is None:
-            self.reading = self.wait.read()
-        return self.reading
+        if self.tally is None:
+            self.tally = self.wait.tally()
+        return self.tally
 
     def refs(self) -> list[MessageRef]:
         """Give the messages to ask for; none where they can't be read, and then the wait has failed."""
         try:
-            return list(self.wait.watch.messages)
+            return list(self.wait.campaign.messages)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this wait's trouble and no other's
             self.fail(error)
             return []
 
     def add(self, found: Mapping[MessageRef, DeliveryStatus]) -> bool:
         """Add what one call has found, and tell whether it was the last."""
-        reading = self.begin()
+        tally = self.begin()
         for ref in self.refs():
             if (status := found.get(ref)) is not None:
-                reading.add(status, ref)
+                tally.add(status, ref)
         self.parts -= 1
         return not self.parts
 
     def answer(self, error: Exception | None) -> datetime | None:
         """
-        Hand the reading over, unless nobody waits for it any more.
+        Hand the tally over, unless nobody waits for it any more.
 
         :param error: what it failed with.
         :return: when to poll next, or None for no more.
         """
         if self.done.done():
             return None
-        reading, self.reading = self.begin(), None
+        tally, self.tally = self.begin(), None
         self.turn += 1
         # A copy, for each wait keeps or raises its own: raising adds to an exception.
         error = copy.copy(error)
         try:
-            if not reading.end(error) and error is not None:
+            if not tally.end(error) and error is not None:
                 self.done.set_exception(error)
                 return None
-            due = self.context.run(self.answered, reading)
+            due = self.context.run(self.answered, tally)
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is the wait's to raise
             self.done.set_exception(failure)
             return None
@@ -112,9 +113,9 @@ class Ask:
         """
         if self.done.done():
             return
-        if self.reading is not None:
-            self.reading.end(SMSPartnerUnavailableError())
-            self.reading = None
+        if self.tally is not None:
+            self.tally.end(SMSPartnerUnavailableError())
+            self.tally = None
         self.turn += 1
         self.done.set_result(due)
 

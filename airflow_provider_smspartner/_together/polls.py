@@ -13,13 +13,14 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from airflow_provider_smspartner import protocol
-from airflow_provider_smspartner._campaign import OVERTIME_SECONDS, Reading, Wait, out_of_time
 from airflow_provider_smspartner._http.in_order import in_order
 from airflow_provider_smspartner._together.ask import FULL, Ask, Chunk, chunks_of, still_wanted
 from airflow_provider_smspartner._together.line import Line
 from airflow_provider_smspartner._together.outage import Outage, without_header
 from airflow_provider_smspartner._together.refusals import read_by_parts
 from airflow_provider_smspartner._together.waiters import AT_ONCE
+from airflow_provider_smspartner._waiting.tally import Tally, out_of_time
+from airflow_provider_smspartner._waiting.wait import OVERTIME_SECONDS, Wait
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
     SMSPartnerNotFoundError,
@@ -94,14 +95,14 @@ class SharedPolls:
         """Whether the connection has changed: the waits go on elsewhere."""
 
     async def poll(
-        self, wait: Wait, due: datetime, answered: Callable[[Reading], datetime | None]
+        self, wait: Wait, due: datetime, answered: Callable[[Tally], datetime | None]
     ) -> datetime | None:
         """
         Poll again and again, together with others, for as long as the wait wants to.
 
         :param wait: whose polls these are.
         :param due: when to poll first, at the latest; aware.
-        :param answered: takes each poll's reading, and gives when to poll next at the latest, or None for no more.
+        :param answered: takes each poll's tally, and gives when to poll next at the latest, or None for no more.
         :return: None once there is no next poll, or when to poll next with what the connection says by now.
         :raises SMSPartnerError: if a poll failed for good; no other wait's trouble is this one's.
         """
@@ -337,7 +338,7 @@ class SharedPolls:
 
     async def _read_long_list(self, client: Client, ask: Ask) -> None:
         """Ask for a list that fills calls by itself, a few of them in flight."""
-        refs, reading, turn = iter(ask.wait.watch.messages), ask.begin(), {ask: ask.turn}
+        refs, tally, turn = iter(ask.wait.campaign.messages), ask.begin(), {ask: ask.turn}
 
         async def send(
             call: protocol.Call[list[MessageStatus]],
@@ -351,10 +352,10 @@ class SharedPolls:
                     if not still_wanted(turn):
                         return  # cancelled, or out of time
                     if batch is None:
-                        reading.add_counts({DeliveryStatus.NOT_FOUND: _size_of(call)})
+                        tally.add_counts({DeliveryStatus.NOT_FOUND: _size_of(call)})
                         continue
                     for status in batch:
-                        reading.add(status.status, to_ref((status.phone_number, status.message_id or "")))
+                        tally.add(status.status, to_ref((status.phone_number, status.message_id or "")))
         except Exception as error:  # noqa: BLE001 - whatever it is, no wait may wait for ever
             await self._answer_all(turn, error)
         else:

@@ -9,16 +9,17 @@ from datetime import UTC, datetime
 from functools import partial
 from weakref import WeakKeyDictionary
 
-from airflow_provider_smspartner._campaign import Reading, Wait
 from airflow_provider_smspartner._connection import Settings
 from airflow_provider_smspartner._http import async_client
 from airflow_provider_smspartner._together.connections import Connection, connection_in_use
 from airflow_provider_smspartner._together.polls import Client, SharedPolls
+from airflow_provider_smspartner._waiting.tally import Tally
+from airflow_provider_smspartner._waiting.wait import Wait
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 
 
 async def poll_together(
-    conn_id: str, wait: Wait, due: datetime, answered: Callable[[Reading], datetime | None]
+    conn_id: str, wait: Wait, due: datetime, answered: Callable[[Tally], datetime | None]
 ) -> None:
     """
     Poll again and again, together with the other waits of a connection, for as long as the wait wants to.
@@ -29,7 +30,7 @@ async def poll_together(
     :param conn_id: the connection's id.
     :param wait: whose polls these are.
     :param due: when to poll first, at the latest; aware.
-    :param answered: takes each poll's reading, and gives when to poll next at the latest, or None for no more.
+    :param answered: takes each poll's tally, and gives when to poll next at the latest, or None for no more.
     :raises SMSPartnerError: if a poll failed for good.
     """
     with connection_in_use(conn_id) as connection:
@@ -42,7 +43,7 @@ async def poll_together(
 
 
 async def _find(
-    connection: Connection, wait: Wait, answered: Callable[[Reading], datetime | None]
+    connection: Connection, wait: Wait, answered: Callable[[Tally], datetime | None]
 ) -> Settings | None:
     """Look the connection up until it is found, or None where the wait ends before that."""
     loop = asyncio.get_running_loop()
@@ -51,9 +52,9 @@ async def _find(
         try:
             settings = await connection.look_up()
         except SMSPartnerUnavailableError as trouble:
-            reading = wait.read()
-            reading.end(trouble)
-            if (again := answered(reading)) is None:
+            tally = wait.tally()
+            tally.end(trouble)
+            if (again := answered(tally)) is None:
                 return None
             # At the deadline the wait ends, also between two polls.
             seconds = (min(again, wait.goal.deadline) - datetime.now(UTC)).total_seconds()

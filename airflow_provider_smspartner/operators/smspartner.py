@@ -6,50 +6,20 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
-from airflow_provider_smspartner._arguments import check_literals, check_rendered
-from airflow_provider_smspartner._campaign import progress
-from airflow_provider_smspartner._execution import Execution
-from airflow_provider_smspartner._results import (
-    MAX_XCOM_ROWS,
-    Results,
-    max_rows_of,
-    output_of,
-    pending_of,
-    publish,
-)
+from airflow_provider_smspartner._tasks.arguments import check_literals, check_rendered
+from airflow_provider_smspartner._tasks.execution import Execution
+from airflow_provider_smspartner._tasks.results import Results
+from airflow_provider_smspartner._tasks.status_task import StatusTask
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerNotFoundError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
-from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
-from airflow_provider_smspartner.models import StatusRow
+from airflow_provider_smspartner.models import StatusRow, describe_progress
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class _StatusOperator(BaseOperator):
-    """What the operators share: they fetch rows, push them or let them land in a file, and push their summary."""
-
-    template_fields: Sequence[str] = ("output_path", "output_conn_id", "smspartner_conn_id")
-    operator_extra_links = (SMSPartnerAccountLink(),)
-    ui_color = "#d7efe3"
-    _execution: Execution | None = None
-
-    def __init__(
-        self,
-        *,
-        output_path: str | None = None,
-        output_conn_id: str | None = None,
-        max_xcom_rows: int = MAX_XCOM_ROWS,
-        smspartner_conn_id: str = SMSPartnerHook.default_conn_name,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.output_path = output_path
-        self.output_conn_id = output_conn_id
-        self.max_xcom_rows = max_xcom_rows
-        self.smspartner_conn_id = smspartner_conn_id
+class _FetchOperator(StatusTask):
+    """Fetches rows at once, delivers them, and pushes their summary."""
 
     def execute(self, context: Context) -> Any:
         """
@@ -59,7 +29,7 @@ class _StatusOperator(BaseOperator):
         """
         check_rendered(self)
         with Execution(self) as execution:
-            results = Results(output_of(self), max_rows_of(self), execution)
+            results = Results(self.open_output(), self.check_rows, execution)
             try:
                 with (
                     execution.use(SMSPartnerHook(self.smspartner_conn_id)) as hook,
@@ -71,14 +41,11 @@ class _StatusOperator(BaseOperator):
                 raise
             execution.check()
             summary = results.summary
-            publish(self, context, summary)
-            self.log.info("Fetched %d rows of %s: %s.", summary.total, self._subject, progress(summary))
+            self._push_summary(context, summary)
+            self.log.info(
+                "Fetched %d rows of %s: %s.", summary.total, self._subject, describe_progress(summary)
+            )
             return result
-
-    def on_kill(self) -> None:
-        """End the execution, if there is one: nothing more is asked for, and no file is left behind."""
-        if self._execution is not None:
-            self._execution.kill()
 
     @property
     def _subject(self) -> str:
@@ -90,7 +57,7 @@ class _StatusOperator(BaseOperator):
         raise NotImplementedError
 
 
-class SMSPartnerStatusByTagOperator(_StatusOperator):
+class SMSPartnerStatusByTagOperator(_FetchOperator):
     """
     Fetch the statuses of all messages of a tag.
 
@@ -98,12 +65,8 @@ class SMSPartnerStatusByTagOperator(_StatusOperator):
 
     :param tag: the campaign's tag, 1 to 20 characters without white space. (templated)
     :param allow_empty: give no rows for a tag that the vendor does not know, instead of failing.
-    :param output_path: let the rows land in this file instead of XCom: a path or URI that Airflow's
-        ObjectStoragePath takes, ending in ``.ndjson``, ``.csv`` (each also ``.gz``) or ``.parquet``. XCom
-        ``return_value`` is then ``{"path": …, "rows": n, "format": …}``. (templated)
-    :param output_conn_id: the Airflow connection of that storage, if it is not in the URI. (templated)
-    :param max_xcom_rows: more rows than that without `output_path` are an error.
-    :param smspartner_conn_id: the Airflow connection that holds the API key. (templated)
+    :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows` and `smspartner_conn_id`, which
+        `airflow_provider_smspartner._tasks.status_task.StatusTask` describes, and those of every operator.
     :raises SMSPartnerInputError: if an argument is wrong, before anything is sent.
     :raises SMSPartnerNotFoundError: if no message has this tag, unless `allow_empty`.
     :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
@@ -111,7 +74,7 @@ class SMSPartnerStatusByTagOperator(_StatusOperator):
     .. seealso:: https://www.docpartner.dev/en/api/sms-partner/status-and-statistics/status-by-tag
     """
 
-    template_fields: Sequence[str] = ("tag", *_StatusOperator.template_fields)
+    template_fields: Sequence[str] = ("tag", *StatusTask.template_fields)
 
     def __init__(self, *, tag: str, allow_empty: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -128,13 +91,13 @@ class SMSPartnerStatusByTagOperator(_StatusOperator):
 
     def _rows(self, hook: SMSPartnerHook) -> Generator[StatusRow, None, None]:
         try:
-            yield from hook.iter_status_by_tag(self.tag, max_rows=max_rows_of(self), read_ahead=True)
+            yield from hook.iter_status_by_tag(self.tag, max_rows=self.max_rows, read_ahead=True)
         except SMSPartnerNotFoundError:
             if not self.allow_empty:
                 raise
 
 
-class SMSPartnerMultiStatusOperator(_StatusOperator):
+class SMSPartnerMultiStatusOperator(_FetchOperator):
     """
     Fetch the statuses of a list of messages, in the list's order.
 
@@ -144,19 +107,15 @@ class SMSPartnerMultiStatusOperator(_StatusOperator):
     :param messages: each a ``(phone_number, message_id)`` pair or a mapping with both; a list, or the output of
         an upstream task; or the path of an NDJSON, CSV or Parquet file with those two columns, which is held in a
         temporary file on disk. (templated)
-    :param output_path: let the rows land in this file instead of XCom: a path or URI that Airflow's
-        ObjectStoragePath takes, ending in ``.ndjson``, ``.csv`` (each also ``.gz``) or ``.parquet``. XCom
-        ``return_value`` is then ``{"path": …, "rows": n, "format": …}``. (templated)
-    :param output_conn_id: the Airflow connection of that storage, if it is not in the URI. (templated)
-    :param max_xcom_rows: more rows than that without `output_path` are an error.
-    :param smspartner_conn_id: the Airflow connection that holds the API key. (templated)
+    :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows` and `smspartner_conn_id`, which
+        `airflow_provider_smspartner._tasks.status_task.StatusTask` describes, and those of every operator.
     :raises SMSPartnerInputError: if an argument or a message is wrong, before anything is sent.
     :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
 
     .. seealso:: https://www.docpartner.dev/en/api/sms-partner/status-and-statistics/bulk-status
     """
 
-    template_fields: Sequence[str] = ("messages", *_StatusOperator.template_fields)
+    template_fields: Sequence[str] = ("messages", *StatusTask.template_fields)
     template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json"}
 
     def __init__(self, *, messages: Iterable[object], **kwargs: Any) -> None:
@@ -173,7 +132,7 @@ class SMSPartnerMultiStatusOperator(_StatusOperator):
     @contextmanager
     def _fetch(self, hook: SMSPartnerHook) -> Iterator[Generator[StatusRow, None, None]]:
         with (
-            closing(pending_of(self)) as messages,
+            closing(self.read_pending(self.messages)) as messages,
             closing(hook.iter_multi_status(messages, distinct=True)) as rows,
         ):
             yield rows

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from harness import new_context
 
-from airflow_provider_smspartner._landing.backlog import Backlog
+from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
     SMSPartnerIncompleteError,
@@ -261,7 +261,7 @@ def file_of(path: Path, messages: Iterable[tuple[str, str]], *more: str) -> str:
 
 
 def test_holds_messages_of_a_file_on_disk_until_it_ends(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
     messages = [(f"+336399{n:05}", str(n)) for n in range(1_200)]
     for message in messages[::-1]:
@@ -278,7 +278,7 @@ def test_holds_messages_of_a_file_on_disk_until_it_ends(
 
 
 def test_lets_go_of_the_messages_of_a_file_when_it_fails(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
     path = file_of(tmp_path / "messages.csv", MESSAGES)
     double.misbehave(Fault.error(10), times=None)
@@ -288,7 +288,7 @@ def test_lets_go_of_the_messages_of_a_file_when_it_fails(
 
 
 def test_a_fault_at_the_end_of_a_file_is_told_before_anything_is_sent(
-    double: SMSPartnerDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backlogs: list[PendingOnDisk]
 ) -> None:
     # So that nothing but the check itself reads ahead.
     for name, value in double.connection_env(requests_per_minute=0, max_connections=1).items():
@@ -305,7 +305,7 @@ def test_a_fault_at_the_end_of_a_file_is_told_before_anything_is_sent(
 
 
 def test_more_messages_in_a_file_than_xcom_is_meant_for_are_refused_before_anything_is_sent(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
     path = file_of(tmp_path / "messages.csv", [*MESSAGES, *MESSAGES])
 
@@ -316,7 +316,7 @@ def test_more_messages_in_a_file_than_xcom_is_meant_for_are_refused_before_anyth
 
 
 def test_a_file_without_messages_asks_for_nothing(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
     assert by_list(messages=file_of(tmp_path / "messages.csv", [])).execute(new_context()) == []
     assert double.requests == []

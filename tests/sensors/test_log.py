@@ -6,13 +6,14 @@ import re
 import time
 import traceback
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 from harness import new_context
 
-from airflow_provider_smspartner import _campaign
+from airflow_provider_smspartner._waiting import wait
 from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError, SMSPartnerNotFoundError
 from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSensor
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
@@ -63,7 +64,7 @@ def test_the_end_names_the_argument_to_turn(double: SMSPartnerDouble) -> None:
 
 def test_a_campaign_that_is_still_unknown_raises_an_error_of_a_public_name(double: SMSPartnerDouble) -> None:
     with pytest.raises(SMSPartnerNotFoundError, match="`not_found_grace`") as raised:
-        sensor(not_found_grace=_campaign.timedelta(0)).execute(new_context())
+        sensor(not_found_grace=timedelta(0)).execute(new_context())
 
     assert isinstance(raised.value, AirflowFailException)
     last = traceback.format_exception_only(raised.value)[-1]
@@ -128,7 +129,7 @@ def test_ends_at_once_where_refused_credentials_are_unchanged(double: SMSPartner
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A double whose tag "endless" takes half a minute to read, and "long" less than a second."""
-    monkeypatch.setattr(_campaign, "OVERTIME_SECONDS", 0.1)
+    monkeypatch.setattr(wait, "OVERTIME_SECONDS", 0.1)
     with SMSPartnerDouble(api_key="key", page_size=1, latency=0.03) as started:
         for name, value in started.connection_env(requests_per_minute=0, max_connections=1).items():
             monkeypatch.setenv(name, value)

@@ -21,7 +21,7 @@ from airflow.providers.common.compat.sdk import (
 from environment import API_KEY
 from harness import AIRFLOW_3, fire, new_context, stored
 
-from airflow_provider_smspartner._landing.backlog import Backlog
+from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
     SMSPartnerDeliveryRateError,
@@ -489,7 +489,7 @@ def test_refuses_more_rows_than_xcom_is_meant_for_on_its_first_poll(
 
 @BOTH
 def test_waits_for_messages_in_a_file(
-    double: SMSPartnerDouble, tmp_path: Path, deferrable: bool, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, deferrable: bool, backlogs: list[PendingOnDisk]
 ) -> None:
     add(double, ["Waiting", "Waiting", "Delivered"], ["Waiting", "KO"], ["Delivered"], tag=None)
     path = tmp_path / "messages.ndjson"
@@ -527,7 +527,7 @@ def asked(double: SMSPartnerDouble) -> list[list[int]]:
 
 
 def test_asks_only_for_what_is_unsettled_of_a_file_and_lands_all_of_it(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
     add(double, ["Waiting", "Waiting", "Delivered"], ["Waiting", "KO"], ["Delivered"], tag=None)
     path, rows = file_of(tmp_path / "messages.csv", [*MESSAGES, MESSAGES[1]]), tmp_path / "rows.ndjson"
@@ -545,7 +545,7 @@ def test_asks_only_for_what_is_unsettled_of_a_file_and_lands_all_of_it(
 
 
 def test_a_resumed_task_reads_a_file_once_and_lands_all_of_it(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
     add(double, ["Waiting", "Delivered"], ["KO"], tag=None)
     arguments = {
@@ -563,7 +563,7 @@ def test_a_resumed_task_reads_a_file_once_and_lands_all_of_it(
 
 @BOTH
 def test_lets_go_of_the_messages_of_a_file_when_it_fails(
-    double: SMSPartnerDouble, tmp_path: Path, deferrable: bool, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, deferrable: bool, backlogs: list[PendingOnDisk]
 ) -> None:
     path = file_of(tmp_path / "messages.csv", MESSAGES)
     double.misbehave(Fault.error(10), times=None)
@@ -574,7 +574,7 @@ def test_lets_go_of_the_messages_of_a_file_when_it_fails(
 
 @pytest.mark.skipif(not AIRFLOW_3, reason="there a rescheduling sensor asks the metadata database")
 def test_lets_go_of_the_messages_of_a_file_when_it_is_rescheduled(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
     add(double, ["Waiting"], tag=None)
     path = file_of(tmp_path / "messages.csv", MESSAGES[:1])
@@ -585,7 +585,7 @@ def test_lets_go_of_the_messages_of_a_file_when_it_is_rescheduled(
 
 @BOTH
 def test_refuses_too_long_or_empty_a_file_before_anything_is_sent(
-    double: SMSPartnerDouble, tmp_path: Path, deferrable: bool, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, deferrable: bool, backlogs: list[PendingOnDisk]
 ) -> None:
     long = file_of(tmp_path / "long.csv", [*MESSAGES, *MESSAGES])
     empty = file_of(tmp_path / "empty.csv", [])
@@ -599,7 +599,7 @@ def test_refuses_too_long_or_empty_a_file_before_anything_is_sent(
 
 
 def test_says_how_many_messages_of_a_file_were_waited_for_in_vain(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
     path = file_of(tmp_path / "messages.csv", MESSAGES)
 

@@ -16,8 +16,8 @@ import pytest
 from environment import API_KEY
 from harness import fire, stored
 
-from airflow_provider_smspartner._landing.backlog import Backlog
-from airflow_provider_smspartner._landing.source import MessageSource
+from airflow_provider_smspartner._messages.from_file import MessageFile
+from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
 from airflow_provider_smspartner.models import MessageRef
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
@@ -211,7 +211,7 @@ def asked(double: SMSPartnerDouble) -> list[list[int]]:
 
 
 def test_asks_only_for_what_is_still_unsettled_of_a_file(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
     add(double, ["Waiting", "Waiting", "Delivered"], ["Waiting", "Delivered"], ["Delivered"], tag=None)
     path = file_of(tmp_path / "messages.csv", [*MESSAGES, MESSAGES[0]])
@@ -222,7 +222,7 @@ def test_asks_only_for_what_is_still_unsettled_of_a_file(
 
 
 def test_a_reading_of_a_long_file_that_is_broken_off_settles_nothing(
-    double: SMSPartnerDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backlogs: list[PendingOnDisk]
 ) -> None:
     for name, value in double.connection_env(
         requests_per_minute=0, max_connections=1, max_attempts=1
@@ -251,7 +251,7 @@ def test_a_reading_of_a_long_file_that_is_broken_off_settles_nothing(
 
 @pytest.mark.parametrize("code", [10, 90])
 def test_a_refusal_lets_go_of_the_messages_of_a_file(
-    double: SMSPartnerDouble, tmp_path: Path, code: int, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, code: int, backlogs: list[PendingOnDisk]
 ) -> None:
     double.misbehave(Fault.error(code), times=None)
 
@@ -261,7 +261,7 @@ def test_a_refusal_lets_go_of_the_messages_of_a_file(
 
 
 def test_a_bad_file_is_told_before_anything_is_sent(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
     path = file_of(tmp_path / "messages.csv", [*MESSAGES, ("+3369876543x", "7")])
 
@@ -272,7 +272,7 @@ def test_a_bad_file_is_told_before_anything_is_sent(
 
 
 def test_a_trigger_that_is_cancelled_between_polls_lets_go_of_its_file(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
     add(double, ["Waiting"], tag=None)
     watching = trigger(messages=file_of(tmp_path / "messages.csv", MESSAGES[:1]))
@@ -287,18 +287,18 @@ def test_a_trigger_that_is_cancelled_between_polls_lets_go_of_its_file(
 
 
 def test_a_trigger_that_is_cancelled_while_it_loads_neither_waits_nor_leaves_anything(
-    double: SMSPartnerDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backlogs: list[Backlog]
+    double: SMSPartnerDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backlogs: list[PendingOnDisk]
 ) -> None:
     begun, go_on, read = threading.Event(), threading.Event(), []
 
-    def slowly(source: MessageSource) -> Iterator[MessageRef]:
+    def slowly(source: MessageFile) -> Iterator[MessageRef]:
         for number in range(10):
             read.append(number)
             begun.set()
             go_on.wait(30)
             yield MessageRef(f"+3363998000{number}", number)
 
-    monkeypatch.setattr(MessageSource, "__iter__", slowly)
+    monkeypatch.setattr(MessageFile, "__iter__", slowly)
     watching = trigger(messages=str(tmp_path / "messages.csv"))
 
     async def stop_midway() -> None:

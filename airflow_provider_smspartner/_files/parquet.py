@@ -1,0 +1,218 @@
+"""The format that is columns: Parquet, through pyarrow, which is imported only when such a file is met."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from operator import itemgetter
+from typing import TYPE_CHECKING, BinaryIO, ClassVar
+
+from airflow_provider_smspartner._files.format import COLUMNS, Format, message_columns
+from airflow_provider_smspartner._files.text import MAX_ROW_BYTES
+from airflow_provider_smspartner.models import StatusRow
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+ROWS_IN_GROUP = 65_536
+"""Rows of one row group, which is held until it is whole. A million rows peak at 29 MB; twice the group, at 53 MB."""
+
+_BUFFER = 1 << 20
+_BATCH_ROWS = 2_000
+_MAX_BATCH_BYTES = 64 << 20
+_MEAN_VALUE_BYTES = 256
+_MAX_FOOTER = 16 << 20
+_MAGIC = b"PAR1"
+_VALUES = itemgetter(*COLUMNS)
+
+
+class Parquet(Format):
+    """Parquet with the columns' right types."""
+
+    name: ClassVar[str] = "parquet"
+    ending: ClassVar[str] = ".parquet"
+    gzips: ClassVar[bool] = False  # it compresses within
+    module: ClassVar[str] = "pyarrow.parquet"
+    extra: ClassVar[str] = "parquet"
+
+    def writer(self, stream: BinaryIO) -> _ParquetWriter:
+        """Begin a file."""
+        return _ParquetWriter(stream)
+
+    def messages(self, stream: BinaryIO) -> Iterator[object]:
+        """Read messages, in small batches of their two columns."""
+        return _Messages(stream).read()
+
+
+class _Noted:
+    """A stream whose own errors are told apart from those of what reads it."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.seek, self.tell = stream.seek, stream.tell
+        self.closed = False
+        self.error: Exception | None = None
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._stream.read(size)
+        except Exception as error:
+            self.error = error
+            raise
+
+    def close(self) -> None:
+        """Whoever opened the stream closes it."""
+
+
+class _Messages:
+    """
+    The messages of one file.
+
+    Memory is bounded by what the file says of itself. A file that was made to lie may still hold a page of up to
+    2 GB, the largest that Parquet has: pyarrow has no way to refuse it.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = _Noted(stream)
+
+    def read(self) -> Iterator[object]:
+        """Look at the columns at once, and read the rows lazily."""
+        with self._telling():
+            file = self._open()
+            names: list[str] = file.schema_arrow.names
+            types = file.schema_arrow.types
+        wanted = message_columns(names)
+        for at, integers in zip(wanted, (False, True), strict=True):
+            _check_type(names[at], types[at], integers=integers)
+        return self._rows(file, [names[at] for at in wanted])
+
+    def _open(self) -> pq.ParquetFile:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        end = self._stream.seek(0, io.SEEK_END)
+        self._stream.seek(max(end - 4 - len(_MAGIC), 0))
+        size, magic = struct.unpack("<I4s", self._stream.read().rjust(8))
+        if magic != _MAGIC or size > min(end, _MAX_FOOTER):
+            raise ValueError
+        return pq.ParquetFile(
+            pa.PythonFile(self._stream, mode="r"),
+            # Buffered: otherwise a whole column of a row group is read at once.
+            buffer_size=_BUFFER,
+            pre_buffer=False,
+            thrift_string_size_limit=_MAX_FOOTER,
+            thrift_container_size_limit=_MAX_FOOTER // 16,
+        )
+
+    def _rows(self, file: pq.ParquetFile, names: list[str]) -> Iterator[object]:
+        # pyarrow 18 cannot read no groups.
+        if not file.num_row_groups:
+            return
+        with self._telling():
+            sizes = _sizes(file, names)
+            batches = file.iter_batches(batch_size=_BATCH_ROWS, columns=names, use_threads=False)
+        for name, values, size in sizes:
+            if size > MAX_ROW_BYTES + values * _MEAN_VALUE_BYTES:
+                raise ValueError(
+                    f"the column {name} holds values of more than {_MEAN_VALUE_BYTES} bytes on the average"
+                )
+        while True:
+            with self._telling():
+                batch = next(batches, None)
+                if batch is None:
+                    return
+                if batch.nbytes > _MAX_BATCH_BYTES:
+                    raise MemoryError
+                rows = list(zip(*(batch.column(name).to_pylist() for name in names), strict=True))
+            yield from rows
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Say that the file is damaged, without pyarrow's words, which may quote what it could not read."""
+        try:
+            yield
+        except UnicodeDecodeError:
+            raise ValueError("text that is not UTF-8") from None
+        # A damaged file can raise nearly anything: any of pyarrow's errors, OSError, OverflowError, MemoryError.
+        except Exception:  # noqa: BLE001
+            if self._stream.error is not None:
+                raise self._stream.error from None
+            raise ValueError("not Parquet, or damaged, or cut short") from None
+
+
+def _sizes(file: pq.ParquetFile, names: list[str]) -> Iterator[tuple[str, int, int]]:
+    """Give how many values, and how many bytes, each of these columns has in each group."""
+    metadata = file.metadata
+    found = [
+        metadata.row_group(group).column(column)
+        for column in range(metadata.num_columns)
+        if file.schema.column(column).path in names
+        for group in range(metadata.num_row_groups)
+    ]
+    return iter([(chunk.path_in_schema, chunk.num_values, chunk.total_uncompressed_size) for chunk in found])
+
+
+def _check_type(name: str, kind: pa.DataType, *, integers: bool) -> None:
+    import pyarrow as pa
+
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    texts = pa.types.is_string(plain) or pa.types.is_large_string(plain) or pa.types.is_string_view(plain)
+    if not (texts or pa.types.is_null(plain) or (integers and pa.types.is_integer(plain))):
+        # Without what a nested type is made of: its fields have names.
+        told = re.match(r"\w+", str(kind))
+        expected = "text or integers" if integers else "text"
+        raise ValueError(f"the column {name} holds {told[0] if told else 'another type'}, not {expected}")
+
+
+class _ParquetWriter:
+    """Turns rows into columns at once, for they take a tenth of the memory, and writes them a group at a time."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        # As they come, and as they are written.
+        text, boolean, category = pa.string(), pa.bool_(), pa.dictionary(pa.int32(), pa.string())
+        self._raw = [text, text, text, text, text, boolean, boolean, pa.int32()]
+        types = [text, text, category, category, pa.timestamp("us", tz="UTC"), boolean, boolean, pa.int32()]
+        nullable = [name not in ("phone_number", "status") for name in COLUMNS]
+        self._schema = pa.schema([pa.field(*field) for field in zip(COLUMNS, types, nullable, strict=True)])
+        self._file = pq.ParquetWriter(stream, self._schema, compression="zstd")
+        self._chunks: list[list[pa.Array]] = []
+        self._held = 0
+
+    def write(self, rows: Sequence[StatusRow]) -> None:
+        import pyarrow as pa
+
+        columns = zip(*map(_VALUES, rows), strict=True)
+        self._chunks.append([pa.array(c, t) for c, t in zip(columns, self._raw, strict=True)])
+        self._held += len(rows)
+        if self._held >= ROWS_IN_GROUP:
+            self._write_group()
+
+    def finish(self) -> None:
+        if self._held:
+            self._write_group()
+        self._file.close()
+
+    def _write_group(self) -> None:
+        import pyarrow as pa
+
+        columns = [
+            self._typed(pa.chunked_array(chunks), field.type)
+            for chunks, field in zip(zip(*self._chunks, strict=True), self._schema, strict=True)
+        ]
+        self._chunks, self._held = [], 0
+        table = pa.Table.from_arrays(columns, schema=self._schema)
+        self._file.write_table(table, row_group_size=len(table))
+
+    @staticmethod
+    def _typed(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
+        import pyarrow as pa
+
+        # One dictionary for all chunks; Parquet falls back to plain values where it changes within a group.
+        return column.dictionary_encode() if pa.types.is_dictionary(wanted) else column.cast(wanted)

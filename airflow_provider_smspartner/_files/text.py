@@ -1,0 +1,251 @@
+"""The formats that are text: NDJSON and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import BinaryIO, ClassVar
+
+import msgspec
+
+from airflow_provider_smspartner._files.format import COLUMNS, Format, message_columns
+from airflow_provider_smspartner.models import StatusRow
+
+MAX_ROW_BYTES = 65_536
+"""Bytes of one row of messages: a message has about 50, and other columns may have some more."""
+
+_MAX_BLANK = 1_048_576
+"""Blank lines in a row: as many as a spreadsheet has rows."""
+
+_MARK = b"\xef\xbb\xbf"
+_NOT_UTF8 = "not UTF-8 (in Excel, save the file as “CSV UTF-8”)"
+_NOT_CSV = (
+    "not CSV: a quoted value does not end, or more text follows its closing quote, or lines end in CR alone"
+)
+
+
+class Ndjson(Format):
+    """One JSON object a line, as in XCom."""
+
+    name: ClassVar[str] = "ndjson"
+    ending: ClassVar[str] = ".ndjson"
+    gzips: ClassVar[bool] = True
+
+    def writer(self, stream: BinaryIO) -> _NdjsonWriter:
+        """Begin a file."""
+        return _NdjsonWriter(stream)
+
+    def messages(self, stream: BinaryIO) -> Iterator[object]:
+        """Read messages, one a line; empty lines are passed over."""
+        return _json_messages(stream)
+
+
+class _Lines:
+    """
+    The lines of a stream that is expected to be UTF-8, a byte order mark aside.
+
+    :param stream: where from.
+    :param unit: what is too long where there is no room for a line.
+    """
+
+    def __init__(self, stream: BinaryIO, unit: str) -> None:
+        self._stream = stream
+        self._unit = unit
+        self.room = MAX_ROW_BYTES
+        """Bytes that the lines of this row may still have; whoever has read a row sets it back."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        readline = self._stream.readline
+        mark = _MARK
+        while line := readline(self.room + 1):
+            if len(line) > self.room:
+                raise ValueError(f"a {self._unit} of more than {MAX_ROW_BYTES:,} bytes")
+            self.room -= len(line)
+            if b"\0" in line:
+                raise ValueError(
+                    "a NUL character: text in UTF-8 is expected, not UTF-16 and not a binary file"
+                )
+            yield line.removeprefix(mark)
+            mark = b""
+
+    def decoded(self) -> Iterator[str]:
+        """Give the lines as text."""
+        for line in self:
+            try:
+                text = line.decode()
+            except UnicodeDecodeError:
+                raise ValueError(_NOT_UTF8) from None
+            yield text
+
+
+def _check_blank(count: int) -> None:
+    if count > _MAX_BLANK:
+        raise ValueError(f"more than {_MAX_BLANK:,} blank lines")
+
+
+def _json_messages(stream: BinaryIO) -> Iterator[object]:
+    decode = msgspec.json.Decoder().decode
+    lines = _Lines(stream, "line")
+    blank = 0
+    for line in lines:
+        lines.room = MAX_ROW_BYTES
+        if not line or line.isspace():
+            blank += 1
+            _check_blank(blank)
+            continue
+        blank = 0
+        try:
+            message = decode(line)
+        except UnicodeDecodeError:
+            raise ValueError("not UTF-8") from None
+        except (msgspec.DecodeError, RecursionError):
+            # Without the library's words, which no test of ours could know to be free of what stands there.
+            raise ValueError("not JSON, or not whole, or nested too deeply") from None
+        yield message
+
+
+class _NdjsonWriter:
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._encoder = msgspec.json.Encoder()
+
+    def write(self, rows: Sequence[StatusRow]) -> None:
+        self._stream.write(self._encoder.encode_lines(rows))
+
+    def finish(self) -> None:
+        """Nothing is owed."""
+
+
+class Csv(Format):
+    """
+    Comma-separated values in UTF-8, with a header, as RFC 4180 has it; read with semicolons or tabs as well.
+
+    Null is empty, booleans are true and false, dates ISO 8601. Read it with declared types: a phone number with
+    its plus sign looks like an integer.
+    """
+
+    name: ClassVar[str] = "csv"
+    ending: ClassVar[str] = ".csv"
+    gzips: ClassVar[bool] = True
+
+    def writer(self, stream: BinaryIO) -> _CsvWriter:
+        """Begin a file with its header."""
+        return _CsvWriter(stream)
+
+    def messages(self, stream: BinaryIO) -> Iterator[object]:
+        """
+        Read messages by the header's names; a byte order mark and blank rows are passed over.
+
+        Commas, semicolons or tabs separate the values, whichever the header has.
+        """
+        lines = _Lines(stream, "row")
+        text = lines.decoded()
+        header, separator = _csv_header(lines, text)
+        phone_number, message_id = message_columns(header)
+        # Strict, so that a quote that never ends is an error and not a very long value.
+        values = csv.reader(text, delimiter=separator, strict=True)
+        return _csv_messages(values, lines, phone_number, message_id)
+
+
+_SEPARATORS = (",", ";", "\t")
+_STATED_SEPARATOR = re.compile(r"sep=([,;\t])\s*")
+
+
+def _csv_header(lines: _Lines, text: Iterator[str]) -> tuple[list[str], str]:
+    """Read the header's names, and find out what separates them."""
+    blank = 0
+    separators: tuple[str, ...] = _SEPARATORS
+    for line in text:
+        if stated := _STATED_SEPARATOR.fullmatch(line):
+            # Excel's own way to say it, before the header.
+            separators = (stated[1],)
+        elif line.isspace() or not line:
+            blank += 1
+            _check_blank(blank)
+        else:
+            break
+        lines.room = MAX_ROW_BYTES
+    else:
+        return [], ","
+    record = [line]
+    while "".join(record).count('"') % 2:
+        # The name of a column may have several lines.
+        record.append(next(text, '"'))
+    lines.room = MAX_ROW_BYTES
+    headers = [(_csv_names(record, separator), separator) for separator in separators]
+    return next((each for each in headers if _fits(each[0])), max(headers, key=lambda each: len(each[0])))
+
+
+def _csv_names(record: list[str], separator: str) -> list[str]:
+    try:
+        # Not strict: here quotes may have spaces around them.
+        return list(chain.from_iterable(csv.reader(record, delimiter=separator)))
+    except csv.Error:
+        raise ValueError(_NOT_CSV) from None
+
+
+def _fits(header: list[str]) -> bool:
+    try:
+        message_columns(header)
+    except ValueError:
+        return False
+    return True
+
+
+def _csv_messages(
+    rows: Iterator[list[str]], lines: _Lines, phone_number: int, message_id: int
+) -> Iterator[tuple[str, str]]:
+    last = max(phone_number, message_id)
+    blank = 0
+    try:
+        for values in rows:
+            lines.room = MAX_ROW_BYTES
+            # Spreadsheets write rows of separators alone.
+            if not any(values):
+                blank += 1
+                _check_blank(blank)
+                continue
+            blank = 0
+            if len(values) <= last:
+                raise ValueError("fewer columns than the header")
+            yield values[phone_number], values[message_id]
+    except csv.Error:
+        raise ValueError(_NOT_CSV) from None
+
+
+class _CsvWriter:
+    _BOOLEANS: ClassVar[dict[bool | None, str | None]] = {True: "true", False: "false", None: None}
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._write([COLUMNS])
+
+    def write(self, rows: Sequence[StatusRow]) -> None:
+        booleans = self._BOOLEANS
+        self._write(
+            [
+                (
+                    row["phone_number"],
+                    row["message_id"],
+                    row["status"],
+                    row["raw_status"],
+                    row["date"],
+                    booleans[row["stop_sms"]],
+                    booleans[row["is_spam"]],
+                    row["code"],
+                )
+                for row in rows
+            ]
+        )
+
+    def finish(self) -> None:
+        """Nothing is owed."""
+
+    def _write(self, lines: Sequence[Sequence[object]]) -> None:
+        text = io.StringIO(newline="")
+        # Before 3.13 the csv module quotes only the line ends that it writes itself; so it must write both.
+        csv.writer(text, lineterminator="\r\n").writerows(lines)
+        self._stream.write(text.getvalue().encode())

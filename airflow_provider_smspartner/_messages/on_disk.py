@@ -1,0 +1,151 @@
+"""Message lists that are files, while they are asked for: on disk, so that memory does not grow with them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from itertools import takewhile
+from threading import Lock
+from typing import Self
+
+from airflow_provider_smspartner._messages.from_file import MessageFile
+from airflow_provider_smspartner._messages.pending import PendingInMemory, PendingMessages
+from airflow_provider_smspartner.models import MessageRef, to_ref
+
+_AT_ONCE = 500
+"""Messages read or settled in one step: as many as a call has, and quick enough for an event loop."""
+
+_FEW = 500
+"""Messages that are held in memory after all: the cache of a database takes as much as a few thousand."""
+
+_CACHE_KB = 2_000
+
+# A table of the temporary database, which SQLite makes only after it was told where: in a file that it unlinks as
+# soon as it is open, and of which it holds a bounded part in memory. A connection to "" would be open before it
+# could be told, and some builds of SQLite hold that one in memory.
+# Ids grow along a file and phone numbers do not: with the id first, neighbours are on one page of the index.
+_SETUP = (
+    "PRAGMA temp_store = FILE",
+    f"PRAGMA temp.cache_size = -{_CACHE_KB}",
+    """
+    CREATE TEMP TABLE messages (
+        position INTEGER PRIMARY KEY,
+        phone_number TEXT NOT NULL,
+        message_id TEXT NOT NULL,
+        UNIQUE (message_id, phone_number)
+    )
+    """,
+)
+_ADD = "INSERT OR IGNORE INTO messages (phone_number, message_id) VALUES (?, ?)"
+_PAGE = "SELECT position, phone_number, message_id FROM messages WHERE position > ? ORDER BY position LIMIT ?"
+_DROP = "DELETE FROM messages WHERE phone_number = ? AND message_id = ?"
+
+
+class PendingOnDisk:
+    """
+    The messages of a file that are still to be asked for: each once, and in the file's order.
+
+    They stand in a temporary file without a name, which is gone once the backlog is closed or the process ends.
+    One thread may load a backlog and another use it then; while it is being loaded, others may only close it.
+    """
+
+    def __init__(self) -> None:
+        # Transactions begin and end where this class says so.
+        self._database = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        for statement in _SETUP:
+            self._database.execute(statement)
+        self._count = 0
+        self._noted: list[MessageRef] = []
+        self._dropped = 0
+        self._loading = Lock()
+        self._closed = False
+
+    @classmethod
+    def of(cls, path: str) -> Self:
+        """
+        Read a file whole.
+
+        :param path: what `MessageFile.of` takes.
+        :raises ValueError: names the path, the row and the fault of a bad message.
+        :raises OSError: if there is no such file, or no room for a temporary one.
+        """
+        backlog = cls()
+        try:
+            backlog.load(MessageFile.of(path))
+        except BaseException:
+            backlog.close()
+            raise
+        return backlog
+
+    def load(self, messages: Iterable[MessageRef]) -> None:
+        """
+        Add messages; one that is there already stays where it is. After an error the backlog can only be closed.
+
+        :raises OSError: if they cannot be held on disk.
+        """
+        try:
+            with self._loading:
+                self._database.execute("BEGIN")
+                wanted = takewhile(lambda _: not self._closed, messages)
+                self._count += self._database.executemany(_ADD, wanted).rowcount
+                self._database.commit()
+        except sqlite3.Error as error:
+            raise OSError(f"messages cannot be held in a temporary file: {error}") from None
+        finally:
+            if self._closed:
+                self.close()
+
+    def lightest(self) -> PendingMessages:
+        """Give the messages in what is lightest for them: in a list, and closed here, where they are few."""
+        if self._count > _FEW:
+            return self
+        few = PendingInMemory(self)
+        self.close()
+        return few
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[MessageRef]:
+        # A page at a time, so that no statement is under way while messages are dropped.
+        last = 0
+        while page := self._database.execute(_PAGE, (last, _AT_ONCE)).fetchall():
+            for _, phone_number, message_id in page:
+                yield to_ref((phone_number, message_id))
+            last = page[-1][0]
+
+    def settle(self, ref: MessageRef) -> None:
+        """Note that a message needs no more asking."""
+        self._noted.append(ref)
+        if len(self._noted) == _AT_ONCE:
+            self._drop_noted()
+
+    def keep(self) -> None:
+        """Drop what was noted."""
+        self._drop_noted()
+        self._database.commit()
+        self._count -= self._dropped
+        self._dropped = 0
+
+    def undo(self) -> None:
+        """Forget what was noted."""
+        self._noted.clear()
+        self._database.rollback()
+        self._dropped = 0
+
+    def close(self) -> None:
+        """Let go of the messages, at once or, while another thread still loads them, at the next."""
+        self._closed = True
+        # Not waited for: an event loop may be who closes.
+        if self._loading.acquire(blocking=False):
+            try:
+                self._database.close()
+            finally:
+                self._loading.release()
+
+    def _drop_noted(self) -> None:
+        if self._noted:
+            if not self._database.in_transaction:
+                self._database.execute("BEGIN")
+            self._dropped += self._database.executemany(_DROP, self._noted).rowcount
+            self._noted.clear()

@@ -1,0 +1,286 @@
+"""
+The arguments of the operators and the sensor: their checks and units, in one place.
+
+A mistake is told as early as it can be known. What stands in the DAG file as it is, is checked when the DAG is parsed;
+what a template or an upstream task gives is checked when the task starts, before anything is sent. DAG files are
+parsed all the time: nothing here may be slow, and nothing is imported that is not loaded already, or small.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import islice
+from typing import Any, TypeGuard
+
+from airflow_provider_smspartner.exceptions import SMSPartnerInputError
+from airflow_provider_smspartner.models import MessageRef
+from airflow_provider_smspartner.protocol import check_tag
+
+MAX_PARSED_MESSAGES = 1_000
+"""Messages of a list that are looked at when the DAG is parsed; all are when the task starts."""
+
+LEAST_DEFERRAL_SECONDS = 6
+
+_JINJA = ("{{", "{%", "{#")
+
+
+def check_literals(operator: Any) -> None:
+    """
+    Check what needs no rendering: called at the end of `__init__`, when the DAG is parsed.
+
+    :param operator: an operator or sensor of this package, with its arguments as attributes.
+    :raises SMSPartnerInputError: names the task, the argument, and what would be right.
+    """
+    with _naming_task(operator):
+        for name, check in _PLAIN.items():
+            if hasattr(operator, name):
+                check(name, getattr(operator, name))
+        # A mapped task is made anew when it starts. Its list may be empty then, which is for `execute` to judge.
+        if getattr(operator, "_BaseOperator__from_mapped", False) or _has_own_jinja(operator):
+            return
+        for name, value in _templated(operator):
+            if name == "messages":
+                _check_literal_messages(value, may_be_empty=not _waits(operator))
+            elif is_literal(value):
+                _TEMPLATED[name](name, value)
+
+
+def check_rendered(operator: Any) -> None:
+    """
+    Check what templates and upstream tasks have given: called when the task starts, before anything is sent.
+
+    Messages are not looked at here: they are read, and checked, as a whole.
+
+    :param operator: an operator or sensor of this package, rendered.
+    :raises SMSPartnerInputError: names the task, the argument, and what would be right.
+    """
+    with _naming_task(operator):
+        for name, value in _templated(operator):
+            if name != "messages":
+                _TEMPLATED[name](name, value)
+
+
+def is_literal(value: object) -> bool:
+    """
+    Whether a value stays as it is: it holds no template, and nothing that Airflow resolves when the task starts.
+
+    :param value: what a DAG file gave for an argument.
+    """
+    if isinstance(value, str):
+        return not any(mark in value for mark in _JINJA)
+    if isinstance(value, Mapping):
+        return all(map(is_literal, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(is_literal, value))
+    return value is None or isinstance(value, int | float | bytes)
+
+
+def to_timedelta(name: str, value: object) -> timedelta:
+    """
+    Read a length of time, as Airflow reads `poke_interval` and `timeout`.
+
+    :param name: the argument.
+    :param value: a timedelta, or seconds.
+    :raises SMSPartnerInputError: if it is neither, or negative.
+    """
+    length = value
+    if _is_number(value):
+        try:
+            length = timedelta(seconds=value)
+        except OverflowError:
+            length = None
+    if not isinstance(length, timedelta) or length < timedelta(0):
+        raise SMSPartnerInputError(
+            f"`{name}` must be a timedelta or a number of seconds, and not be negative; it is {_shown(value)}."
+        )
+    return length
+
+
+def read_total(expected_total: object) -> int | None:
+    """
+    Read `expected_total`, which a template renders to text.
+
+    :param expected_total: a whole number, its text, or None.
+    :raises SMSPartnerInputError: if it is none of them, or negative.
+    """
+    if expected_total is None:
+        return None
+    total = -1
+    if isinstance(expected_total, int | str) and not isinstance(expected_total, bool):
+        try:
+            total = int(expected_total)
+        except ValueError:
+            total = -1
+    if total < 0:
+        raise SMSPartnerInputError(
+            f"`expected_total` must be a whole number of rows, or None; it is {_shown(expected_total)}."
+        )
+    return total
+
+
+def warn_of_short_deferrals(sensor: Any) -> None:
+    """
+    Warn of an interval at which Airflow 3.3 may fail the task; called when it starts, not each time it is parsed.
+
+    :param sensor: a deferrable sensor.
+    """
+    if sensor.poke_interval < LEAST_DEFERRAL_SECONDS and _airflow_version()[:2] == (3, 3):
+        sensor.log.warning(
+            "`poke_interval` is %g s. Airflow 3.3 can fail a task whose deferral lasts less than about 5 s "
+            "(issue 71580 of apache/airflow): make it %d s or more.",
+            sensor.poke_interval,
+            LEAST_DEFERRAL_SECONDS,
+        )
+
+
+def _airflow_version() -> tuple[int, ...]:
+    from airflow import __version__
+
+    return tuple(int(part) for part in __version__.split(".")[:2])
+
+
+def _templated(operator: Any) -> Iterator[tuple[str, object]]:
+    """Yield the templated arguments by their names, without those that are rightly left out."""
+    for name in (*_TEMPLATED, "messages"):
+        if hasattr(operator, name):
+            value = getattr(operator, name)
+            # Of `tag` and `messages` the sensor has one, and the operators have what they need.
+            may_be_none = name in _OPTIONAL or (name in ("tag", "messages") and _waits(operator))
+            if value is not None or not may_be_none:
+                yield name, value
+
+
+def _waits(operator: Any) -> bool:
+    """Whether it is the sensor: for no messages at all there is nothing to wait for."""
+    return hasattr(operator, "settled_ratio")
+
+
+def _has_own_jinja(operator: Any) -> bool:
+    """Whether the DAG gave Jinja other markers than the usual, so that no text can be told from a template."""
+    dag = operator.dag if operator.has_dag() else None
+    return bool(getattr(dag, "jinja_environment_kwargs", None))
+
+
+def _check_literal_messages(messages: object, *, may_be_empty: bool) -> None:
+    if isinstance(messages, str):
+        if is_literal(messages):
+            _check_path_of_messages(messages)
+        return
+    if isinstance(messages, list | tuple):
+        if not messages and not may_be_empty:
+            raise SMSPartnerInputError("`messages` is empty: there is nothing to wait for.")
+        for position, message in enumerate(islice(messages, MAX_PARSED_MESSAGES)):
+            if is_literal(message):
+                try:
+                    MessageRef.of(message)
+                except ValueError as error:
+                    raise SMSPartnerInputError(f"messages[{position}]: {error}") from None
+    elif messages is None or isinstance(messages, int | float | bytes | Mapping):
+        raise SMSPartnerInputError(
+            f"`messages` must be a list of messages, the output of an upstream task, or the path of a file; "
+            f"it is {_shown(messages)}."
+        )
+
+
+def _check_path_of_messages(path: str) -> None:
+    from airflow_provider_smspartner._files.formats import ENDINGS
+    from airflow_provider_smspartner._messages.from_file import MessageFile, names_a_file
+
+    if not names_a_file(path):
+        raise SMSPartnerInputError(
+            f"`messages` is a text, but neither a template nor the path of a file that ends in one of "
+            f"{', '.join(ENDINGS)}."
+        )
+    MessageFile.of(path)
+
+
+def _check_tag(_name: str, tag: object) -> None:
+    check_tag(tag)
+
+
+def _check_output_path(name: str, path: object) -> None:
+    _check_text(name, path)
+    from airflow_provider_smspartner._files.output import Output
+
+    Output.of(str(path))
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise SMSPartnerInputError(f"`{name}` must be text; it is {_shown(value)}.")
+
+
+def _check_conn_id(name: str, value: object) -> None:
+    _check_text(name, value)
+    if not str(value).strip():
+        raise SMSPartnerInputError(f"`{name}` must name an Airflow connection; it is empty.")
+
+
+def _check_total(_name: str, value: object) -> None:
+    read_total(value)
+
+
+def _check_limit(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise SMSPartnerInputError(f"`{name}` must be a whole number from 0; it is {_shown(value)}.")
+
+
+def _check_ratio(name: str, value: object) -> None:
+    if not (_is_number(value) and 0 < value <= 1):
+        raise SMSPartnerInputError(f"`{name}` must be above 0 and at most 1; it is {_shown(value)}.")
+
+
+def _check_rate(name: str, value: object) -> None:
+    if value is not None and not (_is_number(value) and 0 <= value <= 1):
+        raise SMSPartnerInputError(f"`{name}` must be from 0 to 1, or None; it is {_shown(value)}.")
+
+
+def _check_switch(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise SMSPartnerInputError(f"`{name}` must be True or False; it is {_shown(value)}.")
+
+
+_PLAIN: dict[str, Callable[[str, object], None]] = {
+    "allow_empty": _check_switch,
+    "deferrable": _check_switch,
+    "max_xcom_rows": _check_limit,
+    "min_delivery_rate": _check_rate,
+    "settled_ratio": _check_ratio,
+}
+"""Arguments without templates."""
+
+_TEMPLATED: dict[str, Callable[[str, object], None]] = {
+    "tag": _check_tag,
+    "expected_total": _check_total,
+    "output_path": _check_output_path,
+    "output_conn_id": _check_text,
+    "smspartner_conn_id": _check_conn_id,
+}
+"""Arguments with templates, but for `messages`."""
+
+_OPTIONAL = {"expected_total", "output_path", "output_conn_id"}
+
+
+@contextmanager
+def _naming_task(operator: Any) -> Iterator[None]:
+    """Let an error name the task: a DAG file may make many in a loop."""
+    try:
+        yield
+    except ValueError as error:
+        raise SMSPartnerInputError(f"Task {operator.task_id!r}: {error}") from None
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _shown(value: object) -> str:
+    """Show a value, shortened, or name its type: what is in a list or a mapping may be phone numbers."""
+    if value is None or isinstance(value, bool | int | float | timedelta):
+        return repr(value)[:40]
+    if isinstance(value, str):
+        return repr(value) if len(value) <= 40 else f"{value[:40]!r}… ({len(value)} characters)"
+    return f"of type {type(value).__name__}"

@@ -1,0 +1,114 @@
+"""What a task holds while it executes, and how it is ended from outside: by `on_kill`."""
+
+from __future__ import annotations
+
+import _thread
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from airflow.providers.common.compat.sdk import TaskDeferred
+
+from airflow_provider_smspartner.exceptions import SMSPartnerError
+
+if TYPE_CHECKING:
+    from airflow_provider_smspartner._files.output import Output, Sink
+    from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+
+_CLOSING_SECONDS = 1.0
+
+
+class _Operator(Protocol):
+    _execution: Execution | None
+
+
+class Execution:
+    """
+    One execution of an operator, which `kill` ends soon and without a result; use it with ``with``.
+
+    Airflow 3 calls `on_kill` in the handler of SIGTERM, lets ``execute`` go on, and kills the process some seconds
+    later. So `kill` interrupts the very code that it is to stop, wherever that is, perhaps while it holds a lock:
+    `kill` waits for no lock, and touches nothing that the interrupted code may be using.
+
+    :param operator: knows its execution while it lasts.
+    """
+
+    def __init__(self, operator: _Operator) -> None:
+        self._operator = operator
+        self._hook: SMSPartnerHook | None = None
+        self._sink: Sink | None = None
+        self._killed = False
+
+    def use(self, hook: SMSPartnerHook) -> SMSPartnerHook:
+        """
+        Use a hook until the end.
+
+        :param hook: asks for nothing more after a kill.
+        """
+        self._hook = hook
+        if self._killed:
+            hook.close(for_good=True)
+        return hook
+
+    def open(self, output: Output) -> Sink:
+        """
+        Begin a file.
+
+        :param output: is not published after a kill.
+        """
+        self._sink = sink = output.open()
+        if self._killed:
+            sink.abandon()
+        return sink
+
+    def check(self) -> None:
+        """
+        Make sure that the execution may go on.
+
+        :raises SMSPartnerError: after a kill.
+        """
+        if self._killed:
+            raise SMSPartnerError("The task was terminated while it ran; nothing was delivered.")
+
+    def kill(self) -> None:
+        """End the execution: abandon its file, end its requests, and let it fail at the next step."""
+        self._killed = True
+        if self._sink is not None:
+            self._sink.abandon()
+        if self._hook is not None:
+            hook = self._hook
+            _in_a_thread(lambda: hook.close(for_good=True))
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._operator._execution = self  # noqa: SLF001  # only the two of them know it
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End: after a kill with an error, whatever else the execution came to."""
+        self._operator._execution = None  # noqa: SLF001
+        # Other errors that are no `Exception` are Airflow's own: a time-out, or the SIGTERM of Airflow 2.
+        if error is None or isinstance(error, Exception | TaskDeferred):
+            try:
+                self.check()
+            except SMSPartnerError as killed:
+                raise killed from None
+
+
+def _in_a_thread(action: Callable[[], None]) -> None:
+    """Do something beside the interrupted thread: what needs a lock of that thread's is done once it goes on."""
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def run() -> None:
+        with suppress(Exception):
+            action()
+        done.release()
+
+    # Not `threading`, which has locks of its own that the interrupted thread may hold.
+    with suppress(RuntimeError):
+        _thread.start_new_thread(run, ())
+        done.acquire(timeout=_CLOSING_SECONDS)

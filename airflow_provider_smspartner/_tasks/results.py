@@ -1,0 +1,63 @@
+"""The rows of one fetch, on their way into XCom or into a file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_smspartner.exceptions import SMSPartnerError
+from airflow_provider_smspartner.models import StatusRow, StatusSummary, counts_from_json
+
+if TYPE_CHECKING:
+    from airflow_provider_smspartner._files.output import Output
+    from airflow_provider_smspartner._tasks.execution import Execution
+
+
+class Results:
+    """
+    The rows of a task, counted on their way into a list or a file.
+
+    :param output: the file, or None for a list.
+    :param check_rows: called with the number of rows in a list so far; raises if they are too many.
+    :param execution: the task's; a file is abandoned with it.
+    """
+
+    def __init__(
+        self, output: Output | None, check_rows: Callable[[int], None], execution: Execution
+    ) -> None:
+        self._execution = execution
+        self._output = output
+        self._check_rows = check_rows
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def summary(self) -> StatusSummary:
+        """The rows so far, counted by status."""
+        return StatusSummary(counts=counts_from_json(self._counts), checked_at=datetime.now(UTC))
+
+    def take(self, rows: Iterable[StatusRow]) -> Any:
+        """
+        Take all rows, and return what XCom holds of them: the rows themselves, or where they are.
+
+        :param rows: read once.
+        :raises SMSPartnerError: says how many rows were fetched before it.
+        """
+        try:
+            if self._output is None:
+                return list(self._counted(rows))
+            with self._execution.open(self._output) as sink:
+                sink.write(self._counted(rows))
+                self._execution.check()
+                return sink.commit()
+        except SMSPartnerError as error:
+            error.note_rows(self._counts.total())
+            raise
+
+    def _counted(self, rows: Iterable[StatusRow]) -> Iterator[StatusRow]:
+        for row in rows:
+            self._counts[row["status"]] += 1
+            if self._output is None:
+                self._check_rows(self._counts.total())
+            yield row

@@ -1,0 +1,272 @@
+"""Message lists from files, while they are asked for: the same as a list in memory, but on disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_smspartner._messages import on_disk as module
+from airflow_provider_smspartner._messages.from_argument import read_pending
+from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
+from airflow_provider_smspartner._messages.pending import PendingInMemory
+from airflow_provider_smspartner._waiting.campaign import Campaign
+from airflow_provider_smspartner._waiting.tally import Tally
+from airflow_provider_smspartner.exceptions import SMSPartnerNotFoundError, SMSPartnerUnavailableError
+from airflow_provider_smspartner.models import DeliveryStatus, MessageRef
+
+ASK_FOR_ALL = str(Path(__file__).with_name("ask_for_all.py"))
+
+
+def ref(number: int) -> MessageRef:
+    return MessageRef(f"+336{number:08}", number)
+
+
+def refs(count: int) -> Iterator[MessageRef]:
+    return map(ref, range(count))
+
+
+def backlog_of(messages: list[MessageRef]) -> PendingOnDisk:
+    backlog = PendingOnDisk()
+    backlog.load(messages)
+    return backlog
+
+
+def open_files() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
+# Few of each, so that many are equal, in one of the two or in both.
+FEW = st.builds(
+    MessageRef, st.integers(1, 9).map("+3361234567{}".format), st.sampled_from(["1", "01", 1, "a", "A"])
+)
+
+
+@settings(deadline=None)
+@given(st.lists(FEW, max_size=40))
+def test_gives_each_message_once_and_in_order(messages: list[MessageRef]) -> None:
+    with closing(backlog_of(messages)) as backlog:
+        assert list(backlog) == list(dict.fromkeys(messages))
+        assert list(backlog) == list(dict.fromkeys(messages))  # and again
+        assert len(backlog) == len(set(messages))
+        assert all(type(each) is MessageRef for each in backlog)
+
+
+@pytest.mark.parametrize("count", [0, 1, 499, 500, 501, 1_000, 1_234])
+def test_gives_any_number_of_messages(count: int) -> None:
+    with closing(backlog_of(list(refs(count)))) as backlog:
+        assert list(backlog) == list(refs(count))
+        assert len(backlog) == count
+
+
+OUTCOMES = st.sampled_from(list(DeliveryStatus))
+ENDS = st.sampled_from(
+    [None, None, SMSPartnerUnavailableError("x"), SMSPartnerNotFoundError("x"), ValueError("x")]
+)
+
+
+@settings(deadline=None)
+@given(
+    messages=st.lists(FEW, max_size=20, unique=True),
+    readings=st.lists(st.tuples(st.lists(OUTCOMES, min_size=20, max_size=20), ENDS), max_size=5),
+    at_once=st.integers(1, 6),
+)
+def test_is_read_as_a_list_in_memory_is(
+    messages: list[MessageRef],
+    readings: list[tuple[list[DeliveryStatus], Exception | None]],
+    at_once: int,
+) -> None:
+    def read(watch: Campaign, outcomes: list[DeliveryStatus], end: Exception | None) -> object:
+        try:
+            with Tally(watch) as tally:
+                for each, outcome in zip(watch.messages, outcomes, strict=False):
+                    tally.add(outcome, each)
+                if end:
+                    raise end
+        except ValueError as error:
+            return error
+        return tally.trouble, tally.summary and tally.summary.counts
+
+    with pytest.MonkeyPatch.context() as patch, closing(backlog_of(messages)) as backlog:
+        patch.setattr(module, "_AT_ONCE", at_once)
+        on_disk, in_memory = (
+            Campaign(tag=None, messages=backlog),
+            Campaign(tag=None, messages=PendingInMemory(messages)),
+        )
+        for outcomes, end in readings:
+            assert read(on_disk, outcomes, end) == read(in_memory, outcomes, end)
+            assert list(on_disk.messages) == list(in_memory.messages)
+            assert len(on_disk.messages) == len(in_memory.messages)
+            assert on_disk.settled == in_memory.settled
+            assert str(on_disk) == str(in_memory)
+
+
+def test_what_is_settled_is_dropped_once_it_is_kept_and_not_before() -> None:
+    with closing(backlog_of(list(refs(1_200)))) as backlog:
+        for each in refs(700):
+            backlog.settle(each)
+        assert len(backlog) == 1_200
+        backlog.undo()
+        assert list(backlog) == list(refs(1_200))
+
+        for each in refs(700):
+            backlog.settle(each)
+        backlog.keep()
+        backlog.undo()
+        assert list(backlog) == list(refs(1_200))[700:]
+        assert len(backlog) == 500
+
+
+def test_settles_what_it_gives_while_it_gives_it() -> None:
+    with closing(backlog_of(list(refs(2_100)))) as backlog:
+        given = []
+        for each in backlog:
+            given.append(each)
+            backlog.settle(each)
+        backlog.keep()
+        assert given == list(refs(2_100))
+        assert (len(backlog), list(backlog)) == (0, [])
+
+
+def test_is_loaded_in_one_thread_and_used_in_another() -> None:
+    with closing(PendingOnDisk()) as backlog:
+        loading = Thread(target=backlog.load, args=(refs(1_000),))
+        loading.start()
+        loading.join()
+        backlog.settle(ref(0))
+        backlog.keep()
+        assert list(backlog) == list(refs(1_000))[1:]
+
+
+def test_its_file_has_no_name_and_is_gone_once_it_is_closed() -> None:
+    before = open_files()
+    backlog = backlog_of(list(refs(60_000)))  # more than is held in memory
+    for each in refs(30_000):
+        backlog.settle(each)
+    (named,) = {name for _, _, name in backlog._database.execute("PRAGMA database_list")}
+    assert named == ""
+    assert open_files() > before
+
+    backlog.close()
+    backlog.close()
+
+    assert open_files() == before
+    assert len(backlog) == 60_000
+    with pytest.raises(sqlite3.ProgrammingError):
+        next(iter(backlog))
+
+
+def test_is_on_disk_whatever_sqlite_was_built_for() -> None:
+    with closing(PendingOnDisk()) as backlog:
+        assert backlog._database.execute("PRAGMA temp_store").fetchone() == (1,)
+        assert backlog._database.execute("PRAGMA temp.cache_size").fetchone() == (-2_000,)
+
+
+def test_closing_does_not_wait_for_the_thread_that_loads_it() -> None:
+    before, begun, go_on, read = open_files(), Event(), Event(), []
+
+    def slowly() -> Iterator[MessageRef]:
+        for each in refs(100_000):
+            if each == ref(60_000):
+                begun.set()
+                go_on.wait(30)
+            read.append(each)
+            yield each
+
+    backlog = PendingOnDisk()
+    loading = Thread(target=backlog.load, args=(slowly(),))
+    loading.start()
+    assert begun.wait(30)
+    backlog.close()
+    go_on.set()
+    loading.join()
+
+    assert len(read) == 60_001
+    assert open_files() == before
+    with pytest.raises(sqlite3.ProgrammingError):
+        next(iter(backlog))
+
+
+def test_a_fault_in_a_file_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    lines = [f"{number},{message_id}\n" for number, message_id in refs(60_000)]
+    path.write_text("phone_number,message_id\n" + "".join(lines) + "0998765432,1\n")
+    before = open_files()
+
+    with pytest.raises(ValueError, match=r"m\.csv, row 60001: phone_number is neither") as raised:
+        PendingOnDisk.of(str(path))
+
+    assert open_files() == before
+    assert "98765432" not in str(raised.value)
+
+
+def test_a_full_disk_is_told_without_numbers() -> None:
+    with closing(PendingOnDisk()) as backlog:
+        backlog._database.execute("PRAGMA temp.max_page_count = 10")
+        with pytest.raises(
+            OSError, match=r"^messages cannot be held in a temporary file: database or disk is full$"
+        ):
+            backlog.load(refs(10_000))
+
+
+def test_a_disk_that_fails_in_a_reading_leaves_what_was_there() -> None:
+    with closing(backlog_of(list(refs(1_000)))) as backlog:
+        watch = Campaign(tag=None, messages=backlog)
+        # As SQLite does when the disk is full: it ends the transaction by itself.
+        backlog._database.execute(
+            "CREATE TEMP TRIGGER full BEFORE DELETE ON messages WHEN old.position > 700 "
+            "BEGIN SELECT RAISE(ROLLBACK, 'full'); END"
+        )
+
+        def read() -> None:
+            with Tally(watch) as tally:
+                for each in backlog:
+                    tally.add(DeliveryStatus.DELIVERED, each)
+
+        with pytest.raises(sqlite3.Error, match="full"):
+            read()
+        assert list(backlog) == list(refs(1_000))
+        assert watch.settled == {}
+
+
+def test_only_a_long_file_is_held_on_disk(tmp_path: Path) -> None:
+    def held(messages: object) -> object:
+        with closing(read_pending(messages)) as pending:
+            assert list(pending) == list(refs(len(pending)))
+            return type(pending), len(pending)
+
+    path = tmp_path / "m.csv"
+    for count, kind in ((500, PendingInMemory), (501, PendingOnDisk)):
+        path.write_text(
+            "phone_number,message_id\n" + "".join(f"{each[0]},{each[1]}\n" for each in refs(count))
+        )
+        assert held(str(path)) == (kind, count)
+    assert held(list(refs(501))) == (PendingInMemory, 501)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's peak of a process")
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    for name, count in (("few", 20_000), ("many", 150_000)):
+        lines = "".join(f"{number},{message_id}\n" for number, message_id in refs(count))
+        (tmp_path / f"{name}.csv").write_text("phone_number,message_id\n" + lines)
+
+    # SQLite's memory is not Python's, so a process of its own is looked at; not by its ru_maxrss, which begins at
+    # the size of the process that started it.
+    done = subprocess.run(
+        [sys.executable, ASK_FOR_ALL, str(tmp_path / "few.csv"), str(tmp_path / "many.csv")],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    asked, grown = map(int, done.stdout.split()[-2:])
+    assert asked == 150_000
+    assert grown < 6
