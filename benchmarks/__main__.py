@@ -1,5 +1,5 @@
 """
-Run the benchmarks and print their table: ``python -m benchmarks [fetching] [waiting] [landing] [importing]``.
+Run the benchmarks and print their table: ``python -m benchmarks [fetching] [waiting] [writing] [importing]``.
 
 Each part runs in a process of its own, one after the other: all of them in less than ten minutes on two cores.
 """
@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.measure import ROOT, Result
 
-PARTS = ("fetching", "waiting", "landing", "importing")
+PARTS = ("fetching", "waiting", "writing", "importing")
 
 
 def main(parts: list[str]) -> None:

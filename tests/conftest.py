@@ -15,8 +15,8 @@ import pytest
 from environment import API_KEY, METADATA_DATABASE  # first: it sets the Airflow home
 
 from airflow_provider_smspartner import protocol
-from airflow_provider_smspartner._messages import on_disk
 from airflow_provider_smspartner._http import policy
+from airflow_provider_smspartner._messages import on_disk
 from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
 from airflow_provider_smspartner._together import polls
 from airflow_provider_smspartner.testing import SMSPartnerDouble

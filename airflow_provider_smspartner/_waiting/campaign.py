@@ -32,4 +32,5 @@ class Campaign(msgspec.Struct, kw_only=True):
         """The campaign's name inside a sentence, without phone numbers."""
         if self.tag is not None:
             return repr(self.tag)
-        return f"of {len(self.messages) + self.settled.total()} messages"
+        count = len(self.messages) + self.settled.total()
+        return "of 1 message" if count == 1 else f"of {count} messages"

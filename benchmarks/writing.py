@@ -1,8 +1,8 @@
 """
-Landing: memory and time of a million rows on their way into each format, against the format's own library.
+Writing: memory and time of a million rows on their way into each format, against the format's own library.
 
-``python -m benchmarks.landing REPORT rows ENDING`` writes rows that are made on the way, and reports its peak of
-memory; ``python -m benchmarks.landing REPORT messages`` that of calls for the messages of a file.
+``python -m benchmarks.writing REPORT rows ENDING`` writes rows that are made on the way, and reports its peak of
+memory; ``python -m benchmarks.writing REPORT messages`` that of calls for the messages of a file.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from typing import Any
 
 from airflow_provider_smspartner._files.formats import GZIP_LEVEL
 from airflow_provider_smspartner._files.output import Output
-from airflow_provider_smspartner._tasks.results import pending_of
+from airflow_provider_smspartner._messages.from_argument import read_pending
 from airflow_provider_smspartner.models import StatusRow
-from airflow_provider_smspartner.operators.smspartner import SMSPartnerMultiStatusOperator
 from airflow_provider_smspartner.protocol import multi_status
 from benchmarks.measure import PeakMemory, Result, in_process, ratio
 
@@ -78,10 +77,10 @@ LIBRARIES: dict[str, tuple[str, Callable[[Sequence[StatusRow], Path], None]]] = 
 
 def measure() -> Iterator[Result]:
     """Measure all of it."""
-    peaks = {ending: in_process("landing", "rows", ending) for ending in LIBRARIES}
+    peaks = {ending: in_process("writing", "rows", ending) for ending in LIBRARIES}
     yield Result(
         what=f"{ROWS:,} messages from .csv, into calls: peak memory above the start",
-        measured=f"{in_process('landing', 'messages') / 1e6:.0f} MB",
+        measured=f"{in_process('writing', 'messages') / 1e6:.0f} MB",
     )
     taken = list(rows())
     with TemporaryDirectory() as folder:
@@ -136,10 +135,7 @@ def _ask_for_messages(folder: Path) -> Iterator[None]:
             file.write("phone_number,message_id\n")
             file.writelines(f"+336{n:08},{100_000 + n}\n" for n in range(count))
     for name in ("few", "all"):
-        fetch = SMSPartnerMultiStatusOperator(
-            task_id="fetch", messages=(folder / f"{name}.csv").as_uri(), do_xcom_push=False
-        )
-        with closing(pending_of(fetch)) as messages:
+        with closing(read_pending((folder / f"{name}.csv").as_uri())) as messages:
             for _ in multi_status(messages, distinct=True):
                 pass
         yield

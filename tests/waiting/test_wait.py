@@ -1,0 +1,112 @@
+"""A wait from poll to poll, on a clock of the test's own: days pass at once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow_provider_smspartner._messages.pending import PendingInMemory
+from airflow_provider_smspartner._waiting.campaign import Campaign
+from airflow_provider_smspartner._waiting.goal import Goal, Verdict
+from airflow_provider_smspartner._waiting.report import PollReport
+from airflow_provider_smspartner._waiting.rhythm import Rhythm
+from airflow_provider_smspartner._waiting.wait import Wait
+from airflow_provider_smspartner.exceptions import SMSPartnerNotFoundError, SMSPartnerUnavailableError
+from airflow_provider_smspartner.models import DeliveryStatus, MessageRef
+
+START = datetime(2026, 11, 21, 10, tzinfo=UTC)
+REF = MessageRef("+33639980001", 1)
+
+
+class Clock:
+    """Stands still until it is told otherwise."""
+
+    def __init__(self) -> None:
+        self.time = START
+
+    def __call__(self) -> datetime:
+        return self.time
+
+
+def wait_for(campaign: Campaign, clock: Clock) -> Wait:
+    return Wait(
+        campaign=campaign,
+        goal=Goal(
+            settled_ratio=1.0,
+            expected_total=None,
+            started_at=START,
+            deadline=START + timedelta(days=2),
+            not_found_until=START + timedelta(minutes=10),
+        ),
+        rhythm=Rhythm(poke_interval=3600.0, exponential_backoff=False, max_wait=None, seed=""),
+        now=clock,
+    )
+
+
+def poll(wait: Wait, answer: DeliveryStatus | Exception) -> PollReport:
+    with wait.tally() as tally:
+        if isinstance(answer, Exception):
+            raise answer
+        tally.add(answer, REF)
+    return wait.conclude(tally)
+
+
+def test_two_days_of_waiting_end_at_the_deadline() -> None:
+    clock = Clock()
+    wait = wait_for(Campaign(tag=None, messages=PendingInMemory([REF])), clock)
+    verdicts = []
+
+    while not verdicts or verdicts[-1] is Verdict.NOT_YET:
+        report = poll(wait, DeliveryStatus.WAITING)
+        verdicts.append(report.verdict)
+        clock.time = report.next_at
+
+    # At once, and each hour until the first poll after two days.
+    assert len(verdicts) == 50
+    assert verdicts[-1] is Verdict.TIMED_OUT
+
+
+def test_an_unknown_message_is_waited_for_until_its_grace_ends() -> None:
+    clock = Clock()
+    wait = wait_for(Campaign(tag=None, messages=PendingInMemory([REF])), clock)
+    unknown = SMSPartnerNotFoundError("x", code=4, http_status=200)
+
+    assert poll(wait, unknown).verdict is Verdict.NOT_YET
+    clock.time = START + timedelta(minutes=10)
+    assert poll(wait, unknown).verdict is Verdict.NOT_FOUND
+
+
+def test_an_outage_is_counted_and_its_end_is_told() -> None:
+    clock = Clock()
+    wait = wait_for(Campaign(tag=None, messages=PendingInMemory([REF])), clock)
+    down = SMSPartnerUnavailableError("SMS Partner is down.")
+
+    lines = []
+    for answer in (down, down, down, DeliveryStatus.WAITING, DeliveryStatus.WAITING):
+        report = poll(wait, answer)
+        lines.append((report.is_failed, report.found, report.recovery))
+        clock.time += timedelta(hours=1)
+
+    assert lines[:3] == [
+        (True, "poll failed: SMS Partner is down", None),
+        (True, "poll failed, the 2nd in a row since 10:00:00 UTC: SMS Partner is down", None),
+        (True, "poll failed, the 3rd in a row since 10:00:00 UTC: SMS Partner is down", None),
+    ]
+    assert lines[3][2] == "Campaign of 1 message: polls are answered again, after 3 failed polls in 3:00:00."
+    assert lines[4][2] is None
+
+
+def test_a_failed_poll_is_made_again_at_the_deadline_and_not_long_after_it() -> None:
+    clock = Clock()
+    wait = wait_for(Campaign(tag="spring"), clock)
+    clock.time = START + timedelta(days=2, minutes=-10)
+
+    report = poll(wait, SMSPartnerUnavailableError("x"))
+
+    assert report.next_at == START + timedelta(days=2)
+
+
+def test_time_to_read_ends_soon_after_the_deadline() -> None:
+    wait = wait_for(Campaign(tag="spring"), Clock())
+
+    assert wait.time_to_read(left=100.0) == 102.0
+    assert wait.time_to_read(left=-1.0) == 60.0
