@@ -3,6 +3,10 @@ PYTHON ?= python3
 PORT ?= 8080
 # Processes that run the tests; 0 runs them in pytest's own, which a debugger needs.
 WORKERS ?= auto
+# What to test, and further options of pytest: make test-some TESTS="tests/sensors -k reschedule".
+TESTS ?=
+# A part of the benchmarks, or all of them.
+PART ?=
 
 AIRFLOW := 3.3.2
 PINS := constraints/airflow-3.3.txt
@@ -19,7 +23,7 @@ PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test $(OLDER:%=test-%) bench lint format constraints build clean
+.PHONY: help demo up test test-some coverage-html $(OLDER:%=test-%) bench lint format hooks constraints build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -39,6 +43,12 @@ test: .venv/.ready ## Run all tests, with the coverage gate
 	$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report
 
+test-some: .venv/.ready ## Run some tests: TESTS="tests/sensors -k reschedule"
+	$(PY) -m pytest $(TOGETHER) $(TESTS)
+
+coverage-html: .venv/.ready ## Show the coverage of the last `make test` as pages, in build/coverage
+	$(PY) -m coverage html --directory build/coverage
+
 test-2.11: .venv-2.11/.ready ## Run the tests on Airflow 2.11; test-3.0, test-3.1 and test-3.2 do so on those
 	.venv-2.11/bin/python -m pytest $(TOGETHER)
 
@@ -46,8 +56,8 @@ test-2.11: .venv-2.11/.ready ## Run the tests on Airflow 2.11; test-3.0, test-3.
 test-3.0 test-3.1 test-3.2: test-%: .venv-%/.ready
 	.venv-$*/bin/python -m pytest $(TOGETHER) -m "not system"
 
-bench: .venv/.ready ## Measure speed, calls and memory against baselines; takes some minutes
-	$(PY) -m benchmarks
+bench: .venv/.ready ## Measure speed, calls and memory against baselines; takes some minutes (PART=importing)
+	$(PY) -m benchmarks $(PART)
 
 lint: .venv/.ready ## Check style and types
 	$(PY) -m ruff format --check .
@@ -57,6 +67,9 @@ lint: .venv/.ready ## Check style and types
 format: .venv/.ready ## Format the code and mend what can be mended
 	$(PY) -m ruff check --fix-only .
 	$(PY) -m ruff format .
+
+hooks: .venv/.ready ## Let git format and lint before each commit
+	$(PY) -m pre_commit install
 
 build: $(UV) ## Build the wheel and the sdist into dist/
 	$(UV) build --python $(PY) --build-constraints $(PINS) --out-dir dist
