@@ -41,7 +41,7 @@ class SMSPartnerError(AirflowException):
         """
         Say in a note how many rows were read before the error.
 
-        :param count: rows that whoever asked does not get.
+        :param count: rows that were read and are not returned.
         """
         self.add_note(f"{count} rows had been read before this error; they are not returned.")
 
@@ -63,6 +63,7 @@ class SMSPartnerUnavailableError(SMSPartnerError):
     The vendor could not be reached or understood, after every try.
 
     :param retry_after: the answer's ``Retry-After`` header as sent, for the policy; None after the last try.
+    :param surely_unsent: whether the request surely was not sent, since there was no connection to the vendor.
     """
 
     def __init__(
@@ -72,9 +73,11 @@ class SMSPartnerUnavailableError(SMSPartnerError):
         code: int | None = None,
         http_status: int | None = None,
         retry_after: str | None = None,
+        surely_unsent: bool = False,
     ) -> None:
         super().__init__(message, code=code, http_status=http_status)
         self.retry_after = retry_after
+        self.surely_unsent = surely_unsent
 
 
 class SMSPartnerIncompleteError(SMSPartnerError):

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_smspartner import protocol
-from airflow_provider_smspartner.protocol import Answer
+from airflow_provider_smspartner.protocol import Answer, answers
 
 ROWS = 500
 ROUNDS = 40
@@ -37,7 +37,7 @@ def main() -> None:
         "json.loads, nothing checked": lambda: json.loads(body),
         "json.loads, then checked": lambda: checked(json.loads(body)),
         "json.loads, then checked and built": lambda: built(json.loads(body)),
-        "msgspec, decoded into types": lambda: protocol._status_decoder.decode(body),  # noqa: SLF001
+        "msgspec, decoded into types": lambda: answers.status_decoder.decode(body),
         "a whole answer read": lambda: call.read(answer),
         "a whole answer read, and made rows": lambda: [status.as_row() for status in call.read(answer)],
     }

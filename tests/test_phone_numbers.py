@@ -14,10 +14,10 @@ import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, ValidationResult
 
 from airflow_provider_smspartner._phone_numbers import PLAIN_E164
-from airflow_provider_smspartner._rows import to_phone_number
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.models import MessageRef, to_e164
+from airflow_provider_smspartner.protocol.rows import to_phone_number
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 from tests.loopback import Ask, both_ways, connect
 

@@ -11,13 +11,15 @@ import aiohttp
 from tenacity import AsyncRetrying
 
 from airflow_provider_smspartner._http import logs, policy
-from airflow_provider_smspartner._http.body import ACCEPT_ENCODING, BodyDecoder, BodyError, unusable
+from airflow_provider_smspartner._http.body import ACCEPT_ENCODING, BodyDecoder, BodyError
 from airflow_provider_smspartner._http.connector import Connector
 from airflow_provider_smspartner._http.in_order import in_order
 from airflow_provider_smspartner._http.proxies import proxy_for
 from airflow_provider_smspartner._http.throttle import throttle_for
 from airflow_provider_smspartner._http.trust import tls_context
+from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.protocol import Answer, Call
+from airflow_provider_smspartner.protocol.answers import unavailable
 
 if TYPE_CHECKING:
     from airflow_provider_smspartner._connection import Settings
@@ -97,9 +99,12 @@ class AsyncClient:
 
         # The first turn may be minutes away where many share a ceiling: only then does the time begin to count.
         await self._await_turn()
-        options = policy.retry_options(max_attempts=self._settings.max_attempts, path=call.request.path)
+        options = policy.retry_options(call.request, max_attempts=self._settings.max_attempts)
         deadline = asyncio.get_running_loop().time() + policy.TOTAL_SECONDS
-        return await AsyncRetrying(sleep=pause, **options)(self._try, call, deadline)
+        try:
+            return await AsyncRetrying(sleep=pause, **options)(self._try, call, deadline)
+        except SMSPartnerUnavailableError as error:
+            raise policy.last_error(call.request, error) from None
 
     async def send_once(self, call: Call[T]) -> T:
         """
@@ -122,7 +127,7 @@ class AsyncClient:
         if self._throttle is not None:
             await asyncio.sleep(self._throttle.take_turn())
         if self._session.closed:
-            raise policy.abandoned()
+            raise policy.closed_before_answer(surely_unsent=True)
 
     async def _try(self, call: Call[T], deadline: float) -> T:
         try:
@@ -133,7 +138,7 @@ class AsyncClient:
                     answer = await self._exchange(call)
         except (aiohttp.ClientError, OSError) as error:
             # The library's error knows the URL: the error after the last try, a new one, has no link to it.
-            raise policy.lost(error, self._settings) from None
+            raise policy.no_answer(error, self._settings) from None
         if len(answer.body) > _LARGE_BYTES or answer.body.count(b"{") > _MANY_OBJECTS:
             return await asyncio.to_thread(call.read, answer)
         return call.read(answer)
@@ -163,7 +168,7 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
                 await asyncio.sleep(0)
         return decoder.finish()
     except BodyError as fault:
-        raise unusable(fault, http_status=response.status, headers=response.headers) from None
+        raise unavailable(Answer(response.status, response.headers, b""), str(fault)) from None
 
 
 def _environment(settings: Settings) -> tuple[ssl.SSLContext, str | None]:

@@ -17,13 +17,15 @@ import urllib3
 from tenacity import RetryCallState, Retrying
 
 from airflow_provider_smspartner._http import logs, policy
-from airflow_provider_smspartner._http.body import ACCEPT_ENCODING, BodyDecoder, BodyError, unusable
+from airflow_provider_smspartner._http.body import ACCEPT_ENCODING, BodyDecoder, BodyError
 from airflow_provider_smspartner._http.bounds import Exchange, GivingUp
 from airflow_provider_smspartner._http.connections import Adapter
 from airflow_provider_smspartner._http.proxies import proxy_for
 from airflow_provider_smspartner._http.throttle import throttle_for
 from airflow_provider_smspartner._http.trust import authorities
+from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.protocol import Answer, Call
+from airflow_provider_smspartner.protocol.answers import unavailable
 
 if TYPE_CHECKING:
     from airflow_provider_smspartner._connection import Settings
@@ -85,10 +87,13 @@ class BlockingClient:
 
         # The first turn may be minutes away where many share a ceiling: only then does the time begin to count.
         self._await_turn(given_up)
-        options = policy.retry_options(max_attempts=self._settings.max_attempts, path=call.request.path)
+        options = policy.retry_options(call.request, max_attempts=self._settings.max_attempts)
         options["stop"] |= _stop_once(given_up)
         deadline = time.monotonic() + policy.TOTAL_SECONDS
-        result: T = Retrying(sleep=pause, **options)(self._try, call, deadline, given_up)
+        try:
+            result: T = Retrying(sleep=pause, **options)(self._try, call, deadline, given_up)
+        except SMSPartnerUnavailableError as error:
+            raise policy.last_error(call.request, error) from None
         return result
 
     def send_in_order(self, calls: Iterator[Call[T]]) -> Generator[T, None, None]:
@@ -110,7 +115,7 @@ class BlockingClient:
         def send(call: Call[T]) -> T:
             # What follows a failed call is not wanted any more: a wrong key is not tried again.
             if failed.is_set():
-                raise policy.abandoned()
+                raise policy.closed_before_answer()
             try:
                 return self.send(call, given_up)
             except BaseException:
@@ -139,7 +144,7 @@ class BlockingClient:
     def _await_turn(self, given_up: GivingUp) -> None:
         turn = self._throttle.take_turn() if self._throttle is not None else 0
         if given_up.wait(turn):
-            raise policy.abandoned()
+            raise policy.closed_before_answer(surely_unsent=True)
 
     def _try(self, call: Call[T], deadline: float, given_up: GivingUp) -> T:
         exchange = Exchange(deadline=deadline, timeout=self._settings.timeout, given_up=given_up)
@@ -148,9 +153,10 @@ class BlockingClient:
                 answer = self._exchange(call, exchange)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if given_up.is_set():
-                raise policy.abandoned() from None
+                raise policy.closed_before_answer() from None
             # The library's error knows the URL: the error after the last try, a new one, has no link to it.
-            raise policy.lost(TimeoutError() if exchange.is_over() else error, self._settings) from None
+            fault = TimeoutError() if exchange.is_over() else error
+            raise policy.no_answer(fault, self._settings) from None
         finally:
             if self._closing.is_set():
                 self._close_when_idle()
@@ -171,7 +177,8 @@ class BlockingClient:
             try:
                 return Answer(response.status_code, response.headers, _read_body(response, exchange))
             except BodyError as fault:
-                raise unusable(fault, http_status=response.status_code, headers=response.headers) from None
+                answer = Answer(response.status_code, response.headers, b"")
+                raise unavailable(answer, str(fault)) from None
 
     def _close_when_idle(self) -> None:
         # The pools' locks are not for signal handlers: the last call in flight closes the connections.

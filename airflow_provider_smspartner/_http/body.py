@@ -13,9 +13,7 @@ Decode the body of an answer with bounded memory: both clients feed it the bytes
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
-
-from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
+from collections.abc import Iterator
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """
@@ -41,21 +39,6 @@ _RAW = -zlib.MAX_WBITS
 
 class BodyError(ValueError):
     """A body that cannot be used; the text says why and holds no word of the answer."""
-
-
-def unusable(fault: BodyError, *, http_status: int, headers: Mapping[str, str]) -> SMSPartnerUnavailableError:
-    """
-    Return the error for an answer whose body cannot be used.
-
-    :param fault: what is wrong with the body.
-    :param http_status: of the answer.
-    :param headers: of the answer, looked up in any case.
-    """
-    return SMSPartnerUnavailableError(
-        f"SMS Partner gave an answer that can't be used (HTTP {http_status}): {fault}.",
-        http_status=http_status,
-        retry_after=headers.get("Retry-After"),
-    )
 
 
 class BodyDecoder:

@@ -118,6 +118,28 @@ def classify(fault: BaseException) -> Failure:
     return next((failure for name, failure in _OF_NAME.items() if name in names), Failure.OTHER)
 
 
+def never_connected(fault: BaseException) -> bool:
+    """
+    Return whether a request surely was not sent, because there was no connection to send it on.
+
+    :param fault: as caught. Only errors that the libraries raise while they connect count: those of the operating
+        system may also come from a connection on which the request was sent.
+    """
+    return any(
+        isinstance(layer, ssl.SSLCertVerificationError) or not _WHILE_CONNECTING.isdisjoint(_names(layer))
+        for layer in _layers(fault)
+    )
+
+
+_WHILE_CONNECTING = frozenset(
+    {
+        "urllib3.NewConnectionError",
+        "urllib3.ConnectTimeoutError",
+        "aiohttp.ClientConnectorError",
+        "aiohttp.ConnectionTimeoutError",
+    }
+)
+
 _OF_THE_NEXT_HOP = {Failure.NAME, Failure.REFUSED, Failure.NO_ROUTE, Failure.CONNECT_TIMEOUT}
 
 # X509_V_ERR_… of OpenSSL's x509_vfy.h, which Python gives no names.

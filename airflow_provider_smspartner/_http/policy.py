@@ -1,4 +1,4 @@
-"""When to ask again, after how long, and when to give up: one policy for both clients."""
+"""When to send a request again, after how long, and when to give up: one policy for both clients."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from tenacity import (
     RetryCallState,
-    retry_if_exception_type,
+    retry_if_exception,
     stop_after_attempt,
     stop_before_delay,
     wait_random_exponential,
 )
 
 from airflow_provider_smspartner import __version__
-from airflow_provider_smspartner._http.failures import describe
+from airflow_provider_smspartner._http.failures import describe, never_connected
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 
 if TYPE_CHECKING:
     from airflow_provider_smspartner._connection import Settings
+    from airflow_provider_smspartner.protocol import Request
 
 log = logging.getLogger(__name__)
 
@@ -35,37 +36,64 @@ FIRST_WAIT_SECONDS = 0.5
 MAX_WAIT_SECONDS = 30.0
 
 
-def retry_options(*, max_attempts: int, path: str) -> dict[str, Any]:
+def retry_options(request: Request, *, max_attempts: int) -> dict[str, Any]:
     """
-    Give the options for tenacity's ``Retrying`` and ``AsyncRetrying``.
+    Return the options for tenacity's ``Retrying`` and ``AsyncRetrying``.
 
-    Only what may pass is tried again: `SMSPartnerUnavailableError`. Credentials and refused requests never are.
-
+    :param request: what is sent.
     :param max_attempts: tries, the first included.
-    :param path: names the request in the log.
     """
 
     def announce(state: RetryCallState) -> None:
         log.warning(
             "%s Asking %s again in %.1f s (try %d of %d).",
             state.outcome and state.outcome.exception(),
-            path,
+            request.path,
             state.upcoming_sleep,
             state.attempt_number + 1,
             max_attempts,
         )
 
     return {
-        "retry": retry_if_exception_type(SMSPartnerUnavailableError),
-        "wait": wait,
+        "retry": retry_if_exception(partial(may_try_again, request)),
+        "wait": pause_before_retry,
         "stop": stop_after_attempt(max_attempts) | stop_before_delay(TOTAL_SECONDS),
         "before_sleep": announce,
         "retry_error_callback": _give_up,
     }
 
 
-def wait(state: RetryCallState) -> float:
-    """Give the seconds to wait: exponential with full jitter, or longer where the vendor asks for it."""
+def may_try_again(request: Request, error: BaseException) -> bool:
+    """
+    Return whether a request may be sent again after an error.
+
+    Only trouble that may pass is worth another try: credentials and refused requests are not. A request that may not
+    be repeated is sent again only if it surely was not sent.
+
+    :param request: what was sent, or was to be.
+    :param error: how the try ended.
+    """
+    return isinstance(error, SMSPartnerUnavailableError) and (request.may_repeat or error.surely_unsent)
+
+
+def last_error(request: Request, error: SMSPartnerUnavailableError) -> SMSPartnerUnavailableError:
+    """
+    Return the error for the caller: it says so if nobody knows whether the vendor has acted on the request.
+
+    :param request: what was sent, or was to be.
+    :param error: how the last try ended.
+    """
+    if request.may_repeat or error.surely_unsent:
+        return error
+    return SMSPartnerUnavailableError(
+        f"{error} This request is not repeated: whether SMS Partner received it, and acted on it, is unknown.",
+        code=error.code,
+        http_status=error.http_status,
+    )
+
+
+def pause_before_retry(state: RetryCallState) -> float:
+    """Return the seconds to wait: exponential with full jitter, or longer if the vendor asks for it."""
     backoff: Callable[[RetryCallState], float] = wait_random_exponential(
         multiplier=FIRST_WAIT_SECONDS, max=MAX_WAIT_SECONDS
     )
@@ -76,7 +104,7 @@ def wait(state: RetryCallState) -> float:
 
 def seconds_of(retry_after: str | None, *, now: datetime) -> float:
     """
-    Read a ``Retry-After`` header in either form (RFC 9110, 10.2.3): seconds, or a date.
+    Return the seconds of a ``Retry-After`` header in either form (RFC 9110, 10.2.3): seconds, or a date.
 
     :param retry_after: the header as sent; 0 where it is missing, unreadable or past.
     :param now: aware.
@@ -99,15 +127,16 @@ def _give_up(state: RetryCallState) -> None:
     if not isinstance(error, SMSPartnerUnavailableError):
         raise TypeError("only SMSPartnerUnavailableError is tried again")
     tries = "1 try" if state.attempt_number == 1 else f"{state.attempt_number} tries"
-    # Without `retry_after`: it has served, and it is the vendor's own words.
+    # Without `retry_after`: it was for the next try, and it is text of the vendor's.
     raise SMSPartnerUnavailableError(
         f"{error} Gave up after {tries} in {state.seconds_since_start or 0:.0f} s.",
         code=error.code,
         http_status=error.http_status,
+        surely_unsent=error.surely_unsent,
     ) from None
 
 
-def lost(fault: BaseException, settings: Settings) -> SMSPartnerUnavailableError:
+def no_answer(fault: BaseException, settings: Settings) -> SMSPartnerUnavailableError:
     """
     Return the error for a request without an answer.
 
@@ -115,17 +144,25 @@ def lost(fault: BaseException, settings: Settings) -> SMSPartnerUnavailableError
         may hold the URL, and that the key: only its kind is told.
     :param settings: say which host and port were asked.
     """
-    return SMSPartnerUnavailableError(describe(fault, settings, total=TOTAL_SECONDS))
+    return SMSPartnerUnavailableError(
+        describe(fault, settings, total=TOTAL_SECONDS), surely_unsent=never_connected(fault)
+    )
 
 
-def abandoned() -> SMSPartnerUnavailableError:
-    """Describe a request that nobody waits for any more."""
-    return SMSPartnerUnavailableError("The hook was closed before SMS Partner answered.")
+def closed_before_answer(*, surely_unsent: bool = False) -> SMSPartnerUnavailableError:
+    """
+    Return the error for a request whose hook was closed while it waited.
+
+    :param surely_unsent: whether it still waited to be sent.
+    """
+    return SMSPartnerUnavailableError(
+        "The hook was closed before SMS Partner answered.", surely_unsent=surely_unsent
+    )
 
 
 @lru_cache(maxsize=1)
 def user_agent() -> str:
-    """Name this provider and Airflow with their versions."""
+    """Return the name of this provider and of Airflow, with their versions."""
     from airflow import __version__ as airflow_version
 
     return f"airflow-provider-smspartner/{__version__} apache-airflow/{airflow_version}"

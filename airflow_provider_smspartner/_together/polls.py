@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from airflow_provider_smspartner import protocol
+from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner._http.in_order import in_order
 from airflow_provider_smspartner._together.ask import FULL, Ask, Chunk, chunks_of, still_wanted
 from airflow_provider_smspartner._together.line import Line
@@ -256,7 +257,8 @@ class SharedPolls:
             except _SentInVainError as failure:
                 error = failure.error
                 self._outage.failed(error, was_asking=is_asking, interval=interval)
-                if tries < self._tries and not self._outage.is_lasting:
+                may_try_again = policy.may_try_again(call.request, error) and tries < self._tries
+                if may_try_again and not self._outage.is_lasting:
                     continue
                 await self._end_if_changed(sent_at, must_know=False)
                 self._outage.give_up(error)

@@ -298,10 +298,10 @@ class SMSPartnerHook(BaseHook):
                 self._client = self._new_client(settings)
             client = self._client
         if self._closed_for_good:
-            from airflow_provider_smspartner._http.policy import abandoned
+            from airflow_provider_smspartner._http.policy import closed_before_answer
 
             self.close()
-            raise abandoned()
+            raise closed_before_answer(surely_unsent=True)
         return client
 
     @asynccontextmanager

@@ -71,7 +71,7 @@ class TestWait:
         ("attempt", "most"), [(1, 0.5), (2, 1), (3, 2), (4, 4), (7, 30), (50, 30), (5000, 30)]
     )
     def test_exponential_with_jitter(self, attempt: int, most: float) -> None:
-        waits = [policy.wait(state(attempt)) for _ in range(300)]
+        waits = [policy.pause_before_retry(state(attempt)) for _ in range(300)]
 
         assert min(waits) >= 0
         assert 0.8 * most < max(waits) <= most
@@ -80,16 +80,16 @@ class TestWait:
 
     @pytest.mark.parametrize(("header", "seconds"), [("20", 20), ("60", 60), ("61", 60), ("86400", 60)])
     def test_retry_after_in_seconds_up_to_a_minute(self, header: str, seconds: float) -> None:
-        assert policy.wait(state(1, header)) == seconds
+        assert policy.pause_before_retry(state(1, header)) == seconds
 
     @pytest.mark.parametrize(("ahead", "least", "most"), [(20, 18, 20), (3600, 60, 60), (-60, 0, 0.5)])
     def test_retry_after_as_a_date_up_to_a_minute(self, ahead: int, least: float, most: float) -> None:
         header = format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)
 
-        assert least <= policy.wait(state(1, header)) <= most
+        assert least <= policy.pause_before_retry(state(1, header)) <= most
 
     def test_a_short_retry_after_does_not_shorten_the_wait(self) -> None:
-        assert max(policy.wait(state(9, "1")) for _ in range(50)) > 1
+        assert max(policy.pause_before_retry(state(9, "1")) for _ in range(50)) > 1
 
 
 def test_the_bounds_as_shipped() -> None:

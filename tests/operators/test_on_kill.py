@@ -9,7 +9,7 @@ import pytest
 from harness import new_context
 from killing import killed, slowly
 
-from airflow_provider_smspartner._http.policy import abandoned
+from airflow_provider_smspartner._http.policy import closed_before_answer
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.operators.smspartner import SMSPartnerStatusByTagOperator
@@ -70,7 +70,7 @@ def test_a_hook_that_is_closed_for_good_asks_no_more(double: SMSPartnerDouble) -
 
     with pytest.raises(SMSPartnerUnavailableError, match="closed"):
         list(rows)
-    with pytest.raises(SMSPartnerUnavailableError, match=str(abandoned())):
+    with pytest.raises(SMSPartnerUnavailableError, match=str(closed_before_answer())):
         hook.get_status_by_tag("spring")
     with pytest.raises(SMSPartnerUnavailableError):
         hook.get_conn()

@@ -1,0 +1,61 @@
+"""What an account still has [credits]."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from airflow_provider_smspartner.protocol.answers import (
+    MAX_FIGURE,
+    account_decoder,
+    read_envelope,
+    unavailable,
+)
+from airflow_provider_smspartner.protocol.exchange import Answer, Call, Request
+from airflow_provider_smspartner.protocol.rows import to_int
+
+
+class Account(msgspec.Struct, frozen=True):
+    """
+    What an account still has.
+
+    :param balance: in `currency`, as the vendor writes it, or None where it does not.
+    :param currency: ISO 4217, or None.
+    :param sms_credits: messages that the balance pays for, or None.
+    """
+
+    balance: str | None
+    currency: str | None
+    sms_credits: int | None
+
+
+def account() -> Call[Account]:
+    """Ask for the account's balance and credits [credits]: the cheapest call that proves a key."""
+    return Call(Request("GET", "/me", may_repeat=True), _read_account)
+
+
+def _read_account(answer: Answer) -> Account:
+    envelope = read_envelope(answer, account_decoder)
+    if isinstance(envelope.credits, msgspec.UnsetType):
+        raise unavailable(answer, "it claims success without credits")
+    if envelope.rows is not msgspec.UNSET:
+        raise unavailable(answer, "it is the answer to another call, about messages")
+    balance, currency = envelope.credits.get("balance"), envelope.credits.get("currency")
+    # Whatever is not plainly a figure is left out: the connection test's message is not masked.
+    return Account(
+        balance=str(balance) if _is_amount(balance) else None,
+        currency=currency if isinstance(currency, str) and _CURRENCY.fullmatch(currency) else None,
+        sms_credits=to_int(envelope.credits.get("creditSms"), at_most=MAX_FIGURE),
+    )
+
+
+def _is_amount(raw: Any) -> bool:
+    # Only what is short is made text: that of lists and of huge integers can itself fail.
+    is_number = isinstance(raw, int | float) and abs(raw) <= MAX_FIGURE
+    return (is_number or isinstance(raw, str)) and _AMOUNT.fullmatch(str(raw)) is not None
+
+
+_AMOUNT = re.compile(r"-?[0-9]{1,8}(\.[0-9]{1,6})?")
+_CURRENCY = re.compile(r"[A-Z]{3}")

@@ -1,0 +1,291 @@
+"""What every answer says: success or refusal, the vendor's codes, and the rows inside."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Any, TypeVar
+
+import msgspec
+
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerCredentialsError,
+    SMSPartnerError,
+    SMSPartnerNotFoundError,
+    SMSPartnerRequestError,
+    SMSPartnerUnavailableError,
+)
+from airflow_provider_smspartner.protocol.exchange import Answer
+from airflow_provider_smspartner.protocol.rows import MAX_CODE, MESSAGE_NOT_FOUND, Row, to_int
+
+OK = 200
+CREDENTIALS = {
+    1: "the API key is missing",
+    10: "the API key is wrong",
+    20: "the account is disabled",
+    30: "the account is blocked",
+    40: "the account has no access to the API",
+    96: "the IP address is not allowed; workers and triggerer may leave through different addresses",
+}
+"""[error-codes] Refusals of whoever asks: no retry mends them."""
+REFUSALS = {
+    2: "a phone number is missing",
+    3: "a message id is missing",
+    5: "the list of messages is empty",
+    6: "a phone number has a wrong format",
+    9: "a phone number is not a mobile number",
+    50: "more than 500 messages were asked for",
+    90: "the JSON is malformed",
+}
+"""[error-codes] Refusals of what is asked: no retry mends them."""
+_ENTER_KEY = "Enter the account's API key in the Airflow connection."
+_ASK_VENDOR = "Ask SMS Partner about the account."
+_CREDENTIALS_ADVICE = {
+    1: _ENTER_KEY,
+    10: _ENTER_KEY,
+    20: _ASK_VENDOR,
+    30: _ASK_VENDOR,
+    40: _ASK_VENDOR,
+    96: "Allow all of these addresses in the account.",
+}
+_REQUEST_ADVICE = {
+    **dict.fromkeys((2, 3, 6, 9), "Correct or remove that message."),
+    **dict.fromkeys(
+        (5, 50, 90), "Report this as a fault of the provider: it should never send such a request."
+    ),
+}
+
+HTTP_TOO_MANY_REQUESTS = 429
+HTTP_UNAUTHORIZED = frozenset({401, 403})
+
+MAX_FIGURE = 99_999_999
+"""Far above any campaign or account. A larger figure is wrong, or a phone number, which no error may name."""
+
+
+class Envelope(msgspec.Struct):
+    """What stands around every answer, in any of the vendor's shapes."""
+
+    success: Any = None
+    code: Any = None
+    errors: Any = None
+    error: Any = None
+
+
+class StatusAnswer(Envelope):
+    """An answer with rows, by tag or by message."""
+
+    rows: list[Row] | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="StatutResponse_List")
+    total: Any = None
+    current_page: Any = msgspec.field(default=None, name="currentPage")
+
+
+class AccountAnswer(Envelope):
+    """An answer about the account."""
+
+    credits: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    rows: Any = msgspec.field(default=msgspec.UNSET, name="StatutResponse_List")
+
+
+class _Outline(msgspec.Struct):
+    success: msgspec.Raw = msgspec.Raw(b"null")
+    code: msgspec.Raw = msgspec.Raw(b"null")
+    errors: msgspec.Raw = msgspec.Raw(b"null")
+    error: msgspec.Raw = msgspec.Raw(b"null")
+    total: msgspec.Raw = msgspec.Raw(b"null")
+    currentPage: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815 - as on the wire
+    credits: msgspec.Raw = msgspec.Raw(b"{}")
+    rows: msgspec.Raw | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="StatutResponse_List")
+
+
+LARGE_BYTES = 1024 * 1024
+"""Bodies above this are decoded row by row: a page of 500 rows has about 100 KB."""
+
+MAX_MEMBER_BYTES = 64 * 1024
+"""The limit of a row, and of a member beside the rows, in a large body."""
+
+MAX_COMMAS = 400_000
+"""The limit of commas in a large body: 4 MiB of usual rows have about 200,000."""
+
+_SCAN_BYTES = 64 * 1024
+"""How much of a large body is searched in one go."""
+
+_outline_decoder = msgspec.json.Decoder(_Outline)
+_rows_decoder = msgspec.json.Decoder(list[msgspec.Raw])
+_row_decoder = msgspec.json.Decoder(Row)
+_envelope_decoder = msgspec.json.Decoder(Envelope)
+status_decoder = msgspec.json.Decoder(StatusAnswer)
+account_decoder = msgspec.json.Decoder(AccountAnswer)
+
+E = TypeVar("E", bound=Envelope)
+
+
+def read_envelope(answer: Answer, decoder: msgspec.json.Decoder[E]) -> E:
+    """
+    Return an answer that must be a success, decoded.
+
+    :param answer: as it came.
+    :param decoder: of the shape that a success has.
+    :raises SMSPartnerError: what the answer says instead.
+    """
+    body = answer.body.removeprefix(codecs.BOM_UTF8)
+    decoded, fault = _decode(body, decoder)
+    if decoded is not None and _is_success(answer, decoded):
+        return decoded
+    # An error answer need not have the shape of a success: read only what says so.
+    envelope = decoded or _decode(body, _envelope_decoder)[0]
+    if envelope is None or _is_success(answer, envelope):
+        raise unavailable(answer, fault)
+    raise _refusal(answer, envelope)
+
+
+def _decode(body: bytes, decoder: msgspec.json.Decoder[E]) -> tuple[E | None, str]:
+    """Decode, or say why not: the decoder's errors may hold the body, and must not even become a context."""
+    try:
+        if len(body) > LARGE_BYTES:
+            return _decode_in_parts(body, decoder), ""
+        return decoder.decode(body), ""
+    except msgspec.ValidationError as error:
+        return None, str(error)  # types and places, in our names: nothing of the body
+    except RecursionError:
+        return None, "the JSON is nested too deeply"
+    except (msgspec.DecodeError, ValueError):
+        return None, "the body is not JSON"
+
+
+def _decode_in_parts(body: bytes, decoder: msgspec.json.Decoder[E]) -> E:
+    """
+    Decode a large body, row by row: no other thread runs while msgspec decodes, an event loop's neither.
+
+    :raises msgspec.ValidationError: if it holds what no answer of the vendor does, however large.
+    """
+    # Other threads can run between two slices, not while msgspec goes through a million lists to no end.
+    commas = sum(body.count(b",", start, start + _SCAN_BYTES) for start in range(0, len(body), _SCAN_BYTES))
+    if commas > MAX_COMMAS:
+        raise msgspec.ValidationError("it has implausibly many members")
+    outline = _outline_decoder.decode(body)
+    members = {name: getattr(outline, name) for name in outline.__struct_fields__ if name != "rows"}
+    if any(len(raw) > MAX_MEMBER_BYTES for raw in members.values()):
+        raise msgspec.ValidationError(f"a member is longer than {MAX_MEMBER_BYTES} bytes")
+    decoded = decoder.decode(
+        b"{%b}" % b",".join(b'"%b":%b' % (n.encode(), bytes(r)) for n, r in members.items())
+    )
+    if outline.rows is not msgspec.UNSET and isinstance(decoded, StatusAnswer):
+        raws = _rows_decoder.decode(outline.rows)
+        if any(len(raw) > MAX_MEMBER_BYTES for raw in raws):
+            raise msgspec.ValidationError(f"a row is longer than {MAX_MEMBER_BYTES} bytes")
+        decoded.rows = [_row_decoder.decode(raw) for raw in raws]
+    return decoded
+
+
+def _is_success(answer: Answer, envelope: Envelope) -> bool:
+    # Which HTTP status an error has is not documented: 200 and 4xx have both been seen [observed].
+    return 200 <= answer.http_status < 300 and envelope.success is True
+
+
+def _refusal(answer: Answer, envelope: Envelope) -> SMSPartnerError:
+    code = _vendor_code(envelope)
+    if refused := refusal(code=code, http_status=answer.http_status):
+        return refused
+    if code == MESSAGE_NOT_FOUND:
+        # Whoever reads the answer says what it is that is not known.
+        return SMSPartnerNotFoundError(
+            f"SMS Partner does not know what it was asked for {describe_codes(code, answer.http_status)}.",
+            code=code,
+            http_status=answer.http_status,
+        )
+    if _is_transient(answer.http_status) or _is_transient(code):
+        return unavailable(answer, "an error on the vendor's side", code=code)
+    return unavailable(answer, "neither a success nor an error that the vendor documents", code=code)
+
+
+def refusal(
+    *, code: int | None, http_status: int | None
+) -> SMSPartnerCredentialsError | SMSPartnerRequestError | None:
+    """
+    Return the error of an unsuccessful answer that no retry mends, or None if it may pass or is about a message.
+
+    :param code: the vendor's code, which decides before the HTTP status does, or None.
+    :param http_status: the answer's HTTP status.
+    """
+    named = describe_codes(code, http_status)
+    if code in CREDENTIALS:
+        text = (
+            f"SMS Partner refuses the credentials: {CREDENTIALS[code]} {named}. {_CREDENTIALS_ADVICE[code]}"
+        )
+        return SMSPartnerCredentialsError(text, code=code, http_status=http_status)
+    if code in REFUSALS:
+        text = f"SMS Partner refuses the request: {REFUSALS[code]} {named}. {_REQUEST_ADVICE[code]}"
+        return SMSPartnerRequestError(text, code=code, http_status=http_status)
+    if code == MESSAGE_NOT_FOUND or _is_transient(http_status) or _is_transient(code):
+        return None
+    if http_status in HTTP_UNAUTHORIZED:
+        text = (
+            f"SMS Partner refuses access {named}. Check the API key and the host of the Airflow connection."
+        )
+        return SMSPartnerCredentialsError(text, code=code, http_status=http_status)
+    if code is not None or (http_status is not None and 400 <= http_status < 500):
+        text = (
+            f"SMS Partner refuses the request, for a reason that its documents do not name {named}. "
+            "Check the host of the Airflow connection, and ask SMS Partner what the code means."
+        )
+        return SMSPartnerRequestError(text, code=code, http_status=http_status)
+    return None
+
+
+def describe_codes(code: int | None, http_status: int | None) -> str:
+    """Return the vendor's code, if any, and the HTTP status, in brackets for an error's text."""
+    return f"(HTTP {http_status})" if code is None else f"(code {code}, HTTP {http_status})"
+
+
+def _is_transient(status_or_code: int | None) -> bool:
+    return status_or_code is not None and (
+        status_or_code == HTTP_TOO_MANY_REQUESTS or 500 <= status_or_code < 600
+    )
+
+
+def _vendor_code(envelope: Envelope) -> int | None:
+    """Find the useful code in any of the vendor's error shapes [observed]: the inner one, where there is one."""
+    inner = [
+        item.get("code")
+        for member in (envelope.errors, envelope.error)
+        for item in (member if isinstance(member, list) else [member])
+        if isinstance(item, dict)
+    ]
+    codes = [to_int(raw, at_most=MAX_CODE) for raw in [*inner, envelope.code]]
+    faults = [code for code in codes if code is not None and code != OK]
+    return next((code for code in faults if _is_known(code)), faults[0] if faults else None)
+
+
+def _is_known(code: int) -> bool:
+    return code in CREDENTIALS or code in REFUSALS or code == MESSAGE_NOT_FOUND or _is_transient(code)
+
+
+def unavailable(answer: Answer, fault: str, *, code: int | None = None) -> SMSPartnerUnavailableError:
+    """
+    Return the error for an answer that cannot be used, whatever is wrong with it.
+
+    :param answer: whose HTTP status and ``Retry-After`` the error carries.
+    :param fault: what is wrong, without any words of the vendor.
+    :param code: the vendor's code, or None.
+    """
+    status = answer.http_status
+    if 300 <= status < 400:
+        fault = "a redirect, which is not followed"
+    return SMSPartnerUnavailableError(
+        f"SMS Partner gave an answer that can't be used {describe_codes(code, status)}: {fault}.",
+        code=code,
+        http_status=status,
+        retry_after=next((v for name, v in answer.headers.items() if name.lower() == "retry-after"), None),
+    )
+
+
+def read_rows(answer: Answer) -> tuple[StatusAnswer, list[Row]]:
+    """
+    Return the envelope and the rows of an answer.
+
+    :raises SMSPartnerError: if it is no success, or has no list of rows.
+    """
+    envelope = read_envelope(answer, status_decoder)
+    # `success` alone proves nothing: the gateway once answered it to everything [observed].
+    if isinstance(envelope.rows, msgspec.UnsetType):
+        raise unavailable(answer, "it claims success without a StatutResponse_List")
+    return envelope, envelope.rows

@@ -1,0 +1,214 @@
+"""The statuses of a tag [by-tag]: its pages, one after the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator, Iterator
+from functools import cached_property, partial
+
+import msgspec
+
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerError,
+    SMSPartnerIncompleteError,
+    SMSPartnerInputError,
+    SMSPartnerNotFoundError,
+)
+from airflow_provider_smspartner.models import DeliveryStatus, MessageStatus
+from airflow_provider_smspartner.protocol.answers import (
+    LARGE_BYTES,
+    MAX_FIGURE,
+    describe_codes,
+    read_rows,
+    unavailable,
+)
+from airflow_provider_smspartner.protocol.exchange import Answer, Call, Request
+from airflow_provider_smspartner.protocol.rows import outcome_of, to_int, to_phone_number
+
+MAX_TAG_LENGTH = 20
+"""[observed] Other editions of the vendor's page on sending: at most 20 characters, no space."""
+
+
+class TagPage(msgspec.Struct, frozen=True, dict=True):
+    """
+    One page of a tag's statuses.
+
+    :param number: the page's number as answered, or None where it is not said or is none.
+    :param total: rows over all pages, as answered.
+    :param rows: the page's rows, in the vendor's order.
+    """
+
+    number: int | None
+    total: int
+    rows: tuple[MessageStatus, ...]
+
+    @cached_property
+    def content(self) -> int:
+        """A figure by which pages with the same rows are recognised."""
+        return hash(self.rows)
+
+    @cached_property
+    def counts(self) -> Counter[DeliveryStatus]:
+        """The page's rows by status."""
+        return Counter(status.status for status in self.rows)
+
+
+def check_tag(tag: object) -> str:
+    """
+    Check a tag before it is sent.
+
+    :raises SMSPartnerInputError: if it isn't 1 to 20 characters without white space.
+    """
+    if not isinstance(tag, str):
+        raise SMSPartnerInputError(f"tag must be text, not of type {type(tag).__name__}")
+    if not 1 <= len(tag) <= MAX_TAG_LENGTH:
+        raise SMSPartnerInputError(f"tag must be 1 to {MAX_TAG_LENGTH} characters long, not {len(tag)}")
+    if any(character.isspace() for character in tag):
+        raise SMSPartnerInputError("tag must not contain white space")
+    return tag
+
+
+def tag_page(tag: str, number: int) -> Call[TagPage]:
+    """
+    Ask for one page of a tag [by-tag]; whether it is the page asked for, its number must tell.
+
+    :param tag: 1 to 20 characters without white space.
+    :param number: from 1; the first is asked for as the vendor documents it, without a page parameter.
+    """
+    query = {"tag": check_tag(tag)}
+    if number == 1:
+        return Call(
+            Request("GET", "/bulk-status-by-tag", query, may_repeat=True), partial(_read_first_tag_page, tag)
+        )
+    request = Request("GET", "/bulk-status-by-tag", {**query, "page": str(number)}, may_repeat=True)
+    return Call(request, _read_later_tag_page)
+
+
+def following(pages: Generator[Call[TagPage], TagPage, None], page: TagPage) -> Call[TagPage] | None:
+    """
+    Give the call after a page, or None after the last.
+
+    :param pages: what `status_by_tag` gave.
+    :param page: the answer to the call before.
+    :raises SMSPartnerError: as `status_by_tag` does.
+    """
+    try:
+        return pages.send(page)
+    except StopIteration:
+        return None
+
+
+def status_by_tag(tag: str) -> Generator[Call[TagPage], TagPage, None]:
+    """
+    Page through a tag: yields calls, is sent the page that each gave, and returns after the last.
+
+    No page parameter is documented. ``page``, from 1, is how the vendor's ``/contact/list`` works, which has the
+    same envelope [observed, inferred]; so an answer that is not the page asked for ends in an error that names
+    both figures, never in a short result.
+
+    :param tag: 1 to 20 characters without white space.
+    :raises SMSPartnerNotFoundError: if there is no message with this tag, or not yet.
+    :raises SMSPartnerIncompleteError: if the pages end, repeat or go astray before `total` rows.
+    """
+    page = yield tag_page(tag, 1)
+    received, total = len(page.rows), page.total
+    if not received and not total:
+        raise _unknown_tag(tag)
+    seen = {page.content}
+    while received < total:
+        asked = _number_after(page)
+        if not page.rows:
+            raise _incomplete(tag, "an empty page", expected=total, received=received)
+        page = yield tag_page(tag, asked)
+        total = max(total, page.total)
+        if page.rows and page.number != asked:
+            answered = "a page without a number" if page.number is None else f"page {page.number}"
+            met = f"{answered} where page {asked} was asked for"
+            raise _incomplete(tag, met, expected=total, received=received)
+        if page.rows and page.content in seen:
+            met = f"page {asked} with the rows of an earlier page"
+            raise _incomplete(tag, met, expected=total, received=received)
+        seen.add(page.content)
+        received += len(page.rows)
+
+
+def foreseen_pages(tag: str, first: TagPage) -> Iterator[Call[TagPage]]:
+    """
+    Give the calls that `status_by_tag` will most likely yield after the first page, to send some of them at once.
+
+    Their pages are sent to it as if asked for one after the other: it alone judges them.
+
+    :param tag: 1 to 20 characters without white space.
+    :param first: the tag's first page.
+    """
+    start = _number_after(first)
+    later = -(-first.total // len(first.rows)) - 1 if first.rows else 0
+    return (tag_page(tag, number) for number in range(start, start + later))
+
+
+def _number_after(page: TagPage) -> int:
+    return (1 if page.number is None else page.number) + 1
+
+
+def _read_first_tag_page(tag: str, answer: Answer) -> TagPage:
+    unknown = None
+    try:
+        page = _read_tag_page(answer)
+    except SMSPartnerNotFoundError as error:
+        unknown = _unknown_tag(tag, error)
+    if unknown is not None:  # raised here, so that the other is not its context
+        raise unknown
+    if page.number is not None and page.number > 1:
+        raise unavailable(answer, f"it is page {page.number} where the first was asked for")
+    return page
+
+
+def _read_later_tag_page(answer: Answer) -> TagPage:
+    try:
+        return _read_tag_page(answer)
+    except SMSPartnerNotFoundError:
+        return TagPage(None, 0, ())
+
+
+def _read_tag_page(answer: Answer) -> TagPage:
+    envelope, rows = read_rows(answer)
+    if rows and envelope.total is None and all(row.message_id is not None for row in rows):
+        raise unavailable(answer, "it is the answer to another call, about a list of messages")
+    # A tag without messages may well come without a figure: no vendor page shows that answer.
+    is_nothing = not rows and envelope.total is None
+    total = 0 if is_nothing else to_int(envelope.total, at_most=MAX_FIGURE)
+    if total is None:
+        raise unavailable(answer, "its `total` is not a plausible number of rows")
+    if not all(row.phone_number for row in rows):
+        raise unavailable(answer, "a row has no phoneNumber")
+    page = TagPage(
+        number=to_int(envelope.current_page, at_most=MAX_FIGURE),
+        total=total,
+        # By tag the vendor does not say which send a row is about [by-tag].
+        rows=tuple(MessageStatus(to_phone_number(row.phone_number), None, outcome_of(row)) for row in rows),
+    )
+    if len(answer.body) > LARGE_BYTES:
+        # Now, since a large answer is read on a thread: the event loop is then spared going through its rows.
+        _ = page.content, page.counts
+    return page
+
+
+def _unknown_tag(tag: str, error: SMSPartnerError | None = None) -> SMSPartnerNotFoundError:
+    code, http_status = (None, None) if error is None else (error.code, error.http_status)
+    said = "" if http_status is None else f" {describe_codes(code, http_status)}"
+    return SMSPartnerNotFoundError(
+        f"SMS Partner knows no message with the tag {tag!r} (yet){said}. Check how the tag is written in the send; "
+        "a campaign that was sent a moment ago may not be known yet.",
+        code=code,
+        http_status=http_status,
+    )
+
+
+def _incomplete(tag: str, met: str, *, expected: int, received: int) -> SMSPartnerIncompleteError:
+    return SMSPartnerIncompleteError(
+        f"SMS Partner announced {expected} rows for the tag {tag!r} and gave {received} of them: then came {met}. "
+        "Ask for the campaign by the list of its messages instead: with SMSPartnerMultiStatusOperator, "
+        "the hook's get_multi_status or the sensor's `messages`.",
+        expected=expected,
+        received=received,
+    )

@@ -1,0 +1,161 @@
+"""A request that may not be repeated is sent once, unless it surely was not sent. The endpoint is made up."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+from loopback import RawServer, response, said
+
+from airflow_provider_smspartner._connection import Settings
+from airflow_provider_smspartner._http.asynchronous import AsyncClient
+from airflow_provider_smspartner._http.blocking import BlockingClient
+from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
+from airflow_provider_smspartner.protocol import Answer, Call, Request
+from airflow_provider_smspartner.protocol.answers import unavailable
+
+Send = Callable[[Settings, Call[Any]], Any]
+
+
+def send(settings: Settings, call: Call[Any]) -> Any:
+    with closing(BlockingClient(settings, "smspartner_default")) as client:
+        return client.send(call)
+
+
+def asend(settings: Settings, call: Call[Any]) -> Any:
+    async def main() -> Any:
+        client = await AsyncClient.open(settings, "smspartner_default")
+        try:
+            return await client.send(call)
+        finally:
+            await client.close()
+
+    return asyncio.run(main())
+
+
+both_clients = pytest.mark.parametrize("send", [send, asend], ids=["sync", "async"])
+
+
+def settings_for(url: str) -> Settings:
+    return Settings(
+        base_url=url,
+        api_key="test-key",
+        timeout=0.3,
+        max_attempts=3,
+        requests_per_minute=0,
+        max_connections=1,
+    )
+
+
+def write(*, may_repeat: bool) -> Call[int]:
+    def read(answer: Answer) -> int:
+        if answer.http_status != 200:
+            raise unavailable(answer, "an error")
+        return answer.http_status
+
+    return Call(Request("POST", "/made-up", body={"text": "hello"}, may_repeat=may_repeat), read)
+
+
+def close(client: socket.socket, _: RawServer) -> None:
+    """Close the connection without an answer, as a gateway does that has crashed over the request."""
+
+
+def reset(client: socket.socket, _: RawServer) -> None:
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+    client.close()
+
+
+def hang(_: socket.socket, server: RawServer) -> None:
+    server.stopping.wait(5)
+
+
+def break_off(client: socket.socket, _: RawServer) -> None:
+    client.sendall(response(b"x" * 100)[:60])
+
+
+LOST = {
+    "closed": close,
+    "reset": reset,
+    "no answer in time": hang,
+    "broken off": break_off,
+    "HTTP 503": said(response(b"{}", status="503 Service Unavailable", head=b"Retry-After: 0\r\n")),
+    "HTTP 429": said(response(b"{}", status="429 Too Many Requests")),
+    "redirect": said(response(b"", status="307 Temporary Redirect", head=b"Location: /elsewhere\r\n")),
+}
+lost = pytest.mark.parametrize("answer", LOST.values(), ids=LOST)
+
+
+@both_clients
+@lost
+def test_a_request_whose_fate_is_unknown_is_not_repeated(send: Send, answer: Any) -> None:
+    with RawServer(answer) as server:
+        with pytest.raises(SMSPartnerUnavailableError, match=r"acted on it, is unknown\.$") as caught:
+            send(settings_for(server.url), write(may_repeat=False))
+        assert len(server.heads) == 1
+    assert not caught.value.surely_unsent
+
+
+@both_clients
+@lost
+def test_others_are(send: Send, answer: Any) -> None:
+    with RawServer(answer) as server:
+        with pytest.raises(SMSPartnerUnavailableError, match=r"Gave up after 3 tries") as caught:
+            send(settings_for(server.url), write(may_repeat=True))
+        assert len(server.heads) == 3
+    assert "unknown" not in str(caught.value)
+
+
+@contextmanager
+def opened_late() -> Iterator[tuple[str, list[bytes]]]:
+    """Yield the address of a port on which nothing listens yet, and what is sent once something does."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    listener.close()
+    heads: list[bytes] = []
+
+    def serve() -> None:
+        with socket.create_server(("127.0.0.1", port)) as late:
+            late.settimeout(10)
+            client, _ = late.accept()
+            with client:
+                heads.append(client.recv(65536))
+                client.sendall(response(b"{}"))
+
+    opening = threading.Timer(0.05, serve)
+    opening.start()
+    try:
+        yield f"http://127.0.0.1:{port}", heads
+    finally:
+        opening.join()
+
+
+@both_clients
+def test_a_request_that_surely_was_not_sent_is_tried_again(
+    send: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_smspartner._http.policy.pause_before_retry", lambda _: 0.2)
+
+    with opened_late() as (url, heads):
+        assert send(settings_for(url), write(may_repeat=False)) == 200
+    assert [head.partition(b" ")[0] for head in heads] == [b"POST"]
+
+
+@both_clients
+def test_a_request_that_never_could_be_sent_is_no_riddle(send: Send) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    with pytest.raises(SMSPartnerUnavailableError, match=r"refused.* Gave up after 3 tries") as caught:
+        send(settings_for(f"http://127.0.0.1:{port}"), write(may_repeat=False))
+    assert caught.value.surely_unsent
+    assert "unknown" not in str(caught.value)
+
+
+def test_whether_a_request_may_be_repeated_is_not_left_open() -> None:
+    with pytest.raises(TypeError, match="may_repeat"):
+        Request("POST", "/made-up")  # type: ignore[call-arg]  # what a careless author would write
