@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from environment import API_KEY, METADATA_DATABASE  # first: it sets the Airflow home
 
-from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner._messages import on_disk
 from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
 from airflow_provider_smspartner._together import polls
+from airflow_provider_smspartner.protocol import by_message
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 
@@ -61,7 +61,7 @@ def backlogs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[PendingOnDisk]]:
 
     monkeypatch.setattr(PendingOnDisk, "__init__", remembered)
     monkeypatch.setattr(on_disk, "_FEW", 0)
-    monkeypatch.setattr(protocol, "_unique", None)
+    monkeypatch.setattr(by_message, "_unique", None)
     yield made
     assert made
     for each in made:

@@ -16,7 +16,7 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerUnavailableError,
 )
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
-from airflow_provider_smspartner.protocol import Answer, Call
+from airflow_provider_smspartner.protocol import Answer, Call, answers
 from tests.loopback import Ask, RawServer, both_ways, response, said
 
 PHONE = "+33639980000"
@@ -184,7 +184,7 @@ def test_an_incomplete_tag_is_named_with_the_way_round(ask: Ask, monkeypatch: py
             ask(SMSPartnerHook(), "status_by_tag", "montag")
 
 
-@pytest.mark.parametrize("code", sorted(protocol.CREDENTIALS | protocol.REFUSALS))
+@pytest.mark.parametrize("code", sorted(answers.CREDENTIALS | answers.REFUSALS))
 def test_every_refusal_says_what_to_do_next(code: int) -> None:
     with pytest.raises(SMSPartnerError, match=rf"\(code {code}, HTTP 200\)\. [A-Z].+\.$"):
         _list_call().read(_answer({"success": False, "code": code}))

@@ -21,7 +21,7 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerUnavailableError,
 )
 from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, MessageStatus
-from airflow_provider_smspartner.protocol import Account, Answer, Call, Request, TagPage
+from airflow_provider_smspartner.protocol import Account, Answer, Call, Request, TagPage, answers
 
 KEY = 'k+/=&é"secret%20'
 
@@ -393,7 +393,7 @@ class TestErrorAnswers:
         )
 
     def test_every_refusal_says_why(self) -> None:
-        for code, reason in (protocol.CREDENTIALS | protocol.REFUSALS).items():
+        for code, reason in (answers.CREDENTIALS | answers.REFUSALS).items():
             assert reason in str(_error(_tag_call(), {"success": False, "code": code}))
 
     @pytest.mark.parametrize(

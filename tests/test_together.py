@@ -13,15 +13,20 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.connection import get_async_connection
-from airflow_provider_smspartner._campaign import Goal, PendingInMemory, Reading, Rhythm, Wait, Watch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
+from airflow_provider_smspartner._messages.pending import PendingInMemory
 from airflow_provider_smspartner._together import connections
 from airflow_provider_smspartner._together.connections import connection_in_use
 from airflow_provider_smspartner._together.polls import SharedPolls
 from airflow_provider_smspartner._together.sharing import shared_polls
+from airflow_provider_smspartner._waiting.campaign import Campaign
+from airflow_provider_smspartner._waiting.goal import Goal
+from airflow_provider_smspartner._waiting.rhythm import Rhythm
+from airflow_provider_smspartner._waiting.tally import Tally
+from airflow_provider_smspartner._waiting.wait import Wait
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
     SMSPartnerNotFoundError,
@@ -106,7 +111,7 @@ def wait_for(
 ) -> Wait:
     now = datetime.now(UTC)
     return Wait(
-        watch=Watch(tag=tag, messages=PendingInMemory(map(ref, numbers))),
+        campaign=Campaign(tag=tag, messages=PendingInMemory(map(ref, numbers))),
         goal=Goal(
             settled_ratio=settled_ratio,
             expected_total=None,
@@ -118,11 +123,11 @@ def wait_for(
     )
 
 
-async def poll(polls: SharedPolls, wait: Wait, due_in: float = 0.0) -> Reading:
-    readings: list[Reading] = []
-    await polls.poll(wait, datetime.now(UTC) + timedelta(seconds=due_in), readings.append)
-    (reading,) = readings
-    return reading
+async def poll(polls: SharedPolls, wait: Wait, due_in: float = 0.0) -> Tally:
+    tallies: list[Tally] = []
+    await polls.poll(wait, datetime.now(UTC) + timedelta(seconds=due_in), tallies.append)
+    (tally,) = tallies
+    return tally
 
 
 def run(vendor: Vendor, work: Callable[[SharedPolls], Any], in_flight: int = 4) -> Any:
@@ -136,9 +141,9 @@ def run(vendor: Vendor, work: Callable[[SharedPolls], Any], in_flight: int = 4) 
     return asyncio.run(main())
 
 
-def counts_of(reading: Reading) -> Counter[DeliveryStatus]:
-    assert reading.summary is not None
-    return Counter(reading.summary.counts)
+def counts_of(tally: Tally) -> Counter[DeliveryStatus]:
+    assert tally.summary is not None
+    return Counter(tally.summary.counts)
 
 
 FAILURES = st.sampled_from(
@@ -176,7 +181,7 @@ def test_every_wait_is_answered_once_with_its_own_rows(
 ) -> None:
     vendor = Vendor(failures=failures, poison=frozenset(map(str, poison)))
 
-    async def one(polls: SharedPolls, numbers: list[int], due_in: float, cancel_in: float | None) -> Reading:
+    async def one(polls: SharedPolls, numbers: list[int], due_in: float, cancel_in: float | None) -> Tally:
         task = asyncio.ensure_future(poll(polls, wait_for(*numbers), due_in))
         if cancel_in is not None:
             asyncio.get_running_loop().call_later(cancel_in, task.cancel)
@@ -210,25 +215,25 @@ def test_a_wait_whose_messages_are_in_two_calls_is_answered_by_both() -> None:
     vendor = Vendor()
     lists = [range(start, start + 300) for start in (0, 300, 600)]
 
-    readings = run(vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(*each)) for each in lists)))
+    tallies = run(vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(*each)) for each in lists)))
 
     assert sorted(map(len, vendor.asked)) == [400, 500]
-    assert [counts_of(reading).total() for reading in readings] == [300] * 3
+    assert [counts_of(tally).total() for tally in tallies] == [300] * 3
 
 
 def test_a_late_answer_to_a_poll_that_has_failed_is_nobodys() -> None:
     vendor = Vendor(failures=[SMSPartnerUnavailableError("down")], delays={1: 0.2, 2: 0.3, 3: 0.5})
     lists = [range(300), range(300, 600)]
 
-    async def poll_twice(polls: SharedPolls, numbers: range) -> list[Reading]:
-        readings: list[Reading] = []
+    async def poll_twice(polls: SharedPolls, numbers: range) -> list[Tally]:
+        tallies: list[Tally] = []
 
-        def answered(reading: Reading) -> datetime | None:
-            readings.append(reading)
-            return datetime.now(UTC) if len(readings) < 2 else None
+        def answered(tally: Tally) -> datetime | None:
+            tallies.append(tally)
+            return datetime.now(UTC) if len(tallies) < 2 else None
 
         await polls.poll(wait_for(*numbers), datetime.now(UTC), answered)
-        return readings
+        return tallies
 
     for failed, whole in run(
         vendor, lambda polls: asyncio.gather(*(poll_twice(polls, each) for each in lists))
@@ -242,9 +247,9 @@ def test_a_late_answer_to_a_poll_that_has_failed_is_nobodys() -> None:
 def test_a_wait_without_messages_is_answered_without_a_call() -> None:
     vendor = Vendor()
 
-    reading = run(vendor, lambda polls: poll(polls, wait_for()))
+    tally = run(vendor, lambda polls: poll(polls, wait_for()))
 
-    assert counts_of(reading).total() == 0
+    assert counts_of(tally).total() == 0
     assert vendor.asked == []
 
 
@@ -256,8 +261,8 @@ def test_a_poll_leaves_nothing_for_the_collector() -> None:
     async def keep_polling(polls: SharedPolls, number: int) -> None:
         wait = wait_for(6 * number + 2)
 
-        def answered(reading: Reading) -> datetime | None:
-            wait.conclude(reading)
+        def answered(tally: Tally) -> datetime | None:
+            wait.conclude(tally)
             polled[number] += 1
             if number == 499 and polled[number] == 2:
                 gc.freeze()
@@ -281,16 +286,16 @@ def test_waits_out_of_step_come_into_step_and_stay_there() -> None:
     vendor = Vendor()
 
     async def keep_polling(polls: SharedPolls, number: int) -> None:
-        readings: list[Reading] = []
+        tallies: list[Tally] = []
 
-        def answered(reading: Reading) -> datetime | None:
-            readings.append(reading)
-            return datetime.now(UTC) + timedelta(seconds=0.4) if len(readings) < 5 else None
+        def answered(tally: Tally) -> datetime | None:
+            tallies.append(tally)
+            return datetime.now(UTC) + timedelta(seconds=0.4) if len(tallies) < 5 else None
 
         await polls.poll(
             wait_for(number), datetime.now(UTC) + timedelta(seconds=0.4 * number / 100), answered
         )
-        assert [counts_of(reading).total() for reading in readings] == [1] * 5
+        assert [counts_of(tally).total() for tally in tallies] == [1] * 5
 
     run(vendor, lambda polls: asyncio.gather(*(keep_polling(polls, n) for n in range(100))))
 
@@ -342,15 +347,15 @@ class Torn(PendingInMemory):
 def test_messages_that_cannot_be_read_are_the_trouble_of_one_wait() -> None:
     vendor = Vendor()
     torn = wait_for()
-    torn.watch.messages = Torn([ref(1)])
+    torn.campaign.messages = Torn([ref(1)])
 
-    error, reading = run(
+    error, tally = run(
         vendor,
         lambda polls: asyncio.gather(poll(polls, torn), poll(polls, wait_for(2)), return_exceptions=True),
     )
 
     assert str(error) == "torn"
-    assert counts_of(reading) == Counter({status_of("2"): 1})
+    assert counts_of(tally) == Counter({status_of("2"): 1})
 
 
 @pytest.mark.parametrize("others", [1, 3])
@@ -362,17 +367,17 @@ def test_a_wait_that_lets_go_of_its_messages_under_way_leaves_the_others(
     messages = Torn([ref(1)])
     messages.is_torn = False
     wait = wait_for()
-    wait.watch.messages = messages
+    wait.campaign.messages = messages
 
-    async def main(polls: SharedPolls) -> list[Reading]:
+    async def main(polls: SharedPolls) -> list[Tally]:
         leaving = asyncio.ensure_future(poll(polls, wait))
         asyncio.get_running_loop().call_later(0.05, leaving.cancel)
         asyncio.get_running_loop().call_later(0.05, setattr, messages, "is_torn", True)
-        readings = await asyncio.gather(*(poll(polls, wait_for(n)) for n in range(2, 2 + others)))
+        tallies = await asyncio.gather(*(poll(polls, wait_for(n)) for n in range(2, 2 + others)))
         assert leaving.cancelled()
-        return readings
+        return tallies
 
-    assert [counts_of(reading).total() for reading in run(vendor, main)] == [1] * others
+    assert [counts_of(tally).total() for tally in run(vendor, main)] == [1] * others
 
 
 def test_what_the_vendor_refuses_of_one_wait_is_no_trouble_of_the_others() -> None:
@@ -384,15 +389,15 @@ def test_what_the_vendor_refuses_of_one_wait_is_no_trouble_of_the_others() -> No
     )
 
     assert isinstance(outcomes.pop(7), SMSPartnerRequestError)
-    assert [isinstance(outcome, Reading) for outcome in outcomes] == [True] * 19
+    assert [isinstance(outcome, Tally) for outcome in outcomes] == [True] * 19
 
 
 def test_a_failed_call_is_passing_trouble_of_each() -> None:
     vendor = Vendor(failures=[SMSPartnerUnavailableError("down")])
 
-    readings = run(vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(n)) for n in range(3))))
+    tallies = run(vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(n)) for n in range(3))))
 
-    troubles = [reading.trouble for reading in readings]
+    troubles = [tally.trouble for tally in tallies]
     assert [str(trouble) for trouble in troubles] == ["down"] * 3
     assert len({id(trouble) for trouble in troubles}) == 3
 
@@ -442,9 +447,9 @@ def test_a_long_list_that_is_let_go_of_while_it_is_read_is_asked_for_no_further(
     vendor, third_call = Watched(), asyncio.Event()
     abandoned, backlog = wait_for(), PendingOnDisk()
     backlog.load(map(ref, range(3_000)))
-    abandoned.watch.messages = backlog
+    abandoned.campaign.messages = backlog
 
-    async def main(polls: SharedPolls) -> Reading:
+    async def main(polls: SharedPolls) -> Tally:
         with closing(backlog):
             task = asyncio.ensure_future(poll(polls, abandoned))
             await third_call.wait()
@@ -469,19 +474,19 @@ W, D = DeliveryStatus.WAITING, DeliveryStatus.DELIVERED
 def test_waits_for_one_tag_share_one_reading() -> None:
     vendor = Vendor(pages={"spring": [[D, D], [D]]})
 
-    readings = run(
+    tallies = run(
         vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(tag="spring")) for _ in range(50)))
     )
 
     assert vendor.asked == [("spring", 1), ("spring", 2)]
-    assert [counts_of(reading) for reading in readings] == [Counter({D: 3})] * 50
+    assert [counts_of(tally) for tally in tallies] == [Counter({D: 3})] * 50
 
 
 def test_a_tag_is_read_only_as_far_as_its_verdict_needs() -> None:
     pages = {"spring": [[D, D], [D, W], [W, D]]}
     vendor = Vendor(pages=pages)
 
-    async def main(polls: SharedPolls) -> list[Reading]:
+    async def main(polls: SharedPolls) -> list[Tally]:
         first = await poll(polls, wait_for(tag="spring"))
         second = await poll(polls, wait_for(tag="spring"))
         pages["spring"][1] = [D, D]
@@ -501,22 +506,22 @@ def test_a_tag_is_read_only_as_far_as_its_verdict_needs() -> None:
 def test_a_ratio_or_a_passed_deadline_needs_the_whole_tag() -> None:
     vendor = Vendor(pages={"spring": [[W], [D]]})
 
-    async def main(polls: SharedPolls) -> list[Reading]:
+    async def main(polls: SharedPolls) -> list[Tally]:
         return [
             await poll(polls, wait_for(tag="spring", settled_ratio=0.5)),
             await poll(polls, wait_for(tag="spring", timeout=-1)),
         ]
 
-    for reading in run(vendor, main):
-        assert counts_of(reading) == Counter({D: 1, W: 1})
+    for tally in run(vendor, main):
+        assert counts_of(tally) == Counter({D: 1, W: 1})
 
 
 def test_a_tag_of_one_page_is_always_counted() -> None:
     vendor = Vendor(pages={"spring": [[W, D]]})
 
-    reading = run(vendor, lambda polls: poll(polls, wait_for(tag="spring")))
+    tally = run(vendor, lambda polls: poll(polls, wait_for(tag="spring")))
 
-    assert counts_of(reading) == Counter({D: 1, W: 1})
+    assert counts_of(tally) == Counter({D: 1, W: 1})
 
 
 def test_waits_share_on_one_connection_as_it_was_found_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -601,15 +606,15 @@ def test_one_connection_keeps_to_its_sockets(monkeypatch: pytest.MonkeyPatch) ->
         for number in range(3000):
             double.add_message(*map(str, ref(number)), "Delivered")
 
-        async def one(number: int) -> Reading:
+        async def one(number: int) -> Tally:
             async with taking_part("one") as polls:
                 return await poll(polls, wait_for(number), due_in=0.5)
 
-        async def main() -> list[Reading]:
+        async def main() -> list[Tally]:
             return await asyncio.gather(*(one(number) for number in range(3000)))
 
-        readings = asyncio.run(main())
+        tallies = asyncio.run(main())
 
-    assert [counts_of(reading) for reading in readings] == [Counter({D: 1})] * 3000
+    assert [counts_of(tally) for tally in tallies] == [Counter({D: 1})] * 3000
     assert double.max_in_flight <= 2
     assert len({request.peer_port for request in double.requests}) <= 2

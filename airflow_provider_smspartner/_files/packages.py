@@ -46,7 +46,7 @@ def why_missing(uri: str, fault: Exception) -> Exception | None:
 
 def _is_known(scheme: str) -> bool:
     try:
-        io = importlib.import_module("airflow.sdk.io")
-    except ImportError:  # Airflow 2
-        io = importlib.import_module("airflow.io")
-    return bool(io.has_fs(scheme))
+        has_fs = importlib.import_module("airflow.sdk.io").has_fs
+    except (ImportError, AttributeError):  # Airflow up to 3.0
+        has_fs = importlib.import_module("airflow.io").has_fs
+    return bool(has_fs(scheme))

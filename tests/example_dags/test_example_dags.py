@@ -66,7 +66,8 @@ def test_message_list(playground: SMSPartnerDouble, capfd: pytest.CaptureFixture
     assert run.xcom("find_undelivered") == ["500007"]
     printed = "".join(capfd.readouterr())
     assert "1 of 12 messages were not delivered" in printed
-    assert "3363998" not in printed
+    # Airflow 3.0's `dag.test()` prints what its supervisor says at DEBUG, each XCom in full.
+    assert not [line for line in printed.splitlines() if "3363998" in line and "[debug " not in line]
 
 
 def test_mapped_campaigns(playground: SMSPartnerDouble) -> None:
@@ -119,7 +120,8 @@ def test_partitioned_list(listed: list[str], tmp_path: Path, capfd: pytest.Captu
     assert run.task("fetch_part", map_index=2).rendered_map_index == "part=0002"
     printed = "".join(capfd.readouterr())
     assert f"Total{2_300:>19} in 3 parts" in printed
-    assert "3363998" not in printed
+    # Airflow 3.0's `dag.test()` prints what its supervisor says at DEBUG, each XCom in full.
+    assert not [line for line in printed.splitlines() if "3363998" in line and "[debug " not in line]
 
 
 def test_a_part_that_is_run_again_replaces_its_own_file(listed: list[str], tmp_path: Path) -> None:

@@ -65,7 +65,9 @@ def test_a_provider_without_the_library_that_it_needs_says_what_to_install(
         raise ImportError("Airflow FS S3 protocol requires the s3fs library")
 
     module = importlib.import_module("airflow.sdk.io" if AIRFLOW_3 else "airflow.io")
-    monkeypatch.setattr(module, "has_fs", lambda _: True)
+    # Airflow 3.0 has this only where Airflow 2 had it.
+    schemes = module if hasattr(module, "has_fs") else importlib.import_module("airflow.io")
+    monkeypatch.setattr(schemes, "has_fs", lambda _: True)
     for user in (module, sys.modules[attach.__module__]):
         monkeypatch.setattr(user, "get_fs", without_library, raising=False)
     with pytest.raises(ImportError, match=r"needs apache-airflow-providers-amazon\[s3fs\]"):

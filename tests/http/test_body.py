@@ -22,8 +22,9 @@ from airflow_provider_smspartner._http.body import (
     STEP_BYTES,
     BodyDecoder,
     BodyError,
-    unusable,
 )
+from airflow_provider_smspartner.protocol import Answer
+from airflow_provider_smspartner.protocol.answers import unavailable
 
 
 def deflated(data: bytes, wbits: int, level: int = 6) -> bytes:
@@ -213,7 +214,7 @@ class TestEndless:
 
 
 def test_the_limit_is_told_in_the_error_of_both_clients() -> None:
-    error = unusable(body._too_large(), http_status=503, headers={"Retry-After": "7"})
+    error = unavailable(Answer(503, {"Retry-After": "7"}, b""), str(body._too_large()))
 
     assert str(error) == "SMS Partner gave an answer that can't be used (HTTP 503): it is larger than 4 MiB."
     assert (error.http_status, error.retry_after) == (503, "7")
