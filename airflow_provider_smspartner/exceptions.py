@@ -100,3 +100,16 @@ class SMSPartnerDeliveryRateError(SMSPartnerError, AirflowFailException):
 
 class SMSPartnerInputError(SMSPartnerError, AirflowFailException, ValueError):
     """An argument, a message list or a file is wrong: nothing was sent, and a retry would meet the same fault."""
+
+
+class TooManyRowsError(SMSPartnerInputError):
+    """
+    There are more rows than the caller of a hook wants.
+
+    :param count: rows that there are, or are known so far.
+    :param limit: the caller's.
+    """
+
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__(f"{count} rows are more than `max_rows`, {limit}.")
+        self.count = count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache, partial
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict
 
 import msgspec
 
-from airflow_provider_smspartner._phone_numbers import PLAIN_E164, normalised
+from airflow_provider_smspartner._phone_numbers import normalised
 
 if TYPE_CHECKING:
     from airflow_provider_smspartner.exceptions import SMSPartnerInputError
@@ -37,18 +37,18 @@ class DeliveryStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Tell whether the vendor will never change this status again."""
+        """Whether the vendor will never change this status again."""
         return self in _FINAL
 
     @property
     def has_settled(self) -> bool:
-        """Tell whether a message with this status has left "Waiting" and is known to the vendor."""
+        """Whether a message with this status has left "Waiting" and is known to the vendor."""
         return self not in _UNSETTLED
 
     @classmethod
     def parse(cls, text: str | None) -> DeliveryStatus:
         """
-        Read the vendor's text, case-folded and with spaces collapsed.
+        Return the status that the vendor's text means, in any case and with any spaces.
 
         :param text: the status as answered; polls capitalise it, webhooks do not.
         """
@@ -94,7 +94,7 @@ class MessageRef(_Pair):
     @classmethod
     def of(cls, value: object) -> MessageRef:
         """
-        Read one message in any of the accepted forms.
+        Return one message, given in any of the accepted forms.
 
         :param value: a `MessageRef`, a ``(phone_number, message_id)`` pair, or a mapping with
             ``phone_number``/``phoneNumber`` and ``message_id``/``messageId``.
@@ -106,65 +106,14 @@ class MessageRef(_Pair):
             return cls(*(_member(value, names) for names in _MEMBERS))
         if isinstance(value, Sequence) and not isinstance(value, str | bytes) and len(value) == 2:
             return cls(*value)
-        raise _bad_input(
+        raise bad_input(
             f"a message is a MessageRef, a (phone_number, message_id) pair or a mapping with both, "
-            f"not {_described(value)}"
+            f"not {described(value)}"
         )
 
 
 to_ref: Callable[[Pair], MessageRef] = partial(tuple.__new__, MessageRef)
 """Makes a `MessageRef` of a pair that is normalised already: what its own `__new__` does need not be done twice."""
-
-
-def read_messages(messages: object) -> Iterator[MessageRef]:
-    """
-    Read messages one by one, each in any of the forms that `MessageRef.of` takes.
-
-    :param messages: any iterable of messages, also an endless one.
-    :raises SMSPartnerInputError: names the position (from 0) and the fault.
-    """
-    return map(to_ref, read_pairs(messages))
-
-
-def read_pairs(messages: object) -> Iterator[Pair]:
-    """
-    Read messages as `read_messages` does, and give plain pairs that equal its `MessageRef`.
-
-    Python's collector stops looking at plain tuples of text, and goes through a class's again and again: of a long
-    list, that is a quarter of the time.
-    """
-    if not isinstance(messages, Iterable) or isinstance(messages, str | bytes | Mapping):
-        hint = (
-            "; a Jinja template renders to text: pass the upstream task's output itself, or set "
-            "render_template_as_native_obj on the DAG"
-            if isinstance(messages, str)
-            else ""
-        )
-        raise _bad_input(f"messages must be an iterable of messages, not {_described(messages)}{hint}")
-    return _read_each(messages)
-
-
-def _read_each(messages: Iterable[object]) -> Iterator[Pair]:
-    is_plain = PLAIN_E164.fullmatch
-    for position, value in enumerate(messages):
-        # Nearly all messages of a long list are such pairs: they need no more looking at.
-        if type(value) is tuple and len(value) == 2:
-            phone_number, message_id = value
-            if (
-                type(message_id) is int
-                and 0 <= message_id < _PLAIN_ID
-                and type(phone_number) is str
-                and is_plain(phone_number)
-            ):
-                yield phone_number, str(message_id)
-                continue
-        try:
-            yield MessageRef.of(value)
-        except ValueError as error:
-            raise _bad_input(f"messages[{position}]: {error}") from None
-
-
-_PLAIN_ID = 10**18
 
 
 class StatusRow(TypedDict):
@@ -324,21 +273,6 @@ def describe_progress(summary: StatusSummary | None) -> str:
     return f"{summary.settled_count} of {summary.total} settled ({share:.1%}): {counts}"
 
 
-def check_rows(count: int, max_rows: int | None) -> None:
-    """
-    Refuse more rows than XCom is meant for.
-
-    :param count: rows that there are, or are known so far.
-    :param max_rows: the most that there may be, or None.
-    :raises SMSPartnerInputError: says what to do.
-    """
-    if max_rows is not None and count > max_rows:
-        raise _bad_input(
-            f"{count} rows are more than `max_xcom_rows`, {max_rows}: let them land in a file with `output_path`, or "
-            f"raise the limit if your XCom can hold them."
-        )
-
-
 _MESSAGE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:-]{0,63}")
 
 
@@ -351,23 +285,23 @@ def to_e164(phone_number: object) -> str:
     :raises SMSPartnerInputError: says what is wrong, never the number.
     """
     if not isinstance(phone_number, str):
-        raise _bad_input(f"phone_number must be text, not {_described(phone_number)}")
+        raise bad_input(f"phone_number must be text, not {described(phone_number)}")
     e164 = normalised(phone_number)
     if e164 is None:
-        raise _bad_input("phone_number is neither E.164 (+33612345678) nor a French mobile number (06…, 07…)")
+        raise bad_input("phone_number is neither E.164 (+33612345678) nor a French mobile number (06…, 07…)")
     return e164
 
 
 def _to_message_id(message_id: object) -> str:
     if isinstance(message_id, bool) or not isinstance(message_id, int | str):
-        raise _bad_input(f"message_id must be an integer or its text, not {_described(message_id)}")
+        raise bad_input(f"message_id must be an integer or its text, not {described(message_id)}")
     if isinstance(message_id, int):
         # Python refuses to print integers of thousands of digits: the bound keeps its error out of here.
         text = str(message_id) if 0 <= message_id < 10**64 else ""
     else:
         text = message_id.strip()
     if not _MESSAGE_ID.fullmatch(text):
-        raise _bad_input("message_id must be 1 to 64 letters, digits or any of _ . : -")
+        raise bad_input("message_id must be 1 to 64 letters, digits or any of _ . : -")
     return text
 
 
@@ -383,7 +317,7 @@ def _member(mapping: Mapping[object, object], names: tuple[str, str]) -> object:
         if name in mapping:
             return mapping[name]
     accepted = " and ".join(f"{name} (or {other})" for name, other in _MEMBERS)
-    raise _bad_input(
+    raise bad_input(
         f"{names[0]} is missing: the keys of a message are {accepted}, not {_shown_keys(mapping)}"
     )
 
@@ -400,11 +334,13 @@ def _shown_keys(mapping: Mapping[object, object]) -> str:
     return ", ".join(shown)
 
 
-def _described(value: object) -> str:
+def described(value: object) -> str:
+    """Return what a value is, without the value: it may be a phone number."""
     return "None" if value is None else f"of type {type(value).__name__}"
 
 
-def _bad_input(fault: str) -> SMSPartnerInputError:
+def bad_input(fault: str) -> SMSPartnerInputError:
+    """Return the error of bad input; its module is loaded only now."""
     # The errors import Airflow, which whoever only speaks of messages does not need.
     from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 

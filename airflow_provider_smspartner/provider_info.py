@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_smspartner._connection import connection_type
+from airflow_provider_smspartner._connection.form import connection_type
 
 _PACKAGE = "airflow_provider_smspartner"
 _INTEGRATION = "SMS Partner"

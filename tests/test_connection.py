@@ -13,8 +13,10 @@ from airflow.providers.common.compat.sdk import AirflowFailException, Connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_smspartner import _connection
-from airflow_provider_smspartner._connection import EXTRA_FIELDS, MAXIMUM, Settings
+from airflow_provider_smspartner._connection import fields
+from airflow_provider_smspartner._connection import settings as settings_module
+from airflow_provider_smspartner._connection.fields import EXTRA_FIELDS, MAXIMUM
+from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.provider_info import get_provider_info
@@ -240,12 +242,12 @@ class TestExtra:
             settings(extra={name: raw})
 
     def test_unknown_ones_are_warned_about_once_by_name(self, caplog: pytest.LogCaptureFixture) -> None:
-        _connection._warn_of_unknown.cache_clear()
+        settings_module._warn_of_unknown.cache_clear()
         extra = {"max_attemps": "5ecret", "verify": {"5ecret": 1}, "x" * 5_000: 1, "timeout": 5}
         for _ in range(3):
             assert settings(extra=extra).max_attempts == 5
 
-        lines = [record.getMessage() for record in caplog.records if record.name == _connection.__name__]
+        lines = [record.getMessage() for record in caplog.records if record.name == settings_module.__name__]
         assert len(lines) == 3
         assert "'sms' has an extra field 'max_attemps'" in lines[0]
         assert "did you mean 'max_attempts'" in lines[0]
@@ -255,7 +257,7 @@ class TestExtra:
         assert all(len(line) < 300 for line in lines)
 
     def test_another_connection_is_warned_about_as_well(self, caplog: pytest.LogCaptureFixture) -> None:
-        _connection._warn_of_unknown.cache_clear()
+        settings_module._warn_of_unknown.cache_clear()
         for conn_id in ("one", "two"):
             Settings.of(
                 Connection(conn_id=conn_id, conn_type="smspartner", password="k", extra='{"other": 1}')
@@ -264,7 +266,7 @@ class TestExtra:
         assert [line for line in ("'one'", "'two'") if line in caplog.text] == ["'one'", "'two'"]
 
     def test_known_ones_are_not_warned_about(self, caplog: pytest.LogCaptureFixture) -> None:
-        _connection._warn_of_unknown.cache_clear()
+        settings_module._warn_of_unknown.cache_clear()
         settings(extra=self.DEFAULTS)
 
         assert caplog.text == ""
@@ -400,7 +402,7 @@ class TestForm:
         assert behaviour["placeholders"]["password"].startswith("required")
 
     def test_no_placeholder_of_the_address_fails_as_it_stands(self) -> None:
-        placeholders = _connection.PLACEHOLDERS
+        placeholders = fields.PLACEHOLDERS
 
         assert settings(host=placeholders["host"]).base_url == VENDOR
         assert placeholders["schema"] == "leave empty"
@@ -458,4 +460,4 @@ class TestForm:
 
     def test_the_form_has_no_field_beyond_the_table(self) -> None:
         assert {field.name for field in EXTRA_FIELDS} == set(TestExtra.DEFAULTS)
-        assert set(_connection.PLACEHOLDERS) == {"password", "host", "schema", *TestExtra.DEFAULTS}
+        assert set(fields.PLACEHOLDERS) == {"password", "host", "schema", *TestExtra.DEFAULTS}

@@ -10,13 +10,13 @@ from itertools import count, islice
 
 import pytest
 
+from airflow_provider_smspartner._messages.reading import read_messages
 from airflow_provider_smspartner.models import (
     DeliveryStatus,
     MessageRef,
     MessageStatus,
     Outcome,
     StatusSummary,
-    read_messages,
 )
 
 PHONE = "+33612345678"

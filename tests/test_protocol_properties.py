@@ -14,8 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_smspartner import protocol
+from airflow_provider_smspartner._messages.reading import read_messages
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerNotFoundError
-from airflow_provider_smspartner.models import MessageRef, read_messages
+from airflow_provider_smspartner.models import MessageRef
 from airflow_provider_smspartner.protocol import Account, Answer, Call, TagPage
 
 # Every form of the key differs from the others.

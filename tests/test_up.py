@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_smspartner._connection import Settings
+from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 from local_airflow import environment
 from up import connection_to

@@ -28,7 +28,7 @@ from airflow_provider_smspartner.protocol import Answer, Call
 from airflow_provider_smspartner.protocol.answers import unavailable
 
 if TYPE_CHECKING:
-    from airflow_provider_smspartner._connection import Settings
+    from airflow_provider_smspartner._connection.settings import Settings
 
 T = TypeVar("T")
 

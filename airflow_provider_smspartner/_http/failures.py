@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from airflow_provider_smspartner._http.proxies import proxy_for
 
 if TYPE_CHECKING:
-    from airflow_provider_smspartner._connection import Settings
+    from airflow_provider_smspartner._connection.settings import Settings
 
 
 class Failure(Enum):

@@ -23,7 +23,7 @@ from airflow_provider_smspartner._http.failures import describe, never_connected
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 
 if TYPE_CHECKING:
-    from airflow_provider_smspartner._connection import Settings
+    from airflow_provider_smspartner._connection.settings import Settings
     from airflow_provider_smspartner.protocol import Request
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from airflow_provider_smspartner._connection import Settings
+    from airflow_provider_smspartner._connection.settings import Settings
 
 
 def proxy_for(settings: Settings) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_smspartner._messages.from_file import names_a_file
 from airflow_provider_smspartner._messages.pending import PendingInMemory, PendingMessages
-from airflow_provider_smspartner.models import read_messages
+from airflow_provider_smspartner._messages.reading import read_messages
 
 
 def read_pending(messages: object) -> PendingMessages:

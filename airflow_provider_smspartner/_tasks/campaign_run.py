@@ -75,9 +75,8 @@ class Sensor(Protocol):
     def log(self) -> Any:
         """The task's log."""
 
-    @property
-    def max_rows(self) -> int | None:
-        """More rows of a tag are an error."""
+    def iter_status_by_tag(self, hook: SMSPartnerHook, tag: str) -> Generator[StatusRow, None, None]:
+        """Yield the rows of a tag, unless they are too many."""
 
     def open_output(self) -> Output | None:
         """Return the file that the rows go into, or None for XCom."""
@@ -304,9 +303,7 @@ class CampaignRun:
     def _read(self, wait: Wait, tally: Tally) -> Generator[StatusRow, None, None]:
         campaign = wait.campaign
         if campaign.tag is not None:
-            for row in self._hook.iter_status_by_tag(
-                campaign.tag, max_rows=self._sensor.max_rows, read_ahead=True
-            ):
+            for row in self._sensor.iter_status_by_tag(self._hook, campaign.tag):
                 tally.add(DeliveryStatus(row["status"]))
                 yield row
             return

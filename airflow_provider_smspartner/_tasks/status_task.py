@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_smspartner.exceptions import SMSPartnerInputError
+from airflow_provider_smspartner.exceptions import SMSPartnerInputError, TooManyRowsError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
 from airflow_provider_smspartner.models import DeliveryStatus
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_smspartner._files.output import Output
     from airflow_provider_smspartner._messages.pending import PendingMessages
     from airflow_provider_smspartner._tasks.execution import Execution
-    from airflow_provider_smspartner.models import StatusSummary
+    from airflow_provider_smspartner.models import StatusRow, StatusSummary
 
 MAX_XCOM_ROWS = 10_000
 """An XCom is for kilobytes: these rows are about two megabytes."""
@@ -96,6 +96,23 @@ class StatusTask(BaseOperator):
                 f"{count} rows are more than `max_xcom_rows`, {self.max_rows}: write them to a file with "
                 "`output_path`, or raise the limit if your XCom can hold them."
             )
+
+    def iter_status_by_tag(self, hook: SMSPartnerHook, tag: str) -> Generator[StatusRow, None, None]:
+        """
+        Yield the rows of a tag, unless XCom cannot hold them all: the first page tells how many there are.
+
+        :param hook: asks for the rows.
+        :param tag: the campaign's tag.
+        :raises SMSPartnerInputError: if they are too many; says what to do.
+        :raises SMSPartnerError: as the hook does.
+        """
+        try:
+            yield from hook.iter_status_by_tag(tag, max_rows=self.max_rows, read_ahead=True)
+        except TooManyRowsError as error:
+            too_many = error.count
+        else:
+            return
+        self.check_rows(too_many)
 
     def read_pending(self, messages: object) -> PendingMessages:
         """

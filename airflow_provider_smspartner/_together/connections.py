@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from airflow.providers.common.compat.connection import get_async_connection
 
-from airflow_provider_smspartner._connection import Settings
+from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner._together.waiters import Waiters
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerUnavailableError
 

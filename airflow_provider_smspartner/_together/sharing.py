@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from weakref import WeakKeyDictionary
 
-from airflow_provider_smspartner._connection import Settings
+from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner._http import async_client
 from airflow_provider_smspartner._together.connections import Connection, connection_in_use
 from airflow_provider_smspartner._together.polls import Client, SharedPolls

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_smspartner import _connection, protocol
-from airflow_provider_smspartner._connection import Settings
+from airflow_provider_smspartner import protocol
+from airflow_provider_smspartner._connection import fields, form
+from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner._http import async_client
-from airflow_provider_smspartner.exceptions import SMSPartnerError
-from airflow_provider_smspartner.models import MessageStatus, StatusRow, check_rows
+from airflow_provider_smspartner.exceptions import SMSPartnerError, TooManyRowsError
+from airflow_provider_smspartner.models import MessageStatus, StatusRow
 from airflow_provider_smspartner.protocol import Call, TagPage
 
 if TYPE_CHECKING:
@@ -58,9 +59,9 @@ class SMSPartnerHook(BaseHook):
     """
 
     conn_name_attr = "smspartner_conn_id"
-    default_conn_name = _connection.DEFAULT_CONN_ID
-    conn_type = _connection.CONN_TYPE
-    hook_name = _connection.HOOK_NAME
+    default_conn_name = fields.DEFAULT_CONN_ID
+    conn_type = fields.CONN_TYPE
+    hook_name = fields.HOOK_NAME
 
     def __init__(self, smspartner_conn_id: str = default_conn_name) -> None:
         super().__init__()
@@ -76,12 +77,12 @@ class SMSPartnerHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Give the connection form's extra fields to Airflow up to 3.1."""
-        return _connection.form_widgets()
+        return form.form_widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """Give the connection form's standard fields to Airflow up to 3.1."""
-        return _connection.ui_field_behaviour()
+        return form.ui_field_behaviour()
 
     def get_conn(self) -> requests.Session:
         """
@@ -208,7 +209,8 @@ class SMSPartnerHook(BaseHook):
         foreseen = protocol.foreseen_pages(tag, page) if read_ahead else iter(())
         with closing(client.send_in_order(foreseen)) as ahead:
             while True:
-                check_rows(page.total, max_rows)
+                if max_rows is not None and page.total > max_rows:
+                    raise TooManyRowsError(page.total, max_rows)
                 call = protocol.following(pages, page)
                 yield [status.as_row() for status in page.rows]
                 if call is None:

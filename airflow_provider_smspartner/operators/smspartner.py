@@ -91,7 +91,7 @@ class SMSPartnerStatusByTagOperator(_FetchOperator):
 
     def _rows(self, hook: SMSPartnerHook) -> Generator[StatusRow, None, None]:
         try:
-            yield from hook.iter_status_by_tag(self.tag, max_rows=self.max_rows, read_ahead=True)
+            yield from self.iter_status_by_tag(hook, self.tag)
         except SMSPartnerNotFoundError:
             if not self.allow_empty:
                 raise

@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 from itertools import islice
 
+from airflow_provider_smspartner._messages.reading import read_pairs
 from airflow_provider_smspartner.exceptions import SMSPartnerNotFoundError
-from airflow_provider_smspartner.models import DeliveryStatus, MessageStatus, Outcome, Pair, read_pairs
+from airflow_provider_smspartner.models import DeliveryStatus, MessageStatus, Outcome, Pair
 from airflow_provider_smspartner.protocol.answers import read_rows, unavailable
 from airflow_provider_smspartner.protocol.exchange import Answer, Call, Request
 from airflow_provider_smspartner.protocol.rows import (

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from loopback import RawServer, response, said
 
-from airflow_provider_smspartner._connection import Settings
+from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner._http.asynchronous import AsyncClient
 from airflow_provider_smspartner._http.blocking import BlockingClient
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError

@@ -8,9 +8,10 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_smspartner import protocol
+from airflow_provider_smspartner._messages.reading import read_messages
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
-from airflow_provider_smspartner.models import check_rows, read_messages
+from airflow_provider_smspartner.operators.smspartner import SMSPartnerStatusByTagOperator
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 from tests.loopback import Ask, connect, four_ways
 
@@ -76,7 +77,17 @@ def test_only_what_looks_like_a_name_is_shown_of_the_keys(message: object, shown
 
 def test_too_many_rows_for_xcom_are_bad_input() -> None:
     with pytest.raises(SMSPartnerInputError, match="output_path"):
-        check_rows(11, 10)
+        SMSPartnerStatusByTagOperator(task_id="fetch", tag="spring", max_xcom_rows=10).check_rows(11)
+
+
+def test_too_many_rows_for_a_hooks_caller_are_told_in_the_hooks_words(double: SMSPartnerDouble) -> None:
+    double.add_campaign("spring", size=11, settle_seconds=0)
+
+    with (
+        SMSPartnerHook() as hook,
+        pytest.raises(ValueError, match=r"^11 rows are more than `max_rows`, 10\.$"),
+    ):
+        list(hook.iter_status_by_tag("spring", max_rows=10))
 
 
 def test_the_tag_page_checks_its_tag_too() -> None:

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_smspartner._files.output import Output
 from airflow_provider_smspartner._messages.from_file import MessageFile, names_a_file
-from airflow_provider_smspartner.models import MessageRef, read_messages
+from airflow_provider_smspartner._messages.reading import read_messages
+from airflow_provider_smspartner.models import MessageRef
 
 NUMBER = "+33612345678"
 WANTED = [MessageRef(NUMBER, 111), MessageRef("+33712345678", "ab-2")]

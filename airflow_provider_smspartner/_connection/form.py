@@ -1,0 +1,73 @@
+"""The connection's form in Airflow's UI, as the provider's metadata and as older Airflows want it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_smspartner._connection.fields import (
+    CONN_TYPE,
+    EXTRA_FIELDS,
+    HIDDEN_FIELDS,
+    HOOK_NAME,
+    MAXIMUM,
+    PLACEHOLDERS,
+    RELABELING,
+)
+
+
+def connection_type(hook_class_name: str) -> dict[str, Any]:
+    """Describe the connection's type and form as a provider's metadata does (Airflow 3.2 and later)."""
+    return {
+        "connection-type": CONN_TYPE,
+        "hook-class-name": hook_class_name,
+        "hook-name": HOOK_NAME,
+        "ui-field-behaviour": {
+            "hidden-fields": list(HIDDEN_FIELDS),
+            "relabeling": RELABELING,
+            "placeholders": PLACEHOLDERS,
+        },
+        "conn-fields": {
+            extra.name: {
+                "label": extra.label,
+                "description": extra.description,
+                "schema": {
+                    # The null makes the field optional in the form.
+                    "type": [extra.json_type, "null"],
+                    "default": extra.default,
+                    "minimum": extra.minimum,
+                    "maximum": MAXIMUM,
+                },
+            }
+            for extra in EXTRA_FIELDS
+        },
+    }
+
+
+def form_widgets() -> dict[str, Any]:
+    """Build the form's extra fields as Airflow up to 3.1 wants them."""
+    # Only Airflow's web server up to 3.1 is sure to have these.
+    from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
+    from flask_babel import lazy_gettext
+    from wtforms import FloatField, IntegerField
+    from wtforms.validators import NumberRange, Optional
+
+    field_classes = {"integer": IntegerField, "number": FloatField}
+    return {
+        extra.name: field_classes[extra.json_type](
+            lazy_gettext(extra.label),
+            description=extra.description,
+            default=extra.default,
+            validators=[Optional(), NumberRange(min=extra.minimum, max=MAXIMUM)],
+            widget=BS3TextFieldWidget(),
+        )
+        for extra in EXTRA_FIELDS
+    }
+
+
+def ui_field_behaviour() -> dict[str, Any]:
+    """Describe the form's standard fields as Airflow up to 3.1 wants them."""
+    return {
+        "hidden_fields": list(HIDDEN_FIELDS),
+        "relabeling": dict(RELABELING),
+        "placeholders": dict(PLACEHOLDERS),
+    }

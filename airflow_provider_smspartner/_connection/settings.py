@@ -1,0 +1,109 @@
+"""What a connection says, checked and typed."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from airflow_provider_smspartner._connection.base_url import base_url, is_loopback
+from airflow_provider_smspartner._connection.fields import EXTRA_FIELDS
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+log = logging.getLogger(__name__)
+
+_EXTRA_NAMES = [extra.name for extra in EXTRA_FIELDS]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """
+    What a connection says, checked and typed.
+
+    :param base_url: without a trailing slash.
+    :param api_key: never shown.
+    :param timeout: seconds to connect, and seconds to wait for data.
+    :param max_attempts: tries of one request.
+    :param requests_per_minute: ceiling for this process, 0 for none.
+    :param max_connections: requests in flight at once.
+    """
+
+    base_url: str
+    api_key: str = field(repr=False)
+    timeout: float
+    max_attempts: int
+    requests_per_minute: int
+    max_connections: int
+
+    @property
+    def is_https(self) -> bool:
+        """Whether the API's certificate is to be checked."""
+        return self.base_url.startswith("https:")
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the API is on this machine, as the double is."""
+        return is_loopback(urlsplit(self.base_url).hostname or "")
+
+    @classmethod
+    def of(cls, connection: Connection) -> Settings:
+        """
+        Return what a connection says.
+
+        :param connection: of type ``smspartner``.
+        :raises SMSPartnerCredentialsError: if there is no API key.
+        :raises ValueError: names the field and its fault.
+        """
+        if not connection.password:
+            from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError
+
+            raise SMSPartnerCredentialsError(
+                f'The connection {connection.conn_id!r} has no API key: enter it in the form\'s field "API key", '
+                "which is the connection's password."
+            )
+        extra = _read_extra(connection.extra)
+        _warn_of_unknown(connection.conn_id, tuple(name for name in extra if name not in _EXTRA_NAMES))
+        numbers = {known.name: known.read(extra.get(known.name)) for known in EXTRA_FIELDS}
+        return cls(
+            base_url=base_url(connection.host, connection.schema, connection.port),
+            api_key=connection.password,
+            timeout=float(numbers["timeout"]),
+            max_attempts=int(numbers["max_attempts"]),
+            requests_per_minute=int(numbers["requests_per_minute"]),
+            max_connections=int(numbers["max_connections"]),
+        )
+
+
+def _read_extra(extra: str | None) -> Mapping[str, object]:
+    # Not Connection.extra_dejson: it calls the supervisor to mask secrets, which may deadlock on an event loop, and
+    # nothing in this extra is secret.
+    if not extra:
+        return {}
+    try:
+        decoded = json.loads(extra)
+    except (ValueError, RecursionError):
+        decoded = None
+    if not isinstance(decoded, dict):
+        raise ValueError("The connection's extra must be a JSON object.")
+    return decoded
+
+
+# Once for each connection and process, however many tasks of it look the connection up.
+@lru_cache(maxsize=256)
+def _warn_of_unknown(conn_id: str, names: tuple[str, ...]) -> None:
+    """Warn of extra fields that are none: by their names only, for a value may be a secret."""
+    for name in names[:10]:
+        closest = get_close_matches(name[:40], _EXTRA_NAMES, n=1)
+        log.warning(
+            "The connection %r has an extra field %r that is not known and has no effect: %s.",
+            conn_id,
+            name[:40],
+            f"did you mean {closest[0]!r}" if closest else f"there are {', '.join(_EXTRA_NAMES)}",
+        )
