@@ -82,6 +82,11 @@ class AsyncClient:
         session._retry_connection = False  # noqa: SLF001
         return cls(settings, conn_id, session)
 
+    @property
+    def max_connections(self) -> int:
+        """How many calls may be on their way at once."""
+        return self._settings.max_connections
+
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner._http.in_order import in_order
+from airflow_provider_smspartner._http.paging import aread_pages
 from airflow_provider_smspartner._together.ask import FULL, Ask, Chunk, chunks_of, still_wanted
 from airflow_provider_smspartner._together.line import Line
 from airflow_provider_smspartner._together.outage import Outage, without_header
@@ -388,17 +389,14 @@ class SharedPolls:
                 self._waiting_page[tag] = seen
                 return seen
         counts: Counter[DeliveryStatus] = Counter()
-        pages = protocol.status_by_tag(tag)
-        call: protocol.Call[protocol.TagPage] | None = next(pages)
         number = 0
-        while call is not None:
-            number += 1
-            page = await self._send(client, call, asks)
-            call = protocol.following(pages, page)
-            counts.update(page.counts)
-            if call is not None and not whole and _shows_waiting(page):
-                self._waiting_page[tag] = number
-                return number
+        async with aclosing(aread_pages(lambda call: self._send(client, call, asks), tag)) as pages:
+            async for page, is_last in pages:
+                number += 1
+                counts.update(page.counts)
+                if not is_last and not whole and _shows_waiting(page):
+                    self._waiting_page[tag] = number
+                    return number
         return counts
 
 

@@ -10,9 +10,9 @@ from functools import partial
 from weakref import WeakKeyDictionary
 
 from airflow_provider_smspartner._connection.settings import Settings
-from airflow_provider_smspartner._http import async_client
+from airflow_provider_smspartner._http.opening import open_async_client
 from airflow_provider_smspartner._together.connections import Connection, connection_in_use
-from airflow_provider_smspartner._together.polls import Client, SharedPolls
+from airflow_provider_smspartner._together.polls import SharedPolls
 from airflow_provider_smspartner._waiting.tally import Tally
 from airflow_provider_smspartner._waiting.wait import Wait
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
@@ -62,10 +62,6 @@ async def _find(
     return settings
 
 
-async def _open_client(settings: Settings, conn_id: str) -> Client:
-    return await (await async_client()).open(settings, conn_id)
-
-
 _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, Settings], SharedPolls]] = (
     WeakKeyDictionary()
 )
@@ -88,7 +84,7 @@ async def shared_polls(connection: Connection, settings: Settings) -> AsyncItera
     polls = by_connection.get(key)
     if polls is None or polls.is_over:
         polls = by_connection[key] = SharedPolls(
-            partial(_open_client, settings, connection.conn_id),
+            partial(open_async_client, settings, connection.conn_id),
             tries=settings.max_attempts,
             in_flight=settings.max_connections,
             has_changed=has_changed,

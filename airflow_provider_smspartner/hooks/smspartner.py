@@ -15,10 +15,10 @@ from airflow.providers.common.compat.sdk import BaseHook
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._connection import fields, form
 from airflow_provider_smspartner._connection.settings import Settings
-from airflow_provider_smspartner._http import async_client
+from airflow_provider_smspartner._http.opening import open_async_client, open_client
 from airflow_provider_smspartner.exceptions import SMSPartnerError, TooManyRowsError
 from airflow_provider_smspartner.models import MessageStatus, StatusRow
-from airflow_provider_smspartner.protocol import Call, TagPage
+from airflow_provider_smspartner.protocol import Call
 
 if TYPE_CHECKING:
     import requests
@@ -203,19 +203,13 @@ class SMSPartnerHook(BaseHook):
     def _read_tag(
         self, tag: str, *, max_rows: int | None = None, read_ahead: bool = False
     ) -> Generator[list[StatusRow], None, None]:
-        client = self._blocking_client()
-        pages = protocol.status_by_tag(tag)
-        page = client.send(next(pages))
-        foreseen = protocol.foreseen_pages(tag, page) if read_ahead else iter(())
-        with closing(client.send_in_order(foreseen)) as ahead:
-            while True:
+        from airflow_provider_smspartner._http.paging import read_pages
+
+        with closing(read_pages(self._blocking_client(), tag, ahead=read_ahead)) as pages:
+            for page, _ in pages:
                 if max_rows is not None and page.total > max_rows:
                     raise TooManyRowsError(page.total, max_rows)
-                call = protocol.following(pages, page)
                 yield [status.as_row() for status in page.rows]
-                if call is None:
-                    return
-                page = next(ahead, None) or client.send(call)
 
     def _read_list(
         self, calls: Iterator[Call[list[MessageStatus]]]
@@ -227,22 +221,17 @@ class SMSPartnerHook(BaseHook):
     async def _aread_tag(
         self, tag: str, *, read_ahead: bool = False
     ) -> AsyncGenerator[list[StatusRow], None]:
+        from airflow_provider_smspartner._http.paging import aread_pages
+
         async with self._async_client_in_use() as client:
-            pages = protocol.status_by_tag(tag)
-            page = await client.send(next(pages))
-            foreseen = protocol.foreseen_pages(tag, page) if read_ahead else iter(())
-            async with aclosing(client.send_in_order(foreseen)) as ahead:
-                while True:
-                    call = protocol.following(pages, page)
+            in_flight = client.max_connections if read_ahead else 0
+            async with aclosing(aread_pages(client.send, tag, in_flight=in_flight)) as pages:
+                async for page, _ in pages:
                     for start in range(0, len(page.rows), _ROWS_AT_ONCE):
                         if start:
                             # A page may have any number of rows: let the event loop run in between.
                             await asyncio.sleep(0)
                         yield [status.as_row() for status in page.rows[start : start + _ROWS_AT_ONCE]]
-                    if call is None:
-                        return
-                    read: TagPage | None = await anext(ahead, None)
-                    page = await client.send(call) if read is None else read
 
     async def _aread_list(
         self, calls: Iterator[Call[list[MessageStatus]]]
@@ -260,7 +249,7 @@ class SMSPartnerHook(BaseHook):
         .. seealso:: https://www.docpartner.dev/en/api/sms-partner/credits
         """
         try:
-            with closing(self._new_client(self._look_up_settings())) as client:
+            with closing(open_client(self._look_up_settings(), self.smspartner_conn_id)) as client:
                 account = client.send(protocol.account())
         except (SMSPartnerError, ValueError) as error:
             return False, str(error)
@@ -288,16 +277,11 @@ class SMSPartnerHook(BaseHook):
         self.close()
         return True
 
-    def _new_client(self, settings: Settings) -> BlockingClient:
-        from airflow_provider_smspartner._http.blocking import BlockingClient
-
-        return BlockingClient(settings, self.smspartner_conn_id)
-
     def _blocking_client(self) -> BlockingClient:
         settings = self._look_up_settings()
         with _opening:
             if self._client is None:
-                self._client = self._new_client(settings)
+                self._client = open_client(settings, self.smspartner_conn_id)
             client = self._client
         if self._closed_for_good:
             from airflow_provider_smspartner._http.policy import closed_before_answer
@@ -315,7 +299,7 @@ class SMSPartnerHook(BaseHook):
         self._leave_to_parent()
         client = self._async_client
         if client is None:
-            client = await (await async_client()).open(self._settings, self.smspartner_conn_id)
+            client = await open_async_client(self._settings, self.smspartner_conn_id)
             if self._keeps_async_client and self._async_client is None:
                 self._async_client = client
         try:
