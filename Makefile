@@ -12,11 +12,14 @@ AIRFLOW := 3.3.2
 PINS := constraints/airflow-3.3.txt
 
 # Older Airflows, and what each of them needs that its own requirements do not say.
-OLDER := 2.11 3.0 3.1 3.2
+OLDER := 2.11 3.0 3.1 3.2 lowest
 PIN_2.11 := apache-airflow==2.11.2
 PIN_3.0 := apache-airflow==3.0.6 fastapi<0.118 universal-pathlib<0.3
 PIN_3.1 := apache-airflow==3.1.8 fastapi<0.118 universal-pathlib<0.3
 PIN_3.2 := apache-airflow==3.2.2 fastapi<0.137 svcs<25.2
+# The lowest versions that pyproject.toml allows of what this package itself depends on.
+PIN_lowest := $(PIN_2.11) $(shell sed -nE '/apache-airflow>=/d; /hatchling/d; s/^    "([a-z-]+)>=([0-9.]+)".*/\1==\2/p' pyproject.toml) \
+	pyarrow==18.0.0
 
 UV := .venv/bin/uv
 PY := .venv/bin/python
@@ -49,11 +52,11 @@ test-some: .venv/.ready ## Run some tests: TESTS="tests/sensors -k reschedule"
 coverage-html: .venv/.ready ## Show the coverage of the last `make test` as pages, in build/coverage
 	$(PY) -m coverage html --directory build/coverage
 
-test-2.11: .venv-2.11/.ready ## Run the tests on Airflow 2.11; test-3.0, test-3.1 and test-3.2 do so on those
+test-2.11: .venv-2.11/.ready ## Run the tests on Airflow 2.11; so do test-3.0, test-3.1, test-3.2 and test-lowest
 	.venv-2.11/bin/python -m pytest $(TOGETHER)
 
 # tests/system starts the Airflows of today and of 2.11.
-test-3.0 test-3.1 test-3.2: test-%: .venv-%/.ready
+test-3.0 test-3.1 test-3.2 test-lowest: test-%: .venv-%/.ready
 	.venv-$*/bin/python -m pytest $(TOGETHER) -m "not system"
 
 bench: .venv/.ready ## Measure speed, calls and memory against baselines; takes some minutes (PART=importing)
@@ -77,9 +80,12 @@ build: $(UV) ## Build the wheel and the sdist into dist/
 constraints: $(UV) ## Pin the newest versions that fit, for every Airflow tested
 	echo "apache-airflow==$(AIRFLOW)" | $(COMPILE) --group dev --output-file $(PINS)
 	$(foreach older,$(OLDER),printf '%s\n' $(PIN_$(older):%='%') | \
-		$(COMPILE) --group test --output-file constraints/airflow-$(older).txt &&) true
+		$(COMPILE) --group test --output-file $(call PINS_OF,$(older)) &&) true
 
-COMPILE = $(UV) pip compile pyproject.toml - --universal --python-version 3.11 --extra testing --extra parquet \
+PINS_OF = constraints/$(if $(filter lowest,$(1)),,airflow-)$(1).txt
+
+# The lowest versions are pinned for the Python that the tests run on: others need newer ones.
+COMPILE = $(UV) pip compile pyproject.toml - $(if $(filter lowest,$(older)),,--universal) --python-version 3.11 --extra testing --extra parquet \
 	--no-annotate --no-header --upgrade --quiet
 
 clean: ## Remove environments, Airflow's homes and everything built
@@ -96,7 +102,7 @@ INSTALL = $(UV) pip install --quiet --build-constraints $(PINS)
 	$(INSTALL) --python $(PY) --constraint $(PINS) --group dev --editable '.[testing,parquet]'
 	@touch $@
 
-$(OLDER:%=.venv-%/.ready): .venv-%/.ready: $(UV) pyproject.toml constraints/airflow-%.txt
+$(OLDER:%=.venv-%/.ready): .venv-%/.ready: $(UV) pyproject.toml $(wildcard constraints/*.txt)
 	$(UV) venv --quiet --allow-existing --python $(PY) .venv-$*
-	$(INSTALL) --python .venv-$*/bin/python --constraint constraints/airflow-$*.txt --group test --editable '.[testing,parquet]'
+	$(INSTALL) --python .venv-$*/bin/python --constraint $(call PINS_OF,$*) --group test --editable '.[testing,parquet]'
 	@touch $@

@@ -17,7 +17,7 @@ from environment import API_KEY, METADATA_DATABASE  # first: it sets the Airflow
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner._messages import on_disk
 from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
-from airflow_provider_smspartner._together import polls
+from airflow_provider_smspartner._shared_polls import dispatcher
 from airflow_provider_smspartner.protocol import by_message
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "FIRST_WAIT_SECONDS", 0.001)
     monkeypatch.setattr(policy, "MAX_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(polls, "_GATHER_SECONDS", 0.005)
+    monkeypatch.setattr(dispatcher, "_GATHER_SECONDS", 0.005)
 
 
 @pytest.fixture

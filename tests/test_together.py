@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
 from airflow_provider_smspartner._messages.pending import PendingInMemory
-from airflow_provider_smspartner._together import connections
-from airflow_provider_smspartner._together.connections import connection_in_use
-from airflow_provider_smspartner._together.polls import SharedPolls
-from airflow_provider_smspartner._together.sharing import shared_polls
+from airflow_provider_smspartner._shared_polls import connections
+from airflow_provider_smspartner._shared_polls.connections import connection_in_use
+from airflow_provider_smspartner._shared_polls.dispatcher import SharedPolls
+from airflow_provider_smspartner._shared_polls.registry import shared_polls
 from airflow_provider_smspartner._waiting.campaign import Campaign
 from airflow_provider_smspartner._waiting.goal import Goal
 from airflow_provider_smspartner._waiting.rhythm import Rhythm
@@ -463,7 +463,7 @@ def test_a_long_list_that_is_let_go_of_while_it_is_read_is_asked_for_no_further(
 
 @asynccontextmanager
 async def taking_part(conn_id: str) -> AsyncIterator[SharedPolls]:
-    with connection_in_use(conn_id) as connection:
+    async with connection_in_use(conn_id) as connection:
         async with shared_polls(connection, await connection.look_up()) as polls:
             yield polls
 

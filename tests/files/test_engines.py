@@ -47,6 +47,9 @@ IN_POLARS = {
     for name, kind in zip(SCHEMA.names, SCHEMA.types, strict=True)
 }
 
+# With an older pyarrow, pandas reads a column of dates in a way that it deprecates itself.
+pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning an ndarray:DeprecationWarning")
+
 
 def by_duckdb(path: str) -> Any:
     source = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_smspartner._together import connections
+from airflow_provider_smspartner._shared_polls import connections
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
 

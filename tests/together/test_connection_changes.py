@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.connection import get_async_connection
 
-from airflow_provider_smspartner._together import connections
+from airflow_provider_smspartner._shared_polls import connections
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 VARIABLE = "AIRFLOW_CONN_SMSPARTNER_DEFAULT"

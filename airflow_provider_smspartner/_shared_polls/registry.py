@@ -1,24 +1,24 @@
-"""Who shares: the waits of one connection, as they found it, on one event loop."""
+"""Brings together the waits that share their polls: those of one connection, on one event loop."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from functools import partial
-from weakref import WeakKeyDictionary
 
 from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner._http.opening import open_async_client
-from airflow_provider_smspartner._together.connections import Connection, connection_in_use
-from airflow_provider_smspartner._together.polls import SharedPolls
+from airflow_provider_smspartner._shared_polls.connections import Connection, connection_in_use
+from airflow_provider_smspartner._shared_polls.dispatcher import SharedPolls
+from airflow_provider_smspartner._shared_polls.per_loop import PerLoop
 from airflow_provider_smspartner._waiting.tally import Tally
 from airflow_provider_smspartner._waiting.wait import Wait
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 
 
-async def poll_together(
+async def poll_shared_polls(
     conn_id: str, wait: Wait, due: datetime, answered: Callable[[Tally], datetime | None]
 ) -> None:
     """
@@ -33,7 +33,7 @@ async def poll_together(
     :param answered: takes each poll's tally, and gives when to poll next at the latest, or None for no more.
     :raises SMSPartnerError: if a poll failed for good.
     """
-    with connection_in_use(conn_id) as connection:
+    async with connection_in_use(conn_id) as connection:
         settings = await _find(connection, wait, answered)
         next_poll: datetime | None = due
         while settings is not None and next_poll is not None:
@@ -62,13 +62,10 @@ async def _find(
     return settings
 
 
-_of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, Settings], SharedPolls]] = (
-    WeakKeyDictionary()
-)
+_polls: PerLoop[tuple[str, Settings], SharedPolls] = PerLoop(SharedPolls.close)
 
 
-@asynccontextmanager
-async def shared_polls(connection: Connection, settings: Settings) -> AsyncIterator[SharedPolls]:
+def shared_polls(connection: Connection, settings: Settings) -> AbstractAsyncContextManager[SharedPolls]:
     """
     Take part in the polls of a connection on the running event loop.
 
@@ -79,22 +76,12 @@ async def shared_polls(connection: Connection, settings: Settings) -> AsyncItera
     async def has_changed(sent_at: float, must_know: bool) -> bool:
         return await connection.says_now(settings, sent_at=sent_at, must_know=must_know) != settings
 
-    by_connection = _of_loop.setdefault(asyncio.get_running_loop(), {})
-    key = (connection.conn_id, settings)
-    polls = by_connection.get(key)
-    if polls is None or polls.is_over:
-        polls = by_connection[key] = SharedPolls(
+    def make() -> SharedPolls:
+        return SharedPolls(
             partial(open_async_client, settings, connection.conn_id),
             tries=settings.max_attempts,
             in_flight=settings.max_connections,
             has_changed=has_changed,
         )
-    polls.users += 1
-    try:
-        yield polls
-    finally:
-        polls.users -= 1
-        if not polls.users:
-            if by_connection.get(key) is polls:
-                del by_connection[key]
-            await polls.close()
+
+    return _polls.use((connection.conn_id, settings), make, is_stale=lambda polls: polls.is_over)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import copy
 import random
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import Context
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from airflow.providers.common.compat.connection import get_async_connection
 
 from airflow_provider_smspartner._connection.settings import Settings
-from airflow_provider_smspartner._together.waiters import Waiters
+from airflow_provider_smspartner._shared_polls.per_loop import PerLoop
+from airflow_provider_smspartner._shared_polls.waiters import Waiters
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerUnavailableError
 
 _LOOK_UP_SECONDS = 30.0
@@ -38,7 +38,6 @@ class Connection:
 
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
-        self.users = 0
         self._said: Settings | None = None
         self._said_at = 0.0
         self._trouble: SMSPartnerUnavailableError | None = None
@@ -113,7 +112,7 @@ class Connection:
                 break
         return self._said or used
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Stop looking."""
         for task in (self._looking, self._keeps_looking):
             if task is not None:
@@ -173,22 +172,16 @@ def _cannot_use(conn_id: str, why: str) -> SMSPartnerUnavailableError:
     return SMSPartnerUnavailableError(f"The Airflow connection {conn_id!r} cannot be used for now: {why}.")
 
 
-_of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Connection]] = WeakKeyDictionary()
+_connections: PerLoop[str, Connection] = PerLoop(Connection.close)
 
 
-@contextmanager
-def connection_in_use(conn_id: str) -> Iterator[Connection]:
-    """Share a connection with all waits of the running event loop that use it."""
-    by_id = _of_loop.setdefault(asyncio.get_running_loop(), {})
-    connection = by_id.setdefault(conn_id, Connection(conn_id))
-    connection.users += 1
-    try:
-        yield connection
-    finally:
-        connection.users -= 1
-        if not connection.users:
-            del by_id[conn_id]
-            connection.close()
+def connection_in_use(conn_id: str) -> AbstractAsyncContextManager[Connection]:
+    """
+    Share a connection with all waits of the running event loop that use it.
+
+    :param conn_id: its id.
+    """
+    return _connections.use(conn_id, lambda: Connection(conn_id))
 
 
 def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -8,7 +8,7 @@ import random
 from datetime import UTC, datetime
 
 from airflow_provider_smspartner._http import policy
-from airflow_provider_smspartner._together.waiters import Waiters
+from airflow_provider_smspartner._shared_polls.waiters import Waiters
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerUnavailableError
 
 
