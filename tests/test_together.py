@@ -463,9 +463,11 @@ def test_a_long_list_that_is_let_go_of_while_it_is_read_is_asked_for_no_further(
 
 @asynccontextmanager
 async def taking_part(conn_id: str) -> AsyncIterator[SharedPolls]:
-    async with connection_in_use(conn_id) as connection:
-        async with shared_polls(connection, await connection.look_up()) as polls:
-            yield polls
+    async with (
+        connection_in_use(conn_id) as connection,
+        shared_polls(connection, await connection.look_up()) as polls,
+    ):
+        yield polls
 
 
 W, D = DeliveryStatus.WAITING, DeliveryStatus.DELIVERED
