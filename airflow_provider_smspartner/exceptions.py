@@ -39,7 +39,7 @@ class SMSPartnerError(AirflowException):
 
     def note_rows(self, count: int) -> None:
         """
-        Say in a note how many rows were read before the error.
+        Add a note that says how many rows were read before the error.
 
         :param count: rows that were read and are not returned.
         """

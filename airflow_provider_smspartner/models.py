@@ -88,7 +88,7 @@ class MessageRef(_Pair):
         return super().__new__(cls, to_e164(phone_number), _to_message_id(message_id))
 
     def __repr__(self) -> str:
-        """Name the message without its phone number, which no log may hold."""
+        """Return the message without its phone number, which no log may hold."""
         return f"MessageRef(phone_number='***', message_id={self.message_id!r})"
 
     @classmethod
@@ -168,11 +168,11 @@ class MessageStatus(msgspec.Struct, frozen=True, gc=False):
         return self.outcome.status
 
     def __repr__(self) -> str:
-        """Describe the row without its phone number, which no log may hold."""
+        """Return the row without its phone number, which no log may hold."""
         return f"MessageStatus(message_id={self.message_id!r}, status={self.status.value!r})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """Describe the row so to rich as well, which else shows every field in a traceback."""
+        """Return the same to rich, which otherwise shows every field in a traceback."""
         return [("message_id", self.message_id), ("status", self.status.value)]
 
     def as_row(self) -> StatusRow:
@@ -229,16 +229,16 @@ class StatusSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def settled(self) -> bool:
-        """Tell whether there is a message, and none is Waiting or Not found."""
+        """Whether there is a message, and none is Waiting or Not found."""
         return 0 < self.total == self.settled_count
 
     @property
     def delivery_rate(self) -> float | None:
-        """Give delivered / total, or null where there is no message."""
+        """The share of messages that were delivered, or None if there is no message."""
         return self.counts.get(DeliveryStatus.DELIVERED, 0) / self.total if self.total else None
 
     def as_dict(self) -> dict[str, int | float | bool | str | None]:
-        """Give the summary in plain JSON types."""
+        """Return the summary in plain JSON types."""
         return {
             "total": self.total,
             **{status.name.lower(): self.counts.get(status, 0) for status in DeliveryStatus},
@@ -323,7 +323,7 @@ def _member(mapping: Mapping[object, object], names: tuple[str, str]) -> object:
 
 
 def _shown_keys(mapping: Mapping[object, object]) -> str:
-    """Name keys, of which some may be no names at all but values that no error may show."""
+    """Return the keys that look like names: others may be values, which no error may show."""
     if not mapping:
         return "none"
     names = [key for key in islice(mapping, 100) if isinstance(key, str) and _NAME.fullmatch(key)][
@@ -341,7 +341,7 @@ def described(value: object) -> str:
 
 def bad_input(fault: str) -> SMSPartnerInputError:
     """Return the error of bad input; its module is loaded only now."""
-    # The errors import Airflow, which whoever only speaks of messages does not need.
+    # The errors import Airflow, which is not needed to handle messages.
     from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 
     return SMSPartnerInputError(fault)

@@ -12,7 +12,7 @@ _INTEGRATION = "SMS Partner"
 
 def get_provider_info() -> dict[str, Any]:
     """
-    Describe the provider.
+    Return what Airflow is to know of the provider.
 
     .. seealso:: ``airflow/provider_info.schema.json`` and ``airflow/provider.yaml.schema.json`` in Airflow
     """

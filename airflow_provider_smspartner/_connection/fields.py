@@ -39,7 +39,7 @@ class ExtraField:
 
     @property
     def json_type(self) -> str:
-        """Name the setting's type as JSON Schema does."""
+        """The setting's type, in the words of JSON Schema."""
         return "integer" if isinstance(self.default, int) else "number"
 
     def read(self, raw: object) -> int | float:
@@ -61,7 +61,7 @@ class ExtraField:
 
 
 def _to_number(raw: object) -> float:
-    """Read a number or its text; anything else is not a number."""
+    """Return a number given as such or as text; NaN for anything else."""
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
         return math.nan
     try:

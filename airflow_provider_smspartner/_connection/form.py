@@ -16,7 +16,7 @@ from airflow_provider_smspartner._connection.fields import (
 
 
 def connection_type(hook_class_name: str) -> dict[str, Any]:
-    """Describe the connection's type and form as a provider's metadata does (Airflow 3.2 and later)."""
+    """Return the connection's type and form as provider metadata, which Airflow reads since 3.2."""
     return {
         "connection-type": CONN_TYPE,
         "hook-class-name": hook_class_name,
@@ -44,7 +44,7 @@ def connection_type(hook_class_name: str) -> dict[str, Any]:
 
 
 def form_widgets() -> dict[str, Any]:
-    """Build the form's extra fields as Airflow up to 3.1 wants them."""
+    """Return the form's extra fields, for Airflow up to 3.1."""
     # Only Airflow's web server up to 3.1 is sure to have these.
     from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
     from flask_babel import lazy_gettext
@@ -65,7 +65,7 @@ def form_widgets() -> dict[str, Any]:
 
 
 def ui_field_behaviour() -> dict[str, Any]:
-    """Describe the form's standard fields as Airflow up to 3.1 wants them."""
+    """Return the behaviour of the form's standard fields, for Airflow up to 3.1."""
     return {
         "hidden_fields": list(HIDDEN_FIELDS),
         "relabeling": dict(RELABELING),

@@ -117,7 +117,7 @@ _NAME = re.compile(r"[^\W\d][\w -]{0,39}")
 
 
 def _shown(header: Sequence[str]) -> str:
-    """Show names of columns, but nothing else: where a header was forgotten, the first message stands there."""
+    """Return the names of the columns, unless they do not look like names: they may be the first message."""
     names = [name for name in map(str.strip, header) if name]
     if not names:
         return "the file is empty, or its first line is"

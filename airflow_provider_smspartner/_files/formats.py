@@ -23,7 +23,7 @@ GZIP_LEVEL = 4
 
 
 class _GzipWriter(gzip.GzipFile):
-    """Writes nothing when it is collected: where the storage failed as it was made, nobody could close it."""
+    """Writes nothing when it is garbage-collected: if the storage failed while it was made, it was never closed."""
 
     def __del__(self) -> None:
         """Leave the stream as it is."""
@@ -54,7 +54,7 @@ class Encoding:
         raise SMSPartnerInputError(f"{path!r} must end in one of {', '.join(ENDINGS)}")
 
     def compressing(self, stream: BinaryIO) -> BinaryIO:
-        """Give the stream that the format writes to; closing it leaves an outer stream open."""
+        """Return the stream that the format writes to; closing it leaves an outer stream open."""
         if not self.gzipped:
             return stream
         # Without a time and a name, so that equal rows make equal files.
@@ -63,7 +63,7 @@ class Encoding:
 
     def expanding(self, stream: BinaryIO) -> BinaryIO:
         """
-        Give the stream that the format reads from.
+        Return the stream that the format reads from.
 
         :param stream: where from.
         :raises ValueError: if it should be compressed and is empty, which Python takes for gzip.

@@ -1,4 +1,4 @@
-"""Results on their way into a file: streamed, and seen by nobody until they are whole."""
+"""Writes rows to a file, as a stream; the file appears under its name only once it is complete."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Output:
         self.place.check()
 
     def open(self) -> Sink:
-        """Begin the file; use it with ``with``, and commit it."""
+        """Return the file, begun: use it in ``with``, and commit it."""
         return Sink(self)
 
     def write(self, rows: Iterable[StatusRow]) -> Landed:
@@ -77,7 +77,7 @@ class Output:
 
 class Sink:
     """
-    A file that is being written: published by `commit`, else gone without a trace.
+    A file that is being written. `commit` publishes it; without that it is removed.
 
     :param output: what file.
     """
@@ -143,7 +143,7 @@ class Sink:
         """
         Make sure, from any thread or a signal's handler, that the file is never published.
 
-        Nothing else is done here: whoever uses the sink meets an error at the next step, and discards it.
+        Nothing else is done here. The code that uses the sink meets an error at its next step, and discards it.
         """
         self._abandoned = True
         self._file.abandon()

@@ -1,4 +1,4 @@
-"""Which package brings which storage to Airflow: for whoever names one that is not installed."""
+"""Which package brings which storage to Airflow, for errors about one that is not installed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PACKAGES = {
 
 def why_missing(uri: str, fault: Exception) -> Exception | None:
     """
-    Explain why Airflow finds no file system for a path.
+    Return the error that explains why Airflow finds no file system for a path.
 
     :param uri: the path.
     :param fault: what Airflow raised.

@@ -40,11 +40,11 @@ class Parquet(Format):
     extra: ClassVar[str] = "parquet"
 
     def writer(self, stream: BinaryIO) -> _ParquetWriter:
-        """Begin a file."""
+        """Return a writer for a new file."""
         return _ParquetWriter(stream)
 
     def messages(self, stream: BinaryIO) -> Iterator[object]:
-        """Read messages, in small batches of their two columns."""
+        """Yield messages, read in small batches of their two columns."""
         return _Messages(stream).read()
 
 
@@ -80,7 +80,7 @@ class _Messages:
         self._stream = _Noted(stream)
 
     def read(self) -> Iterator[object]:
-        """Look at the columns at once, and read the rows lazily."""
+        """Check the columns at once, and return an iterator over the rows."""
         with self._telling():
             file = self._open()
             names: list[str] = file.schema_arrow.names
@@ -132,7 +132,7 @@ class _Messages:
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """Say that the file is damaged, without pyarrow's words, which may quote what it could not read."""
+        """Return the error of a damaged file, without pyarrow's words: they may quote what it could not read."""
         try:
             yield
         except UnicodeDecodeError:
@@ -145,7 +145,7 @@ class _Messages:
 
 
 def _sizes(file: pq.ParquetFile, names: list[str]) -> Iterator[tuple[str, int, int]]:
-    """Give how many values, and how many bytes, each of these columns has in each group."""
+    """Yield how many values and bytes each of these columns has in each row group."""
     metadata = file.metadata
     found = [
         metadata.row_group(group).column(column)

@@ -63,7 +63,7 @@ class Place:
     def _path(self) -> ObjectStoragePath:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        # Airflow 2 takes a given None for an answer, and would not look into the URI.
+        # If None is passed, Airflow 2 does not look for a connection in the URI.
         conn_id = {} if self.conn_id is None else {"conn_id": self.conn_id}
         try:
             path = ObjectStoragePath(self.uri, **conn_id)
@@ -77,7 +77,7 @@ class Place:
 
     @property
     def portable_uri(self) -> str:
-        """Name the file so that ObjectStoragePath finds it without being told the connection."""
+        """The file's URI with its connection in it, so that ObjectStoragePath needs no other argument."""
         return self.uri if self.conn_id is None else str(self._path)
 
     def open(self) -> BinaryIO:
@@ -179,7 +179,7 @@ class NewFile:
         """
         Make sure that the file is never published, and leaves nothing behind if the process is killed next.
 
-        Nothing is closed: whoever writes the file may be in the middle of that.
+        Nothing is closed: another thread may be writing to the file.
         """
         self._abandoned = True
         if self._is_local:
@@ -191,7 +191,7 @@ class NewFile:
         self.stream.close()
 
     def publish(self) -> None:
-        """Put the file under its name, in the place of an older one, in one step."""
+        """Move the file to its name in one step, in the place of an older one."""
         self.close()
         if self._abandoned:
             raise ValueError("the file was abandoned")
@@ -208,7 +208,7 @@ class NewFile:
             self._fs.mv(self._path, self._target)
 
     def _published_mode(self) -> int:
-        """Find out the permissions of the file that is replaced, or those that a new file gets here."""
+        """Return the permissions of the file that is replaced, or those that a new file gets here."""
         with suppress(FileNotFoundError):
             return stat.S_IMODE(Path(self._target).stat().st_mode) & 0o777
         # The umask can only be read by changing it, for all threads; and a folder may have defaults of its own.

@@ -35,11 +35,11 @@ class Ndjson(Format):
     gzips: ClassVar[bool] = True
 
     def writer(self, stream: BinaryIO) -> _NdjsonWriter:
-        """Begin a file."""
+        """Return a writer for a new file."""
         return _NdjsonWriter(stream)
 
     def messages(self, stream: BinaryIO) -> Iterator[object]:
-        """Read messages, one a line; empty lines are passed over."""
+        """Yield messages, one a line; empty lines are skipped."""
         return _json_messages(stream)
 
 
@@ -55,7 +55,7 @@ class _Lines:
         self._stream = stream
         self._unit = unit
         self.room = MAX_ROW_BYTES
-        """Bytes that the lines of this row may still have; whoever has read a row sets it back."""
+        """Bytes that the lines of this row may still have; reset after each row."""
 
     def __iter__(self) -> Iterator[bytes]:
         readline = self._stream.readline
@@ -72,7 +72,7 @@ class _Lines:
             mark = b""
 
     def decoded(self) -> Iterator[str]:
-        """Give the lines as text."""
+        """Yield the lines as text."""
         for line in self:
             try:
                 text = line.decode()
@@ -116,7 +116,7 @@ class _NdjsonWriter:
         self._stream.write(self._encoder.encode_lines(rows))
 
     def finish(self) -> None:
-        """Nothing is owed."""
+        """Do nothing: these formats have no end."""
 
 
 class Csv(Format):
@@ -132,7 +132,7 @@ class Csv(Format):
     gzips: ClassVar[bool] = True
 
     def writer(self, stream: BinaryIO) -> _CsvWriter:
-        """Begin a file with its header."""
+        """Return a writer for a new file, with the header written."""
         return _CsvWriter(stream)
 
     def messages(self, stream: BinaryIO) -> Iterator[object]:
@@ -155,7 +155,7 @@ _STATED_SEPARATOR = re.compile(r"sep=([,;\t])\s*")
 
 
 def _csv_header(lines: _Lines, text: Iterator[str]) -> tuple[list[str], str]:
-    """Read the header's names, and find out what separates them."""
+    """Return the header's names, and what separates them."""
     blank = 0
     separators: tuple[str, ...] = _SEPARATORS
     for line in text:
@@ -242,7 +242,7 @@ class _CsvWriter:
         )
 
     def finish(self) -> None:
-        """Nothing is owed."""
+        """Do nothing: these formats have no end."""
 
     def _write(self, lines: Sequence[Sequence[object]]) -> None:
         text = io.StringIO(newline="")

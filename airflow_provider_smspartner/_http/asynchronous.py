@@ -1,4 +1,4 @@
-"""Drive calls with aiohttp: kept-alive connections, and tasks where several calls are in flight."""
+"""The asynchronous client: sends calls with aiohttp, several of them in tasks at once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ It is the number of rows that takes time. To normalise one foreign phone number 
 
 class AsyncClient:
     """
-    Sends calls and gives what their answers say, on one event loop.
+    Sends calls, and returns what their answers say, on one event loop.
 
     :param settings: what the connection says.
     :param conn_id: whose throttle to keep to.
@@ -122,7 +122,7 @@ class AsyncClient:
 
     def send_in_order(self, calls: Iterator[Call[T]]) -> AsyncGenerator[T, None]:
         """
-        Send calls with up to ``max_connections`` of them in flight, and give their results lazily and in order.
+        Send calls with up to ``max_connections`` of them in flight, and yield their results in order.
 
         :param calls: taken one by one, at most one further ahead than calls are in flight.
         """

@@ -1,4 +1,4 @@
-"""Drive calls with requests: kept-alive connections, and threads where several calls are in flight."""
+"""The synchronous client: sends calls with requests, several of them in threads at once."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _CHUNK_BYTES = 64 * 1024
 
 class BlockingClient:
     """
-    Sends calls and gives what their answers say.
+    Sends calls, and returns what their answers say.
 
     :param settings: what the connection says.
     :param conn_id: whose throttle to keep to.
@@ -98,7 +98,7 @@ class BlockingClient:
 
     def send_in_order(self, calls: Iterator[Call[T]]) -> Generator[T, None, None]:
         """
-        Send calls with up to ``max_connections`` of them in flight, and give their results lazily and in order.
+        Send calls with up to ``max_connections`` of them in flight, and yield their results in order.
 
         :param calls: taken one by one, at most two further ahead than calls are in flight.
         """

@@ -25,7 +25,7 @@ def current() -> Exchange | None:
 
 class GivingUp:
     """
-    Says that nobody waits any more, and then ends the exchanges in flight.
+    A switch that ends pauses, further tries and exchanges in flight, once their result is not wanted any more.
 
     It takes no lock that its own thread could hold already: a signal handler may set it in the middle of anything.
     """
@@ -41,14 +41,14 @@ class GivingUp:
             exchange.cut()
 
     def is_set(self) -> bool:
-        """Whether nobody waits any more."""
+        """Whether the result is not wanted any more."""
         return self._is_set
 
     def wait(self, seconds: float) -> bool:
         """
-        Pause, and return whether nobody waits any more.
+        Pause, and return whether the result is not wanted any more.
 
-        :param seconds: ends early once nobody waits.
+        :param seconds: the pause ends early once the switch is set.
         """
         end = time.monotonic() + seconds
         while not self._is_set and (left := end - time.monotonic()) > 0:
@@ -177,7 +177,7 @@ class Exchange:
 
 def shut_down(sock: socket.socket) -> None:
     """
-    End a connection for whoever uses it: reads end, and a pool that looks sees that it is over.
+    End a connection, also for other threads: their reads end, and a pool does not use it again.
 
     :param sock: stays open as a file descriptor.
     """

@@ -3,7 +3,7 @@ The connections of the synchronous half: those of requests and urllib3, with wha
 
 - Interim answers (1xx) are skipped, also where ``http.client`` takes them for the answer.
 - Each wait for the network is bounded by the exchange it belongs to.
-- A connection with bytes that nobody asked for is not used again.
+- A connection on which bytes came without a request is not used again.
 - A process that was forked opens its own connections.
 """
 
@@ -171,7 +171,7 @@ class Adapter(HTTPAdapter):
     """requests' adapter over these connections, at most ``pool_maxsize`` of them."""
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
-        """Make the pools, also those that a copy needs."""
+        """Make the pools of connections; a copy of the adapter makes its own."""
         super().init_poolmanager(connections, maxsize, block, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
         self._renew = partial(self.init_poolmanager, connections, maxsize, block, **options)

@@ -1,4 +1,4 @@
-"""aiohttp's pool of connections, without those on which something came that nobody had asked for."""
+"""aiohttp's pool of connections, without those on which something came without a request."""
 
 from __future__ import annotations
 

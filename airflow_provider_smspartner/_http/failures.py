@@ -99,7 +99,7 @@ def classify(fault: BaseException) -> Failure:
     :param fault: as caught.
     """
     if type(fault) is TimeoutError:
-        # Both clients' own, and nobody else's: the libraries raise subclasses, and wrap those of sockets.
+        # Only the two clients raise it: the libraries raise subclasses, and wrap the sockets' errors.
         return Failure.OUT_OF_TIME
     layers = list(_layers(fault))
     if any(isinstance(layer, ssl.SSLCertVerificationError) for layer in layers):

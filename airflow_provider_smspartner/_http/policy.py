@@ -78,7 +78,7 @@ def may_try_again(request: Request, error: BaseException) -> bool:
 
 def last_error(request: Request, error: SMSPartnerUnavailableError) -> SMSPartnerUnavailableError:
     """
-    Return the error for the caller: it says so if nobody knows whether the vendor has acted on the request.
+    Return the error for the caller: it says so if it is unknown whether the vendor has acted on the request.
 
     :param request: what was sent, or was to be.
     :param error: how the last try ended.

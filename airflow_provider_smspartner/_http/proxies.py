@@ -22,7 +22,7 @@ def proxy_for(settings: Settings) -> str | None:
     """
     if settings.is_loopback:
         return None
-    # Takes tenths of a second the first time: whoever may not wait calls this on a thread.
+    # Takes tenths of a second the first time: on an event loop, call this on a thread.
     from requests.utils import get_environ_proxies, prepend_scheme_if_needed
 
     scheme = urlsplit(settings.base_url).scheme

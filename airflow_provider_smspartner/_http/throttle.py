@@ -42,7 +42,7 @@ _throttles_lock = threading.Lock()
 
 def throttle_for(conn_id: str, requests_per_minute: int) -> Throttle | None:
     """
-    Give the process's throttle of a connection id.
+    Return the throttle that all clients of a connection share in this process.
 
     :param requests_per_minute: 0 for none; another figure than before begins anew.
     """

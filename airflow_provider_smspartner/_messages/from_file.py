@@ -23,7 +23,7 @@ _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://[^\s]")
 
 def names_a_file(messages: object) -> TypeGuard[str]:
     """
-    Tell whether messages are given as the path of a file: a text with a scheme, or with a known ending.
+    Return whether messages are given as the path of a file: a text with a scheme, or with a known ending.
 
     With a scheme but an unknown ending it is a path as well, so that `MessageFile.of` can say what is wrong.
 
@@ -86,7 +86,7 @@ class MessageFile:
 
 
 def _described(fault: Exception) -> str:
-    """Say what is wrong, without the words of Python's gzip, which quote what stands in the file."""
+    """Return what is wrong, without the words of Python's gzip: they quote the file."""
     if isinstance(fault, EOFError):
         return "Compressed file ended early: it is cut short"
     if isinstance(fault, OSError | zlib.error):

@@ -96,7 +96,7 @@ class PendingOnDisk:
                 self.close()
 
     def lightest(self) -> PendingMessages:
-        """Give the messages in what is lightest for them: in a list, and closed here, where they are few."""
+        """Return the messages in what takes least memory: few of them in a list, and this object is closed."""
         if self._count > _FEW:
             return self
         few = PendingInMemory(self)
@@ -134,9 +134,9 @@ class PendingOnDisk:
         self._dropped = 0
 
     def close(self) -> None:
-        """Let go of the messages, at once or, while another thread still loads them, at the next."""
+        """Release the messages: at once or, while another thread still loads them, once it has loaded the next."""
         self._closed = True
-        # Not waited for: an event loop may be who closes.
+        # The lock is not waited for: it may be an event loop that closes.
         if self._loading.acquire(blocking=False):
             try:
                 self._database.close()

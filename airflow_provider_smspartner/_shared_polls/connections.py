@@ -125,7 +125,7 @@ class Connection:
 
     async def _look(self) -> None:
         if self._looking is None:
-            # A task of its own: whoever asked first may be cancelled, and the others still want to know.
+            # In a task of its own: the first to ask may be cancelled, and the others still need the result.
             self._looking = _start(self._look_once())
         await self._looked.add()
 

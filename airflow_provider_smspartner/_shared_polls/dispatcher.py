@@ -249,7 +249,7 @@ class SharedPolls:
         return None
 
     async def _ask_for_long_list(self, subscriber: Subscriber) -> None:
-        """Ask for a list that fills calls by itself, a few of them in flight."""
+        """Ask for a list that is long enough for calls of its own, a few of them in flight."""
         tally, poll = subscriber.tally, polls_of([subscriber])
         calls = protocol.batches(iter(subscriber.wait.campaign.messages))
         batches = in_order(lambda call: self._sender.send(call, poll), calls, in_flight=self._in_flight)

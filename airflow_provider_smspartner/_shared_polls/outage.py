@@ -136,5 +136,5 @@ class Outage:
 
 
 def without_header(error: SMSPartnerUnavailableError) -> SMSPartnerUnavailableError:
-    """Return the error without the vendor's own words."""
+    """Return the error without its ``Retry-After`` header, which is text of the vendor's."""
     return SMSPartnerUnavailableError(str(error), code=error.code, http_status=error.http_status)

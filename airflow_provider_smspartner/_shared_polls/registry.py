@@ -45,7 +45,7 @@ async def poll_shared_polls(
 async def _find(
     connection: Connection, wait: Wait, answered: Callable[[Tally], datetime | None]
 ) -> Settings | None:
-    """Look the connection up until it is found, or None where the wait ends before that."""
+    """Return the connection's settings once it is found, or None if the wait ends before that."""
     loop = asyncio.get_running_loop()
     settings: Settings | None = None
     while settings is None:

@@ -99,7 +99,7 @@ class Subscriber:
 
     @property
     def state(self) -> State:
-        """Where the subscriber is; a cancelled one has ended, even if nobody has told it yet."""
+        """Where the subscriber is; a cancelled one has ended at once."""
         return State.ENDED if self.outcome.done() else self._state
 
     @property

@@ -32,14 +32,14 @@ class Waiters(Generic[T]):
         return future
 
     def release_first(self, result: T) -> bool:
-        """Let the first one go on, and return whether there was one."""
+        """Wake the first one, and return whether there was one."""
         if not self:
             return False
         self._futures.popleft().set_result(result)
         return True
 
     def release(self, outcome: T | Exception) -> None:
-        """Let all that wait now go on with this result, or with a copy of this error."""
+        """Wake all that wait now, with this result or with a copy of this error."""
         released, self._futures = self._futures, deque()
         _release(released, outcome)
 

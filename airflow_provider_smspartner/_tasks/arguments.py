@@ -266,7 +266,7 @@ _OPTIONAL = {"expected_total", "output_path", "output_conn_id"}
 
 @contextmanager
 def _naming_task(operator: Any) -> Iterator[None]:
-    """Let an error name the task: a DAG file may make many in a loop."""
+    """Put the task's name into an error: a DAG file may make many tasks in a loop."""
     try:
         yield
     except ValueError as error:
@@ -278,7 +278,7 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _shown(value: object) -> str:
-    """Show a value, shortened, or name its type: what is in a list or a mapping may be phone numbers."""
+    """Return a value for an error's text, shortened, or its type: a list or a mapping may hold phone numbers."""
     if value is None or isinstance(value, bool | int | float | timedelta):
         return repr(value)[:40]
     if isinstance(value, str):

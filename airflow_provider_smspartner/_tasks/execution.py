@@ -53,7 +53,7 @@ class Execution:
 
     def open(self, output: Output) -> Sink:
         """
-        Begin a file.
+        Return a writer for a new file.
 
         :param output: is not published after a kill.
         """
@@ -81,14 +81,14 @@ class Execution:
             _in_a_thread(lambda: hook.close(for_good=True))
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Begin the execution."""
         self._operator._execution = self  # noqa: SLF001  # only the two of them know it
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End: after a kill with an error, whatever else the execution came to."""
+        """End the execution. After a kill it ends with an error, whatever its result was."""
         self._operator._execution = None  # noqa: SLF001
         # Other errors that are no `Exception` are Airflow's own: a time-out, or the SIGTERM of Airflow 2.
         if error is None or isinstance(error, Exception | TaskDeferred):
@@ -99,7 +99,7 @@ class Execution:
 
 
 def _in_a_thread(action: Callable[[], None]) -> None:
-    """Do something beside the interrupted thread: what needs a lock of that thread's is done once it goes on."""
+    """Run an action in another thread, which can wait for a lock that the interrupted thread holds."""
     done = _thread.allocate_lock()
     done.acquire()
 

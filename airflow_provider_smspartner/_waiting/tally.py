@@ -74,7 +74,7 @@ class Tally:
         self.waiting_on_page = page
 
     def __enter__(self) -> Self:
-        """Begin to read."""
+        """Begin to count."""
         return self
 
     def __exit__(

@@ -76,17 +76,17 @@ class SMSPartnerHook(BaseHook):
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Give the connection form's extra fields to Airflow up to 3.1."""
+        """Return the connection form's extra fields, for Airflow up to 3.1."""
         return form.form_widgets()
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Give the connection form's standard fields to Airflow up to 3.1."""
+        """Return the behaviour of the connection form's standard fields, for Airflow up to 3.1."""
         return form.ui_field_behaviour()
 
     def get_conn(self) -> requests.Session:
         """
-        Give the session of this hook, one and kept alive.
+        Return the session of this hook, the same one each time.
 
         It has no key in it: the key is added to each request as it is sent.
         """
@@ -135,12 +135,12 @@ class SMSPartnerHook(BaseHook):
         self, tag: str, *, max_rows: int | None = None, read_ahead: bool = False
     ) -> Generator[StatusRow, None, None]:
         """
-        Give the statuses of a tag's messages lazily, a page held at a time.
+        Yield the statuses of a tag's messages, holding one page at a time.
 
         :param tag: 1 to 20 characters without white space; upper case is passed on with a warning.
         :param max_rows: more rows than that are an error, as soon as the first page tells; None for any number.
-        :param read_ahead: ask for up to ``max_connections`` pages at once, and hold as many: faster, for who wants
-            them all.
+        :param read_ahead: ask for up to ``max_connections`` pages at once, and hold as many; faster if all are
+            wanted.
         :raises ValueError: if the tag is not one, before anything is sent; if there are more than `max_rows`.
         :raises SMSPartnerNotFoundError: if no message has this tag, or not yet.
         :raises SMSPartnerIncompleteError: if the pages end before the rows that the vendor announced.
@@ -154,7 +154,7 @@ class SMSPartnerHook(BaseHook):
         self, messages: Iterable[object], *, distinct: bool = False
     ) -> Generator[StatusRow, None, None]:
         """
-        Give the statuses of messages lazily and in the messages' order, asking for 500 in a call.
+        Yield the statuses of messages in the messages' order, asking for 500 in a call.
 
         Up to ``max_connections`` calls are in flight at once. A message that is named again is asked for once.
 
@@ -171,33 +171,33 @@ class SMSPartnerHook(BaseHook):
         return _each(self._read_list(protocol.multi_status(messages, distinct=distinct)))
 
     def get_status_by_tag(self, tag: str) -> list[StatusRow]:
-        """Give the statuses of a tag's messages: as `iter_status_by_tag`, all of them."""
+        """Return the statuses of a tag's messages: as `iter_status_by_tag`, all of them."""
         return _collect(self._read_tag(self._checked(tag), read_ahead=True))
 
     def get_multi_status(self, messages: Iterable[object]) -> list[StatusRow]:
-        """Give the statuses of messages: as `iter_multi_status`, all of them."""
+        """Return the statuses of messages: as `iter_multi_status`, all of them."""
         return _collect(self._read_list(protocol.multi_status(messages)))
 
     async def aiter_status_by_tag(self, tag: str) -> AsyncIterator[StatusRow]:
-        """Give the statuses of a tag's messages: as `iter_status_by_tag`, asynchronously."""
+        """Yield the statuses of a tag's messages: as `iter_status_by_tag`, asynchronously."""
         async with aclosing(self._aread_tag(self._checked(tag))) as batches:
             async for batch in batches:
                 for row in batch:
                     yield row
 
     async def aiter_multi_status(self, messages: Iterable[object]) -> AsyncIterator[StatusRow]:
-        """Give the statuses of messages: as `iter_multi_status`, asynchronously."""
+        """Yield the statuses of messages: as `iter_multi_status`, asynchronously."""
         async with aclosing(self._aread_list(protocol.multi_status(messages))) as batches:
             async for batch in batches:
                 for row in batch:
                     yield row
 
     async def aget_status_by_tag(self, tag: str) -> list[StatusRow]:
-        """Give the statuses of a tag's messages: as `get_status_by_tag`, asynchronously."""
+        """Return the statuses of a tag's messages: as `get_status_by_tag`, asynchronously."""
         return await _acollect(self._aread_tag(self._checked(tag), read_ahead=True))
 
     async def aget_multi_status(self, messages: Iterable[object]) -> list[StatusRow]:
-        """Give the statuses of messages: as `get_multi_status`, asynchronously."""
+        """Return the statuses of messages: as `get_multi_status`, asynchronously."""
         return await _acollect(self._aread_list(protocol.multi_status(messages)))
 
     def _read_tag(
@@ -244,7 +244,7 @@ class SMSPartnerHook(BaseHook):
         """
         Ask for the account, and say its balance and credits.
 
-        Airflow does not mask the message: it holds nothing but figures and this package's own words.
+        Airflow does not mask secrets in the message: it holds only figures and this package's text.
 
         .. seealso:: https://www.docpartner.dev/en/api/sms-partner/credits
         """
@@ -266,7 +266,7 @@ class SMSPartnerHook(BaseHook):
         return self._settings
 
     def _has_changed(self) -> bool:
-        """Look the connection up again, and return whether it says something else; what is sent next goes by that."""
+        """Look the connection up again, and return whether it has changed; later calls use what it says now."""
         before, self._settings = self._settings, None
         try:
             now = self._look_up_settings()
@@ -350,7 +350,7 @@ async def _acollect(batches: AsyncGenerator[list[StatusRow], None]) -> list[Stat
 
 @contextmanager
 def _counting(collected: list[StatusRow]) -> Iterator[None]:
-    """Let an error say how many rows it loses."""
+    """Add to an error how many rows were read before it."""
     try:
         yield
     except SMSPartnerError as error:

@@ -19,7 +19,7 @@ class SMSPartnerAccountLink(BaseOperatorLink):
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """
-        Give the address of the account site.
+        Return the address of the account's site.
 
         :param operator: the task's operator; the address is the same for all.
         :param ti_key: the task instance; the address is the same for all.

@@ -49,7 +49,7 @@ class _FetchOperator(StatusTask):
 
     @property
     def _subject(self) -> str:
-        """Name what is asked for, without phone numbers."""
+        """What is asked for, in words, without phone numbers."""
         raise NotImplementedError
 
     def _fetch(self, hook: SMSPartnerHook) -> AbstractContextManager[Generator[StatusRow, None, None]]:
@@ -139,7 +139,7 @@ class SMSPartnerMultiStatusOperator(_FetchOperator):
 
 
 def _name_subject(error: SMSPartnerError, subject: str) -> None:
-    """Let an error say what was asked for, unless it does."""
+    """Put what was asked for into an error's text, unless it is there."""
     text = str(error)
     if subject not in text:
         error.args = (f"{subject[0].upper()}{subject[1:]}: {text}", *error.args[1:])

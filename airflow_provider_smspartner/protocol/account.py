@@ -32,7 +32,7 @@ class Account(msgspec.Struct, frozen=True):
 
 
 def account() -> Call[Account]:
-    """Ask for the account's balance and credits [credits]: the cheapest call that proves a key."""
+    """Return the call for the account's balance and credits [credits]: the cheapest one that proves a key."""
     return Call(Request("GET", "/me", may_repeat=True), _read_account)
 
 

@@ -26,7 +26,7 @@ CREDENTIALS = {
     40: "the account has no access to the API",
     96: "the IP address is not allowed; workers and triggerer may leave through different addresses",
 }
-"""[error-codes] Refusals of whoever asks: no retry mends them."""
+"""[error-codes] Refusals of the account or its address: no retry mends them."""
 REFUSALS = {
     2: "a phone number is missing",
     3: "a message id is missing",
@@ -36,7 +36,7 @@ REFUSALS = {
     50: "more than 500 messages were asked for",
     90: "the JSON is malformed",
 }
-"""[error-codes] Refusals of what is asked: no retry mends them."""
+"""[error-codes] Refusals of the request: no retry mends them."""
 _ENTER_KEY = "Enter the account's API key in the Airflow connection."
 _ASK_VENDOR = "Ask SMS Partner about the account."
 _CREDENTIALS_ADVICE = {

@@ -99,7 +99,7 @@ def _read_multi_status(batch: tuple[Pair, ...], answer: Answer) -> list[MessageS
 
 
 def _read_list(answer: Answer) -> tuple[list[Row], Outcome]:
-    """Read the rows about a list, and what to say of the messages that none of them is about."""
+    """Return the rows of an answer about a list, and the outcome of messages that none of them is about."""
     try:
         envelope, rows = read_rows(answer)
     except SMSPartnerNotFoundError:

@@ -86,7 +86,7 @@ def tag_page(tag: str, number: int) -> Call[TagPage]:
 
 def following(pages: Generator[Call[TagPage], TagPage, None], page: TagPage) -> Call[TagPage] | None:
     """
-    Give the call after a page, or None after the last.
+    Return the call after a page, or None after the last.
 
     :param pages: what `status_by_tag` gave.
     :param page: the answer to the call before.
@@ -134,7 +134,7 @@ def status_by_tag(tag: str) -> Generator[Call[TagPage], TagPage, None]:
 
 def foreseen_pages(tag: str, first: TagPage) -> Iterator[Call[TagPage]]:
     """
-    Give the calls that `status_by_tag` will most likely yield after the first page, to send some of them at once.
+    Return the calls that `status_by_tag` will most likely yield after the first page, to send some of them at once.
 
     Their pages are sent to it as if asked for one after the other: it alone judges them.
 

@@ -21,7 +21,7 @@ class Request:
     :param query: parameters, not yet percent-encoded.
     :param body: the JSON object to post, or None.
     :param may_repeat: whether the vendor does the same if it receives the request twice, as with everything that only
-        reads. There is no default: whoever adds an endpoint has to decide. A request that may not be repeated is
+        reads. There is no default: who adds an endpoint has to decide. A request that may not be repeated is
         tried again only if it surely was not sent.
     """
 

@@ -47,7 +47,7 @@ class Row(msgspec.Struct, gc=False):
 
 
 def outcome_of(row: Row) -> Outcome:
-    """Tell what became of the row's message."""
+    """Return what became of the row's message."""
     stop_sms = row.stop_sms if row.stop_sms is not None else row.stop_sms_by_tag
     facts = (row.success, row.code, row.status, row.date, stop_sms, row.is_spam)
     try:
@@ -111,7 +111,7 @@ def _to_flag(raw: Any) -> bool | None:
 
 
 def to_int(raw: Any, *, at_most: int) -> int | None:
-    """Read a figure from 0 to `at_most`, or give None."""
+    """Return a figure from 0 to `at_most`, or None if it is none."""
     # Numbers come as numbers and as text: an inner code is "9" [observed], a date "1517989111" [by-tag].
     if isinstance(raw, str) and len(raw) <= MAX_DIGITS and raw.isdecimal():
         raw = int(raw)
@@ -119,7 +119,7 @@ def to_int(raw: Any, *, at_most: int) -> int | None:
 
 
 def _to_date(raw: Any) -> datetime | None:
-    """Read a date: epoch seconds in UTC, as a number or its text, or the vendor's local time [observed]."""
+    """Return a date given as epoch seconds, as their text, or in the vendor's local time [observed]."""
     try:
         is_epoch = not isinstance(raw, str) or raw.isdecimal()
         if is_epoch and (seconds := float(raw)) >= _FIRST_SECOND:

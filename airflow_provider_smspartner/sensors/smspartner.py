@@ -175,7 +175,7 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
 
     @contextmanager
     def _running(self, began: datetime, *, seen_done: bool = False) -> Iterator[CampaignRun]:
-        """Hold everything that belongs to one run, and skip the task instead of failing it if it is to."""
+        """Open and close what one run holds, and skip the task instead of failing it if the parameters say so."""
         from airflow_provider_smspartner._tasks.campaign_run import CampaignRun
 
         ends: tuple[type[BaseException], ...] = (

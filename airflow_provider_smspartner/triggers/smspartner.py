@@ -100,7 +100,7 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
         }
 
     def __repr__(self) -> str:
-        """Describe the trigger without its messages: their phone numbers may stand in no log."""
+        """Return the trigger without its messages: their phone numbers may be in no log."""
         if self.tag is not None:
             watched = f"tag={self.tag!r}"
         else:
