@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
+from loopback import Ask, connect, four_ways
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._messages.reading import read_messages
@@ -13,7 +14,6 @@ from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.operators.smspartner import SMSPartnerStatusByTagOperator
 from airflow_provider_smspartner.testing import SMSPartnerDouble
-from tests.loopback import Ask, connect, four_ways
 
 PHONE = "+33639980000"
 ACCEPTED = "the keys of a message are phone_number (or phoneNumber) and message_id (or messageId)"

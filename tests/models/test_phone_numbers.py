@@ -11,6 +11,7 @@ from typing import Any
 
 import phonenumbers
 import pytest
+from loopback import Ask, both_ways, connect
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, ValidationResult
 
 from airflow_provider_smspartner._phone_numbers import PLAIN_E164
@@ -19,7 +20,6 @@ from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.models import MessageRef, to_e164
 from airflow_provider_smspartner.protocol.rows import to_phone_number
 from airflow_provider_smspartner.testing import SMSPartnerDouble
-from tests.loopback import Ask, both_ways, connect
 
 FRENCH_REGIONS = ("FR", "GP", "GF", "MQ", "RE", "YT")
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from loopback import Ask, RawServer, both_ways, response, said
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner.exceptions import (
@@ -17,7 +18,6 @@ from airflow_provider_smspartner.exceptions import (
 )
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.protocol import Answer, Call, answers
-from tests.loopback import Ask, RawServer, both_ways, response, said
 
 PHONE = "+33639980000"
 ASKED = [(PHONE, n) for n in range(1, 4)]

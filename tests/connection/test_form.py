@@ -1,0 +1,100 @@
+"""The connection's form, in the metadata and for older Airflows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from connection.reading import DEFAULTS, VENDOR, settings
+
+from airflow_provider_smspartner._connection import fields
+from airflow_provider_smspartner._connection.fields import EXTRA_FIELDS
+from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.provider_info import get_provider_info
+
+
+class TestForm:
+    """One table makes both descriptions; this shows that both say the same."""
+
+    @pytest.fixture
+    def described(self) -> dict[str, Any]:
+        (described,) = get_provider_info()["connection-types"]
+        return described
+
+    def test_the_hooks_attributes(self, described: dict[str, Any]) -> None:
+        assert described["connection-type"] == SMSPartnerHook.conn_type == "smspartner"
+        assert described["hook-name"] == SMSPartnerHook.hook_name == "SMS Partner"
+        assert described["hook-class-name"] == f"{SMSPartnerHook.__module__}.{SMSPartnerHook.__qualname__}"
+        assert SMSPartnerHook.conn_name_attr == "smspartner_conn_id"
+        assert SMSPartnerHook.default_conn_name == "smspartner_default"
+
+    def test_standard_fields(self, described: dict[str, Any]) -> None:
+        behaviour = SMSPartnerHook.get_ui_field_behaviour()
+
+        assert {name.replace("_", "-"): value for name, value in behaviour.items()} == described[
+            "ui-field-behaviour"
+        ]
+        assert behaviour["relabeling"]["password"] == "API key"
+        assert set(behaviour["hidden_fields"]) == {"login", "extra"}
+        assert behaviour["placeholders"]["password"].startswith("required")
+
+    def test_no_placeholder_of_the_address_fails_as_it_stands(self) -> None:
+        placeholders = fields.PLACEHOLDERS
+
+        assert settings(host=placeholders["host"]).base_url == VENDOR
+        assert placeholders["schema"] == "leave empty"
+        assert "port" not in placeholders
+
+    def test_the_extra_fields_of_the_contract(self, described: dict[str, Any]) -> None:
+        fields = described["conn-fields"]
+
+        assert {name: field["schema"]["default"] for name, field in fields.items()} == DEFAULTS
+        assert {name: field["schema"]["minimum"] for name, field in fields.items()} == {
+            "timeout": 0.001,
+            "max_attempts": 1,
+            "requests_per_minute": 0,
+            "max_connections": 1,
+        }
+        types = {name: field["schema"]["type"] for name, field in fields.items()}
+        assert types.pop("timeout") == ["number", "null"]
+        assert all(type_ == ["integer", "null"] for type_ in types.values())
+        assert all(field["label"] and field["description"] for field in fields.values())
+
+    def test_what_the_form_allows_is_what_is_read(self, described: dict[str, Any]) -> None:
+        for name, field in described["conn-fields"].items():
+            schema = field["schema"]
+            for value in (schema["default"], schema["minimum"], schema["maximum"]):
+                assert getattr(settings(extra={name: value}), name) == value
+            for value in (schema["minimum"] - 1, schema["maximum"] + 1):
+                with pytest.raises(ValueError, match=name):
+                    settings(extra={name: value})
+
+    def test_the_widgets_of_airflow_up_to_3_1(self, described: dict[str, Any]) -> None:
+        why = "Airflow's web server up to 3.1 has these; Airflow since 3.2 takes the form from the metadata"
+        wtforms = pytest.importorskip("wtforms", reason=why)
+        pytest.importorskip("flask_appbuilder", reason=why)
+        pytest.importorskip("flask_babel", reason=why)
+        widgets = SMSPartnerHook.get_connection_form_widgets()
+
+        class Form(wtforms.Form):
+            pass
+
+        for name, widget in widgets.items():
+            setattr(Form, name, widget)
+        bound = Form()
+
+        assert list(widgets) == list(described["conn-fields"])
+        kinds = {"integer": wtforms.IntegerField, "number": wtforms.FloatField}
+        for name, field in described["conn-fields"].items():
+            schema, widget = field["schema"], bound[name]
+            assert type(widget) is kinds[schema["type"][0]]
+            assert str(widgets[name].args[0]) == field["label"]
+            assert widget.description == field["description"]
+            assert widget.data == widget.default == schema["default"]
+            optional, bounds = widget.validators
+            assert isinstance(optional, wtforms.validators.Optional)
+            assert (bounds.min, bounds.max) == (schema["minimum"], schema["maximum"])
+
+    def test_the_form_has_no_field_beyond_the_table(self) -> None:
+        assert {field.name for field in EXTRA_FIELDS} == set(DEFAULTS)
+        assert set(fields.PLACEHOLDERS) == {"password", "host", "schema", *DEFAULTS}

@@ -1,0 +1,232 @@
+"""What a connection says: extras, key, and where it comes from."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from types import SimpleNamespace
+from typing import Any, cast
+from urllib.parse import quote
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, Connection
+from connection.reading import DEFAULTS, VENDOR, looked_up, settings
+
+from airflow_provider_smspartner._connection import settings as settings_module
+from airflow_provider_smspartner._connection.fields import MAXIMUM
+from airflow_provider_smspartner._connection.settings import Settings
+from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError
+from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSensor
+
+
+class TestExtra:
+    @pytest.mark.parametrize(
+        "extra", [None, "", "{}", {"other": 1}, dict.fromkeys(DEFAULTS), dict.fromkeys(DEFAULTS, "")]
+    )
+    def test_defaults(self, extra: Any) -> None:
+        read = settings(extra=extra)
+
+        assert {name: getattr(read, name) for name in DEFAULTS} == DEFAULTS
+
+    @pytest.mark.parametrize(
+        ("name", "raw", "value"),
+        [
+            ("timeout", 2, 2.0),
+            ("timeout", 2.5, 2.5),
+            ("timeout", "2.5", 2.5),
+            ("timeout", " 2 ", 2.0),
+            ("timeout", 0.001, 0.001),
+            ("timeout", MAXIMUM, float(MAXIMUM)),
+            ("max_attempts", 1, 1),
+            ("max_attempts", "7", 7),
+            ("max_attempts", 7.0, 7),
+            ("max_attempts", "7.0", 7),
+            ("requests_per_minute", 0, 0),
+            ("requests_per_minute", "0", 0),
+            ("requests_per_minute", "600", 600),
+            ("max_connections", 1, 1),
+            ("max_connections", "16", 16),
+        ],
+    )
+    def test_numbers_and_their_text(self, name: str, raw: object, value: float) -> None:
+        read = getattr(settings(extra={name: raw}), name)
+
+        assert read == value
+        assert type(read) is type(value)
+
+    @pytest.mark.parametrize("name", DEFAULTS)
+    @pytest.mark.parametrize(
+        "raw",
+        [
+            "5ecret",
+            "5,0",
+            "nan",
+            "inf",
+            "-inf",
+            -1,
+            "-5",
+            True,
+            False,
+            [5],
+            {"a": 5},
+            10**400,
+            "9" * 400,
+            MAXIMUM + 1,
+        ],
+        ids=str,
+    )
+    def test_bad_ones_name_the_field_and_never_show_the_value(self, name: str, raw: object) -> None:
+        with pytest.raises(
+            ValueError, match=f"extra field '{name}' must be a (whole )?number from "
+        ) as caught:
+            settings(extra={name: raw})
+        assert "5ecret" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("name", "raw"),
+        [
+            ("timeout", 0),
+            ("max_attempts", 0),
+            ("max_attempts", 1.5),
+            ("max_connections", 0),
+            ("max_connections", "2.5"),
+        ],
+    )
+    def test_bounds(self, name: str, raw: object) -> None:
+        with pytest.raises(ValueError, match=name):
+            settings(extra={name: raw})
+
+    def test_unknown_ones_are_warned_about_once_by_name(self, caplog: pytest.LogCaptureFixture) -> None:
+        settings_module._warn_of_unknown.cache_clear()
+        extra = {"max_attemps": "5ecret", "verify": {"5ecret": 1}, "x" * 5_000: 1, "timeout": 5}
+        for _ in range(3):
+            assert settings(extra=extra).max_attempts == 5
+
+        lines = [record.getMessage() for record in caplog.records if record.name == settings_module.__name__]
+        assert len(lines) == 3
+        assert "'sms' has an extra field 'max_attemps'" in lines[0]
+        assert "did you mean 'max_attempts'" in lines[0]
+        assert "'verify'" in lines[1]
+        assert "there are timeout, max_attempts, requests_per_minute, max_connections" in lines[1]
+        assert "5ecret" not in caplog.text
+        assert all(len(line) < 300 for line in lines)
+
+    def test_another_connection_is_warned_about_as_well(self, caplog: pytest.LogCaptureFixture) -> None:
+        settings_module._warn_of_unknown.cache_clear()
+        for conn_id in ("one", "two"):
+            Settings.of(
+                Connection(conn_id=conn_id, conn_type="smspartner", password="k", extra='{"other": 1}')
+            )
+
+        assert [line for line in ("'one'", "'two'") if line in caplog.text] == ["'one'", "'two'"]
+
+    def test_known_ones_are_not_warned_about(self, caplog: pytest.LogCaptureFixture) -> None:
+        settings_module._warn_of_unknown.cache_clear()
+        settings(extra=DEFAULTS)
+
+        assert caplog.text == ""
+
+    @pytest.mark.parametrize("extra", ["5ecret", "[]", "5", '"5ecret"', "null", "{'a': 1}", "[" * 100_000])
+    def test_extra_is_an_object(self, extra: str) -> None:
+        # Airflow refuses some of these by itself, if not on every way into its database.
+        connection = SimpleNamespace(conn_id="sms", password="the-key", extra=extra)
+        with pytest.raises(ValueError, match="extra must be a JSON object") as caught:
+            Settings.of(cast(Connection, connection))
+        assert "5ecret" not in str(caught.value)
+
+
+class TestKey:
+    @pytest.mark.parametrize("password", [None, ""])
+    def test_required(self, password: str | None) -> None:
+        with pytest.raises(
+            SMSPartnerCredentialsError, match=r"'sms' has no API key.*\"API key\".*password"
+        ) as caught:
+            settings(password=password)
+        # Airflow does not try again what cannot change by itself.
+        assert isinstance(caught.value, AirflowFailException)
+        assert caught.value.code is None
+
+    @pytest.mark.parametrize("deferrable", [True, False])
+    def test_required_before_anything_is_sent(
+        self, deferrable: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", '{"conn_type": "smspartner"}')
+        sensor = SMSPartnerCampaignSensor(task_id="wait", tag="spring", deferrable=deferrable)
+
+        with pytest.raises(SMSPartnerCredentialsError):
+            SMSPartnerHook().get_status_by_tag("spring")
+        with pytest.raises(SMSPartnerCredentialsError):
+            asyncio.run(SMSPartnerHook().aget_status_by_tag("spring"))
+        with pytest.raises(SMSPartnerCredentialsError):
+            sensor.execute({})
+        assert SMSPartnerHook().test_connection()[0] is False
+
+    @pytest.mark.parametrize("password", ["k", 'k+/=&é"secret%20', " k "])
+    def test_taken_as_it_is(self, password: str) -> None:
+        assert settings(password=password).api_key == password
+
+    def test_never_shown(self) -> None:
+        assert "the-key" not in repr(settings())
+        assert "the-key" not in str(settings())
+
+    def test_never_taken_from_elsewhere(self) -> None:
+        with pytest.raises(SMSPartnerCredentialsError, match="no API key"):
+            settings(password=None, login="the-key", extra={"password": "the-key", "api_key": "the-key"})
+
+
+class TestFromTheEnvironment:
+    KEY = 'k+/=&é"secret%20'
+
+    def test_json(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        read = looked_up(
+            json.dumps(
+                {
+                    "conn_type": "smspartner",
+                    "host": "sms.example",
+                    "schema": "https",
+                    "port": 8443,
+                    "password": self.KEY,
+                    "extra": {"timeout": 2, "max_attempts": "3"},
+                }
+            ),
+            monkeypatch,
+        )
+
+        assert read == Settings(
+            base_url="https://sms.example:8443/v1",
+            api_key=self.KEY,
+            timeout=2.0,
+            max_attempts=3,
+            requests_per_minute=300,
+            max_connections=4,
+        )
+
+    @pytest.mark.parametrize(
+        ("address", "url"),
+        [
+            ("", VENDOR),
+            ("sms.example", "https://sms.example/v1"),
+            ("sms.example:8443/https", "https://sms.example:8443/v1"),
+            ("127.0.0.1:8765/http", "http://127.0.0.1:8765/v1"),
+            ("[::1]:8765/http", "http://[::1]:8765/v1"),
+        ],
+    )
+    def test_uri(self, address: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        slash = "" if "/" in address else "/"
+        key = quote(self.KEY, safe="")
+        read = looked_up(f"smspartner://:{key}@{address}{slash}?timeout=2.5&max_connections=8", monkeypatch)
+
+        assert read == Settings(
+            base_url=url,
+            api_key=self.KEY,
+            timeout=2.5,
+            max_attempts=5,
+            requests_per_minute=300,
+            max_connections=8,
+        )
+
+    def test_uri_with_the_whole_base_url_as_host(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        host = quote("https://sms.example:8443/v2", safe="")
+
+        assert looked_up(f"smspartner://:key@{host}", monkeypatch).base_url == "https://sms.example:8443/v2"
