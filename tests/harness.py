@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from airflow import __version__ as airflow_version
 from environment import EXAMPLE_DAGS, TEST_DAGS
@@ -38,7 +38,7 @@ class Run:
         if AIRFLOW_3:
             from airflow.models.xcom import XComModel as Model
         else:
-            from airflow.models.xcom import XCom as Model
+            from airflow.models.xcom import XCom as Model  # type: ignore[no-redef]  # Airflow 2's
         where = {"dag_id": self.dag_run.dag_id, "run_id": self.dag_run.run_id, "task_id": task_id}
         with create_session() as session:
             found = session.query(Model).filter_by(**where, key=key, map_index=map_index).one_or_none()
@@ -69,7 +69,7 @@ def _dags() -> dict[str, Any]:
     try:
         from airflow.dag_processing.dagbag import DagBag
     except ImportError:
-        from airflow.models.dagbag import DagBag
+        from airflow.models.dagbag import DagBag  # type: ignore[no-redef]  # Airflow 2's
 
     dags: dict[str, Any] = {}
     for folder in (EXAMPLE_DAGS, TEST_DAGS):
@@ -107,7 +107,10 @@ def stored(trigger: Any) -> Any:
         try:
             from airflow.sdk.serde import deserialize, serialize
         except ImportError:  # Airflow 3.0 and 3.1
-            from airflow.serialization.serde import deserialize, serialize
+            from airflow.serialization.serde import (  # type: ignore[no-redef]
+                deserialize,
+                serialize,
+            )
 
         kept = deserialize(json.loads(json.dumps(serialize(arguments))))
     else:
@@ -115,7 +118,7 @@ def stored(trigger: Any) -> Any:
 
         kept = BaseSerialization.deserialize(json.loads(json.dumps(BaseSerialization.serialize(arguments))))
     module, _, name = classpath.rpartition(".")
-    return getattr(importlib.import_module(module), name)(**kept)
+    return getattr(importlib.import_module(module), name)(**cast("dict[str, Any]", kept))
 
 
 def fire(trigger: Any) -> dict[str, Any]:
@@ -127,4 +130,5 @@ def fire(trigger: Any) -> dict[str, Any]:
 
     payload = asyncio.run(asyncio.wait_for(first(), timeout=30))
     assert isinstance(payload, dict)
-    return json.loads(json.dumps(payload))
+    fired: dict[str, Any] = json.loads(json.dumps(payload))
+    return fired

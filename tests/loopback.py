@@ -24,7 +24,8 @@ Ask = Callable[[SMSPartnerHook, str, Any], list[Any]]
 
 def get(hook: SMSPartnerHook, what: str, argument: Any) -> list[Any]:
     with hook:
-        return getattr(hook, f"get_{what}")(argument)
+        rows: list[Any] = getattr(hook, f"get_{what}")(argument)
+        return rows
 
 
 def iterate(hook: SMSPartnerHook, what: str, argument: Any) -> list[Any]:
@@ -35,7 +36,8 @@ def iterate(hook: SMSPartnerHook, what: str, argument: Any) -> list[Any]:
 def aget(hook: SMSPartnerHook, what: str, argument: Any) -> list[Any]:
     async def rows() -> list[Any]:
         async with hook:
-            return await getattr(hook, f"aget_{what}")(argument)
+            found: list[Any] = await getattr(hook, f"aget_{what}")(argument)
+            return found
 
     return asyncio.run(rows())
 
@@ -77,7 +79,12 @@ def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
         yield start
 
 
-ROW = {"phoneNumber": "+33639980000", "status": "Delivered", "date": "1517989111", "stopSMS": False}
+ROW: dict[str, Any] = {
+    "phoneNumber": "+33639980000",
+    "status": "Delivered",
+    "date": "1517989111",
+    "stopSMS": False,
+}
 ONE_ROW = json.dumps(
     {"success": True, "code": 200, "currentPage": 1, "total": 1, "StatutResponse_List": [ROW]}
 ).encode()

@@ -159,7 +159,7 @@ def test_nothing_is_told(  # noqa: PLR0917 - fixtures
     if fault is not None:
         double.misbehave(fault, times=None)
     hook = SMSPartnerHook()
-    told = []
+    told: list[Any] = []
     try:
         ask(hook, what, "spring" if what == "status_by_tag" else campaign.messages)
     except SMSPartnerError as error:

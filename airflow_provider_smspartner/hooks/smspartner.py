@@ -178,14 +178,14 @@ class SMSPartnerHook(BaseHook):
         """Return the statuses of messages: as `iter_multi_status`, all of them."""
         return _collect(self._read_list(protocol.multi_status(messages)))
 
-    async def aiter_status_by_tag(self, tag: str) -> AsyncIterator[StatusRow]:
+    async def aiter_status_by_tag(self, tag: str) -> AsyncGenerator[StatusRow, None]:
         """Yield the statuses of a tag's messages: as `iter_status_by_tag`, asynchronously."""
         async with aclosing(self._aread_tag(self._checked(tag))) as batches:
             async for batch in batches:
                 for row in batch:
                     yield row
 
-    async def aiter_multi_status(self, messages: Iterable[object]) -> AsyncIterator[StatusRow]:
+    async def aiter_multi_status(self, messages: Iterable[object]) -> AsyncGenerator[StatusRow, None]:
         """Yield the statuses of messages: as `iter_multi_status`, asynchronously."""
         async with aclosing(self._aread_list(protocol.multi_status(messages))) as batches:
             async for batch in batches:

@@ -18,6 +18,7 @@ class TestForm:
 
     @pytest.fixture
     def described(self) -> dict[str, Any]:
+        described: dict[str, Any]
         (described,) = get_provider_info()["connection-types"]
         return described
 
@@ -76,7 +77,7 @@ class TestForm:
         pytest.importorskip("flask_babel", reason=why)
         widgets = SMSPartnerHook.get_connection_form_widgets()
 
-        class Form(wtforms.Form):
+        class Form(wtforms.Form):  # type: ignore[misc, name-defined]  # only older Airflows have it
             pass
 
         for name, widget in widgets.items():

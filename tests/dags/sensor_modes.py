@@ -65,6 +65,13 @@ def failing(fault: Fault, times: int | None, then: Callable[[SMSPartnerDouble], 
     return arrange
 
 
+def refused_at_the_second_poll(double: SMSPartnerDouble) -> None:
+    """Arrange credentials that are refused once the first poll was answered."""
+    answering(WAITING)(double)
+    double.misbehave(Fault.total(1), times=1)
+    double.misbehave(Fault.error(96), times=None)
+
+
 def nothing(double: SMSPartnerDouble) -> None:
     """Arrange an API that knows no message."""
 
@@ -146,11 +153,7 @@ CASES = {
     "credentials refused": Case(arrange=failing(Fault.error(10), None, nothing), state="failed"),
     "request refused": Case(arrange=failing(Fault.error(90), None, nothing), state="failed"),
     "credentials refused later": Case(
-        arrange=lambda double: (
-            answering(WAITING)(double),
-            double.misbehave(Fault.total(1), times=1),
-            double.misbehave(Fault.error(96), times=None),
-        )[0],
+        arrange=refused_at_the_second_poll,
         state="failed",
     ),
     "bad tag": Case(arrange=nothing, sensor={"tag": "{{ 'two words' }}"}, state="failed", tries=1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -46,7 +47,7 @@ _dates = st.integers(0, 7 * 10**15).map(
 )
 _numbers = st.from_regex(r"\+[1-9][0-9]{6,14}", fullmatch=True) | _texts
 
-any_rows = st.lists(
+any_rows: st.SearchStrategy[list[Any]] = st.lists(
     st.builds(
         dict,
         phone_number=_numbers,

@@ -11,10 +11,13 @@ from fsspec.implementations.memory import MemoryFileSystem
 try:
     from airflow.sdk.io import attach
 except ImportError:
-    from airflow.io.store import attach
+    from airflow.io.store import attach  # type: ignore[no-redef]  # Airflow 2's
+
+STORE_MODULE = sys.modules[attach.__module__]
+"""Where this Airflow keeps the storages that it knows."""
 
 
-class Bucket(MemoryFileSystem):
+class Bucket(MemoryFileSystem):  # type: ignore[misc]  # fsspec is without types
     """Has objects and no folders, and does nothing but what its permissions allow."""
 
     protocol = ("s3",)
@@ -57,5 +60,5 @@ def attached(
     monkeypatch: pytest.MonkeyPatch, scheme: str, fs: MemoryFileSystem, conn_id: str | None = None
 ) -> None:
     """Let ObjectStoragePath find a storage, until the test ends."""
-    monkeypatch.setattr(sys.modules[attach.__module__], "_STORE_CACHE", {})
+    monkeypatch.setattr(STORE_MODULE, "_STORE_CACHE", {})
     attach(protocol=scheme, conn_id=conn_id, fs=fs)

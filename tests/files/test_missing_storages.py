@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from typing import Any
 
 import pytest
 from files.rows import rows
-from files.stores import Bucket, attach, attached
+from files.stores import STORE_MODULE, Bucket, attached
 from harness import AIRFLOW_3
 
 from airflow_provider_smspartner._files.output import Output
@@ -68,7 +67,7 @@ def test_a_provider_without_the_library_that_it_needs_says_what_to_install(
     # Airflow 3.0 has this only where Airflow 2 had it.
     schemes = module if hasattr(module, "has_fs") else importlib.import_module("airflow.io")
     monkeypatch.setattr(schemes, "has_fs", lambda _: True)
-    for user in (module, schemes, sys.modules[attach.__module__]):
+    for user in (module, schemes, STORE_MODULE):
         monkeypatch.setattr(user, "get_fs", without_library, raising=False)
     with pytest.raises(ImportError, match=r"needs apache-airflow-providers-amazon\[s3fs\]"):
         use("s3")

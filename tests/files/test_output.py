@@ -13,7 +13,7 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from files.rows import ENDINGS, row, rows
@@ -239,7 +239,7 @@ def test_a_killed_run_leaves_the_old_file(tmp_path: Path) -> None:
     )
     with process:
         # Some Airflows say more before.
-        assert any(b"underway" in line for line in process.stdout)
+        assert any(b"underway" in line for line in process.stdout or ())
         process.send_signal(signal.SIGKILL)
     assert [target.read_bytes() for target in targets] == before
     left = set(tmp_path.iterdir()) - set(targets)
@@ -253,7 +253,7 @@ def test_a_killed_run_leaves_the_old_file(tmp_path: Path) -> None:
 # Failures of the storage
 
 
-class Full(MemoryFileSystem):
+class Full(MemoryFileSystem):  # type: ignore[misc]  # fsspec is without types
     """A storage that breaks down, at one of several points."""
 
     protocol = "full"
@@ -275,7 +275,7 @@ class Full(MemoryFileSystem):
 
             def failing_write(data: bytes) -> int:
                 self._fail("write")
-                return write(data)
+                return int(write(data))
 
             def failing_close() -> None:
                 # Once: the file is closed again as it is collected, where an error fails another test.
@@ -455,7 +455,7 @@ def test_memory_does_not_grow(target: Path) -> None:
     def watched() -> Iterator[StatusRow]:
         nonlocal peak
         for number in range(200_000):
-            yield {**template, "message_id": str(number)}
+            yield cast("StatusRow", {**template, "message_id": str(number)})
             if arrow and number % 10_000 == 0:
                 peak = max(peak, arrow.total_allocated_bytes() - base_bytes)
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hooks.asking import endless
@@ -91,8 +91,10 @@ class TestConnections:
 
         async def main() -> list[list[Any]]:
             async with SMSPartnerHook() as hook:
-                return await asyncio.gather(
-                    hook.aget_status_by_tag("spring"), hook.aget_multi_status(campaign.messages)
+                return list(
+                    await asyncio.gather(
+                        hook.aget_status_by_tag("spring"), hook.aget_multi_status(campaign.messages)
+                    )
                 )
 
         by_tag, by_list = asyncio.run(main())
@@ -188,7 +190,7 @@ class TestClosing:
         with SMSPartnerHook() as hook:
             hook.get_status_by_tag("spring")
             hook.get_multi_status(campaign)
-            kept_alive = hook.get_conn().get_adapter("http://").poolmanager.pools
+            kept_alive = cast("Any", hook.get_conn().get_adapter("http://")).poolmanager.pools
             assert len(kept_alive) == 1
         assert len(kept_alive) == 0
 

@@ -54,7 +54,7 @@ class Connections:
 
     def __call__(self, client: socket.socket, server: RawServer) -> None:
         number = next(self._numbers)
-        body = ONE_ROW.replace(ROW["phoneNumber"].encode(), b"+3363998%04d" % number)  # type: ignore[attr-defined]
+        body = ONE_ROW.replace(ROW["phoneNumber"].encode(), b"+3363998%04d" % number)
         while True:
             client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
             head = b""

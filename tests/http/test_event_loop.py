@@ -17,6 +17,7 @@ from loopback import ONE_ROW, RawServer, response, said
 from airflow_provider_smspartner._http.body import MAX_BODY_BYTES
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.models import StatusRow
 from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
 
 MIB = 1024 * 1024
@@ -169,13 +170,13 @@ def test_a_large_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     with RawServer(said(response(page(rows + b" " * MIB, total=9_900)))) as server:
         monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
 
-        async def read() -> list[object]:
+        async def read() -> list[StatusRow]:
             async with SMSPartnerHook() as hook:
                 return await hook.aget_status_by_tag("spring")
 
         found = asyncio.run(read())
     assert len(found) == 9_900
-    assert {row["status"] for row in found} == {"Delivered"}  # type: ignore[index]
+    assert {row["status"] for row in found} == {"Delivered"}
 
 
 def _endless(client: socket.socket, server: RawServer) -> None:

@@ -89,7 +89,10 @@ def test_no_answer_is_that_of_the_call_before(
 ) -> None:
     # A loop that is busy finds what has come only once the next call has taken the connection.
     def pause() -> object:
-        return time.sleep(0.3) if is_busy else asyncio.sleep(0.3)
+        if not is_busy:
+            return asyncio.sleep(0.3)
+        time.sleep(0.3)
+        return None
 
     with Server(trouble) as server:
         numbers = asked(server, pause, monkeypatch)

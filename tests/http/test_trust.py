@@ -190,6 +190,6 @@ def test_the_connection_test_says_that_authorities_are_missing(
 
 
 def test_the_authorities_of_requests_by_default() -> None:
-    import requests
+    import certifi
 
-    assert str(authorities()) == requests.certs.where()
+    assert str(authorities()) == certifi.where()

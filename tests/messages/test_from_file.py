@@ -70,7 +70,7 @@ def test_any_messages_are_read(tmp_path: Path, ending: str, messages: list[Messa
     needs(ending)
     blank = dict.fromkeys(("status", "raw_status", "date", "stop_sms", "is_spam", "code"))
     uri = str(tmp_path / f"messages{ending}")
-    Output.of(uri).write({**m._asdict(), **blank, "status": "KO"} for m in messages)  # type: ignore[typeddict-item,misc]
+    Output.of(uri).write({**m._asdict(), **blank, "status": "KO"} for m in messages)  # type: ignore[typeddict-item]
     assert list(MessageFile.of(uri)) == messages
 
 
@@ -103,7 +103,7 @@ def test_parquet(tmp_path: Path) -> None:
     assert list(parquet_of(tmp_path / "m.parquet", columns)) == wanted
 
 
-FAULTS = {
+FAULTS: dict[str, tuple[Any, str]] = {
     "m.csv": ("phone_number,message_id\n+33698765432,1\n0998765432,2\n", "row 2: phone_number is neither"),
     "short.csv": ("name,phone_number,message_id\na,+33698765432,1\nb,+33698765432\n", "row 2: fewer columns"),
     "quote.csv": ('phone_number,message_id\n+33698765432,1\n"+33698765432,2\n', "row 2: not CSV"),

@@ -161,7 +161,14 @@ def test_what_is_no_phone_number_is_refused_and_not_shown(written: str) -> None:
 
 
 def test_an_answered_number_is_read_alike_and_never_fails() -> None:
-    read = ["+33612345678", "33612345678", 33612345678, "0612345678", "+33 (0)6 12 34 56 78", "+330612345678"]
+    read: list[str | int] = [
+        "+33612345678",
+        "33612345678",
+        33612345678,
+        "0612345678",
+        "+33 (0)6 12 34 56 78",
+        "+330612345678",
+    ]
 
     assert {to_phone_number(raw) for raw in read} == {"+33612345678"}
     for odd in ("36200", "short 1", "\ud800", "+999123456789", "9" * 5000, "\uff11" * 70):

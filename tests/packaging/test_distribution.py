@@ -68,7 +68,7 @@ def test_the_metadata_calls_no_site_but_the_vendors_by_name(metadata: Message) -
 
 def test_the_metadata_carries_the_readme(metadata: Message) -> None:
     assert metadata["Description-Content-Type"] == "text/markdown"
-    assert metadata.get_payload().strip() == (ROOT / "README.md").read_text().strip()
+    assert str(metadata.get_payload()).strip() == (ROOT / "README.md").read_text().strip()
 
 
 def test_dependencies_admit_every_supported_airflow(metadata: Message) -> None:

@@ -25,7 +25,8 @@ MODULES = [name for kind in KINDS for of in INFO[kind] for name in of["python-mo
 
 
 def airflow_schema(name: str) -> dict[str, Any]:
-    return json.loads((Path(airflow.__file__).parent / name).read_text())
+    schema: dict[str, Any] = json.loads((Path(airflow.__file__).parent / name).read_text())
+    return schema
 
 
 def test_airflow_accepts_it() -> None:

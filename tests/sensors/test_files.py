@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.exceptions import AirflowRescheduleException
@@ -170,7 +171,7 @@ def test_a_resumed_task_reads_a_file_once_and_lands_all_of_it(
     double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
     add(double, ["Waiting", "Delivered"], ["KO"], tag=None)
-    arguments = {
+    arguments: dict[str, Any] = {
         "messages": file_of(tmp_path / "messages.csv", MESSAGES[:2]),
         "output_path": f"{tmp_path}/rows.csv",
     }

@@ -308,7 +308,7 @@ def test_a_timeout_names_the_last_trouble(double: SMSPartnerDouble) -> None:
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_waits_progressively(double: SMSPartnerDouble, deferrable: bool) -> None:
     add(double, ["Waiting", "Waiting", "Delivered"])
-    arguments = {"exponential_backoff": True, "max_wait": 0.1, "deferrable": deferrable}
+    arguments: dict[str, Any] = {"exponential_backoff": True, "max_wait": 0.1, "deferrable": deferrable}
     context = new_context()
 
     if deferrable:

@@ -78,7 +78,8 @@ def fire_all() -> Callable[..., list[dict[str, Any]]]:
     def fire(triggers: list[SMSPartnerCampaignTrigger], meanwhile: Any = None) -> list[dict[str, Any]]:
         async def main() -> list[dict[str, Any]]:
             others = [meanwhile()] if meanwhile else []
-            return (await asyncio.gather(*map(payload, triggers), *others))[: len(triggers)]
+            payloads: list[dict[str, Any]] = await asyncio.gather(*map(payload, triggers), *others)
+            return payloads[: len(triggers)]
 
         return asyncio.run(main())
 

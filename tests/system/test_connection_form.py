@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from airflow_provider_smspartner._connection import PLACEHOLDERS
+from airflow_provider_smspartner._connection.fields import PLACEHOLDERS
 from airflow_provider_smspartner.provider_info import get_provider_info
 from local_airflow import LocalAirflow
 

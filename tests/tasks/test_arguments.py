@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowFailException, TaskDeferred, task
@@ -85,9 +85,8 @@ LIST_FAULTS = [
         "`messages` must be a list of messages",
     ),
 ]
-TOTAL_FAULTS = [
-    ({"expected_total": total}, "`expected_total` must be") for total in (-1, "many", 1.5, True, [])
-]
+NO_TOTALS: list[Any] = [-1, "many", 1.5, True, []]
+TOTAL_FAULTS = [({"expected_total": total}, "`expected_total` must be") for total in NO_TOTALS]
 LIMIT_FAULTS = [
     ({"max_xcom_rows": limit}, "`max_xcom_rows` must be") for limit in (-1, 1.5, "100", True, None)
 ]
@@ -177,9 +176,9 @@ def test_an_upstream_tasks_output_is_not_looked_at() -> None:
         def send() -> Any:
             return None
 
-        sent = send()
+        sent: Any = send()
         for name in ("tag", "output_path", "output_conn_id", "smspartner_conn_id"):
-            SMSPartnerStatusByTagOperator(task_id=f"fetch_{name}", **{"tag": TAG, name: sent})
+            SMSPartnerStatusByTagOperator(task_id=f"fetch_{name}", **cast("Any", {"tag": TAG, name: sent}))
         for number, messages in enumerate([sent, sent["messages"], [sent], [(sent, 5)]]):
             SMSPartnerMultiStatusOperator(task_id=f"fetch_list_{number}", messages=messages)
         SMSPartnerCampaignSensor(task_id="wait", tag=sent, expected_total=sent)

@@ -4,51 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from testing.client import Client, Python, Run
 
 import airflow_provider_smspartner
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 
-class Client:
-    """Asks a double as the vendor's pages say, over one kept connection."""
-
-    def __init__(self, double: SMSPartnerDouble, session: requests.Session) -> None:
-        self.double = double
-        self.session = session
-
-    def get(self, path: str, **query: object) -> requests.Response:
-        return self.session.get(f"{self.double.url}{path}", params=query, timeout=5, allow_redirects=False)
-
-    def me(self) -> requests.Response:
-        return self.get("/v1/me", apiKey=self.double.api_key)
-
-    def by_tag(self, tag: str, **query: object) -> Any:
-        return self.get("/v1/bulk-status-by-tag", apiKey=self.double.api_key, tag=tag, **query).json()
-
-    def post(self, content: bytes | str) -> requests.Response:
-        return self.session.post(f"{self.double.url}/v1/multi-status", data=content, timeout=5)
-
-    def multi_status(self, messages: Sequence[Mapping[str, Any]]) -> Any:
-        pairs = [{"phoneNumber": each["phone_number"], "messageId": each["message_id"]} for each in messages]
-        return self.session.post(
-            f"{self.double.url}/v1/multi-status",
-            json={"apiKey": self.double.api_key, "SMSStatut_List": pairs},
-            timeout=5,
-        ).json()
-
-    def statuses(self, tag: str) -> list[str]:
-        return [row["status"] for row in self.by_tag(tag)["StatutResponse_List"]]
-
-
 @pytest.fixture
-def run() -> Iterator[Callable[..., Client]]:
+def run() -> Iterator[Run]:
     """Start doubles, each with a client."""
     with ExitStack() as stack:
 
@@ -60,13 +30,13 @@ def run() -> Iterator[Callable[..., Client]]:
 
 
 @pytest.fixture
-def client(run: Callable[..., Client]) -> Client:
+def client(run: Run) -> Client:
     """A client of a double as it is by default."""
     return run()
 
 
 @pytest.fixture
-def python() -> tuple[list[str], dict[str, str]]:
+def python() -> Python:
     """The start of a command line and the environment of an interpreter that finds the package."""
     root = Path(airflow_provider_smspartner.__file__).parents[1]
     return [sys.executable, "-W", "error"], {**os.environ, "PYTHONPATH": str(root)}

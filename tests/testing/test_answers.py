@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
+from testing.client import Client, Run
 
 PAIR = {"phoneNumber": "+33699999993", "messageId": 111111}
 
 
-def body(**members):
+def body(**members: Any) -> Any:
     return json.dumps({"apiKey": "test-key", "SMSStatut_List": [PAIR], **members})
 
 
-def test_multi_status_rows(client):
+def test_multi_status_rows(client: Client) -> None:
     client.double.add_message("+33699999993", "111111", "Delivered", stop_sms=True)
     client.double.add_message("+33699999994", 222222, "Waiting", is_spam=True)
     answer = client.multi_status(
@@ -54,7 +56,7 @@ def test_multi_status_rows(client):
     }
 
 
-def test_tag_rows(client):
+def test_tag_rows(client: Client) -> None:
     client.double.add_message("+33699999993", "1", "Delivered", tag="spring", stop_sms=True)
     client.double.add_message("+33699999993", "2", "Waiting", tag="spring")
     answer = client.by_tag("spring")
@@ -66,13 +68,13 @@ def test_tag_rows(client):
 
 
 @pytest.mark.parametrize("status", ["ko", "  not   DELIVERED ", "Expiré", "???"])
-def test_any_status_text(client, status):
+def test_any_status_text(client: Client, status: Any) -> None:
     client.double.add_message("+33699999993", "1", status, tag="spring")
     (row,) = client.by_tag("spring")["StatutResponse_List"]
     assert row["status"] == status
 
 
-def test_pages(run):
+def test_pages(run: Run) -> None:
     client = run(page_size=2)
     messages = client.double.add_campaign("spring", size=5, settle_seconds=0).messages
     phones = [message["phone_number"] for message in messages]
@@ -85,7 +87,7 @@ def test_pages(run):
     assert shown == [phones[:2], phones[2:4], phones[4:], []]
 
 
-def test_account(client):
+def test_account(client: Client) -> None:
     answer = client.me().json()
     assert (answer["success"], answer["code"]) == (True, 200)
     assert answer["credits"]["creditSms"] == 269082
@@ -115,7 +117,7 @@ def test_account(client):
         (body(SMSStatut_List=[{"phoneNumber": "+33699999993", "messageId": ""}]), 3),
     ],
 )
-def test_multi_status_refusals(client, content, code):
+def test_multi_status_refusals(client: Client, content: Any, code: int) -> None:
     response = client.post(content)
     assert response.status_code == 200
     answer = response.json()
@@ -123,32 +125,32 @@ def test_multi_status_refusals(client, content, code):
     assert answer["message"]
 
 
-def test_500_pairs_are_not_too_many(client):
+def test_500_pairs_are_not_too_many(client: Client) -> None:
     assert len(json.loads(client.post(body(SMSStatut_List=[PAIR] * 500)).text)["StatutResponse_List"]) == 500
 
 
 @pytest.mark.parametrize("path", ["/v1/me", "/v1/bulk-status-by-tag"])
 @pytest.mark.parametrize(("query", "code"), [({}, 1), ({"apiKey": "test key"}, 10)])
-def test_key_of_a_get(client, path, query, code):
+def test_key_of_a_get(client: Client, path: str, query: Any, code: int) -> None:
     assert client.get(path, tag="spring", **query).json()["code"] == code
 
 
-def test_key_of_a_post_is_not_in_the_query(client):
+def test_key_of_a_post_is_not_in_the_query(client: Client) -> None:
     url = f"{client.double.url}/v1/multi-status?apiKey=test-key"
     answer = client.session.post(url, json={"SMSStatut_List": [PAIR]}, timeout=5).json()
     assert answer["code"] == 1
 
 
-def test_missing_tag(client):
+def test_missing_tag(client: Client) -> None:
     assert client.get("/v1/bulk-status-by-tag", apiKey="test-key").json()["code"] == 3
 
 
-def test_unknown_tag_not_found(client):
+def test_unknown_tag_not_found(client: Client) -> None:
     answer = client.by_tag("spring")
     assert (answer["success"], answer["code"]) == (False, 4)
 
 
-def test_unknown_tag_empty(run):
+def test_unknown_tag_empty(run: Run) -> None:
     answer = run(unknown_tag="empty").by_tag("spring")
     assert answer == {"success": True, "code": 200, "currentPage": 1, "total": 0, "StatutResponse_List": []}
 
@@ -156,7 +158,7 @@ def test_unknown_tag_empty(run):
 @pytest.mark.parametrize(
     ("option", "http_statuses"), [(200, [200, 200, 200]), (418, [418, 418, 418]), (None, [401, 404, 400])]
 )
-def test_http_status_of_errors(run, option, http_statuses):
+def test_http_status_of_errors(run: Run, option: Any, http_statuses: Any) -> None:
     client = run(error_http_status=option)
     responses = [
         client.get("/v1/me", apiKey="wrong"),
@@ -175,11 +177,11 @@ def test_http_status_of_errors(run, option, http_statuses):
         ("HEAD", "/v1/me", "GET"),
     ],
 )
-def test_wrong_method(client, method, path, allowed):
+def test_wrong_method(client: Client, method: str, path: str, allowed: Any) -> None:
     response = client.session.request(method, client.double.url + path, timeout=5)
     assert (response.status_code, response.headers["Allow"]) == (405, allowed)
 
 
 @pytest.mark.parametrize("path", ["/", "/me", "/v2/me", "/v1/me/"])
-def test_unknown_path(client, path):
+def test_unknown_path(client: Client, path: str) -> None:
     assert client.get(path, apiKey="test-key").status_code == 404

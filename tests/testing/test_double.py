@@ -8,15 +8,18 @@ import logging
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 import requests
+from testing.client import Client, Python, Run
 
 from airflow_provider_smspartner.testing import RecordedRequest, SMSPartnerDouble
 
 
-def test_requests_are_recorded(client):
+def test_requests_are_recorded(client: Client) -> None:
     before = time.monotonic()
     client.get("/v1/me", apiKey="té &=", x="+33")
     client.post('{"a": [1]}')
@@ -32,7 +35,7 @@ def test_requests_are_recorded(client):
     assert third.body is None
 
 
-def test_a_snapshot_stays_as_it_was(client):
+def test_a_snapshot_stays_as_it_was(client: Client) -> None:
     client.me()
     snapshot = client.double.requests
     client.me()
@@ -42,7 +45,7 @@ def test_a_snapshot_stays_as_it_was(client):
     assert client.double.requests == []
 
 
-def test_peer_ports_tell_connections_apart(client):
+def test_peer_ports_tell_connections_apart(client: Client) -> None:
     client.me()
     client.me()
     with requests.Session() as other:
@@ -51,12 +54,12 @@ def test_peer_ports_tell_connections_apart(client):
     assert first == second != third
 
 
-def test_a_raw_plus_is_a_space(client):
+def test_a_raw_plus_is_a_space(client: Client) -> None:
     client.session.get(f"{client.double.url}/v1/me?phone=+33", timeout=5)
     assert client.double.requests[0].query == {"phone": " 33"}
 
 
-def test_max_in_flight_and_latency(run):
+def test_max_in_flight_and_latency(run: Run) -> None:
     client = run(latency=0.2)
     started = time.monotonic()
     with ThreadPoolExecutor(5) as pool:
@@ -65,15 +68,15 @@ def test_max_in_flight_and_latency(run):
     assert client.double.max_in_flight == 5
 
 
-def test_one_after_the_other_is_one_in_flight(client):
+def test_one_after_the_other_is_one_in_flight(client: Client) -> None:
     assert client.double.max_in_flight == 0
     for _ in range(3):
         client.me()
     assert client.double.max_in_flight == 1
 
 
-def test_from_asynchronous_code():
-    async def ask(double):
+def test_from_asynchronous_code() -> None:
+    async def ask(double: SMSPartnerDouble) -> Any:
         async with (
             aiohttp.ClientSession() as session,
             session.get(f"{double.url}/v1/me", params={"apiKey": "test-key"}) as response,
@@ -93,12 +96,12 @@ def test_from_asynchronous_code():
         ({"unknown_tag": "error"}, "unknown_tag"),
     ],
 )
-def test_impossible_options(options, text):
+def test_impossible_options(options: Any, text: Any) -> None:
     with pytest.raises(ValueError, match=text):
         SMSPartnerDouble(**options)
 
 
-def test_connection_json(run):
+def test_connection_json(run: Run) -> None:
     double = run(api_key="s3cret'key").double
     assert json.loads(double.connection_json(timeout=2)) == {
         "conn_type": "smspartner",
@@ -108,7 +111,7 @@ def test_connection_json(run):
     }
 
 
-def test_connection_env(client):
+def test_connection_env(client: Client) -> None:
     double = client.double
     assert double.connection_env() == {"AIRFLOW_CONN_SMSPARTNER_DEFAULT": double.connection_json()}
     assert double.connection_env("other", timeout=2) == {
@@ -132,7 +135,7 @@ for conn_id in ("by_uri", "by_json"):
 
 
 @pytest.mark.parametrize("extra", [{}, {"timeout": 2, "label": "été & co"}])
-def test_airflow_reads_both_connections(run, python, tmp_path, extra):
+def test_airflow_reads_both_connections(run: Run, python: Python, tmp_path: Path, extra: Any) -> None:
     double = run(api_key="k/é y@:?#&").double
     arguments, environment = python
     environment = {
@@ -153,7 +156,7 @@ def test_airflow_reads_both_connections(run, python, tmp_path, extra):
     assert by_json == ["smspartner", double.url, None, None, double.api_key, extra]
 
 
-def test_the_log_holds_no_secret(client, caplog):
+def test_the_log_holds_no_secret(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     # The client's own log is not the double's.
     logging.getLogger("urllib3").setLevel(logging.WARNING)

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import socket
 import time
+from typing import Any
 
 import pytest
 import requests
+from testing.client import Client, Run
 
-from airflow_provider_smspartner.testing import Fault
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 PAIRS = [{"phone_number": "+33699999993", "message_id": each} for each in (1, 2)]
 
 
-def raw_request(double):
+def raw_request(double: SMSPartnerDouble) -> Any:
     request = f"GET /v1/me?apiKey={double.api_key} HTTP/1.1\r\nHost: {double.host}\r\n\r\n"
     connection = socket.create_connection((double.host, double.port), timeout=5)
     connection.sendall(request.encode())
     return connection
 
 
-def received(connection):
+def received(connection: Any) -> Any:
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 @pytest.mark.parametrize("retry_after", [2, 0.5, "Fri, 21 Nov 2025 10:00:00 GMT"])
-def test_status(client, retry_after):
+def test_status(client: Client, retry_after: Any) -> None:
     client.double.misbehave(Fault.status(503, retry_after=retry_after))
     response = client.me()
     assert (response.status_code, response.text) == (503, "Service Unavailable")
@@ -33,14 +35,14 @@ def test_status(client, retry_after):
     assert client.me().status_code == 200
 
 
-def test_status_with_a_body(client):
+def test_status_with_a_body(client: Client) -> None:
     client.double.misbehave(Fault.status(429, body="Trop de requêtes"))
     response = client.me()
     assert (response.status_code, response.content.decode()) == (429, "Trop de requêtes")
     assert "Retry-After" not in response.headers
 
 
-def test_reset(client, caplog):
+def test_reset(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     client.double.misbehave(Fault.reset())
     with raw_request(client.double) as connection, pytest.raises(ConnectionResetError):
         connection.recv(1)
@@ -51,7 +53,7 @@ def test_reset(client, caplog):
     assert not [record for record in caplog.records if record.name.startswith("aio")]
 
 
-def test_hang(client):
+def test_hang(client: Client) -> None:
     client.double.misbehave(Fault.hang(0.3))
     started = time.monotonic()
     with raw_request(client.double) as connection:
@@ -59,7 +61,7 @@ def test_hang(client):
     assert 0.25 < time.monotonic() - started < 3
 
 
-def test_a_client_that_gives_up_frees_the_double(client):
+def test_a_client_that_gives_up_frees_the_double(client: Client) -> None:
     client.double.misbehave(Fault.hang(30))
     raw_request(client.double).close()
     time.sleep(0.2)
@@ -67,7 +69,7 @@ def test_a_client_that_gives_up_frees_the_double(client):
     assert client.double.max_in_flight == 1
 
 
-def test_truncated(client, caplog):
+def test_truncated(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     client.double.misbehave(Fault.truncated(), times=2)
     with raw_request(client.double) as connection:
         head, _, content = received(connection).partition(b"\r\n\r\n")
@@ -79,7 +81,7 @@ def test_truncated(client, caplog):
 
 
 @pytest.mark.parametrize("status", [200, 502])
-def test_html(client, status):
+def test_html(client: Client, status: Any) -> None:
     client.double.misbehave(Fault.html(status))
     response = client.me()
     assert response.status_code == status
@@ -87,20 +89,20 @@ def test_html(client, status):
     assert response.text.startswith("<!DOCTYPE html>")
 
 
-def test_fake_success(client):
+def test_fake_success(client: Client) -> None:
     client.double.misbehave(Fault.fake_success())
     response = client.get("/v1/me")
     assert response.text == '{"success":true,"code":200,"message":"Request queued for processing"}'
     assert response.headers["Content-Type"].startswith("application/json")
 
 
-def test_redirect(client):
+def test_redirect(client: Client) -> None:
     client.double.misbehave(Fault.redirect("http://127.0.0.1:9/elsewhere", 307))
     response = client.me()
     assert (response.status_code, response.headers["Location"]) == (307, "http://127.0.0.1:9/elsewhere")
 
 
-def test_body(client):
+def test_body(client: Client) -> None:
     content = bytes(range(256))
     client.double.misbehave(Fault.body(content, status=418, content_type="image/png"))
     response = client.me()
@@ -149,26 +151,26 @@ def test_body(client):
         ),
     ],
 )
-def test_error_shapes(client, shape, expected):
+def test_error_shapes(client: Client, shape: Any, expected: Any) -> None:
     client.double.misbehave(Fault.error(9, "non", shape=shape))
     assert client.multi_status(PAIRS) == expected
 
 
-def test_error_without_a_code(client):
+def test_error_without_a_code(client: Client) -> None:
     client.double.misbehave(Fault.error(None, "NOCREDITS", shape=3, http_status=402))
     response = client.me()
     assert response.status_code == 402
     assert response.json() == {"success": False, "error": {"message": "NOCREDITS"}}
 
 
-def test_failed_rows_need_rows_to_fail(client):
+def test_failed_rows_need_rows_to_fail(client: Client) -> None:
     client.double.misbehave(Fault.error(4, shape=5))
     assert client.post('{"apiKey": "test-key", "SMSStatut_List": []}').json()["code"] == 5
     with pytest.raises(ValueError, match="shape"):
         Fault.error(4, shape=6)
 
 
-def test_ignore_page(run):
+def test_ignore_page(run: Run) -> None:
     client = run(page_size=2)
     client.double.add_campaign("spring", size=4)
     first = client.by_tag("spring")
@@ -180,7 +182,7 @@ def test_ignore_page(run):
 
 
 @pytest.mark.parametrize("value", [0, "2", -1, None, "many"])
-def test_total(client, value):
+def test_total(client: Client, value: Any) -> None:
     client.double.add_campaign("spring", size=2)
     client.double.misbehave(Fault.total(value))
     answer = client.by_tag("spring")
@@ -189,7 +191,7 @@ def test_total(client, value):
     assert client.by_tag("spring")["total"] == 2
 
 
-def test_rows(client):
+def test_rows(client: Client) -> None:
     client.double.add_campaign("spring", size=3)
     client.double.misbehave(Fault.rows(lambda rows: rows[::-1] + rows[:1]), times=2)
     phones = [row["phoneNumber"] for row in client.by_tag("spring")["StatutResponse_List"]]
@@ -197,13 +199,13 @@ def test_rows(client):
     assert client.by_tag("no-such-tag")["code"] == 4
 
 
-def test_times_and_order(client):
+def test_times_and_order(client: Client) -> None:
     client.double.misbehave(Fault.status(500), times=2)
     client.double.misbehave(Fault.status(502))
     assert [client.me().status_code for _ in range(4)] == [500, 500, 502, 200]
 
 
-def test_for_ever_until_cleared(client):
+def test_for_ever_until_cleared(client: Client) -> None:
     client.double.misbehave(Fault.status(500), times=None)
     assert {client.me().status_code for _ in range(5)} == {500}
     client.double.clear_faults()
@@ -211,13 +213,13 @@ def test_for_ever_until_cleared(client):
 
 
 @pytest.mark.parametrize("path", ["/v1/me", "/me", "me"])
-def test_only_one_endpoint(client, path):
+def test_only_one_endpoint(client: Client, path: str) -> None:
     client.double.misbehave(Fault.status(500), path=path)
     assert client.by_tag("spring")["code"] == 4
     assert client.me().status_code == 500
 
 
-def test_impossible_faults(client):
+def test_impossible_faults(client: Client) -> None:
     with pytest.raises(ValueError, match="no endpoint"):
         client.double.misbehave(Fault.reset(), path="/v1/send")
     with pytest.raises(ValueError, match="makes no sense"):

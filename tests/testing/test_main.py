@@ -7,17 +7,19 @@ import shlex
 import signal
 import socket
 import subprocess
+from typing import Any
 
 import pytest
 import requests
+from testing.client import Python
 
 
 @pytest.fixture
-def command(python):
+def command(python: Python) -> Any:
     arguments, environment = python
     processes = []
 
-    def start(*options):
+    def start(*options: Any) -> Any:
         process = subprocess.Popen(
             [*arguments, "-m", "airflow_provider_smspartner.testing", *options],
             env=environment,
@@ -34,7 +36,7 @@ def command(python):
         process.communicate()
 
 
-def introduced(process):
+def introduced(process: Any) -> Any:
     listening, export, hint = (process.stdout.readline().rstrip("\n") for _ in range(3))
     assert hint == "Press Ctrl+C to stop"
     name, _, value = export.partition("=")
@@ -43,7 +45,7 @@ def introduced(process):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_play(command, number):
+def test_play(command: Any, number: Any) -> None:
     process = command(
         "--port",
         "0",
@@ -78,12 +80,12 @@ def test_play(command, number):
     ]
 
 
-def test_defaults_and_tags(command):
+def test_defaults_and_tags(command: Any) -> None:
     process = command("--port", "0", "--tag", "unknown-one", "two", "--tag", "three", "--conn-id", "sms_test")
     _, name, connection = introduced(process)
     assert (name, connection["password"]) == ("AIRFLOW_CONN_SMS_TEST", "demo-key")
 
-    def rows(tag):
+    def rows(tag: str) -> Any:
         query = {"apiKey": "demo-key", "tag": tag}
         url = f"{connection['host']}/v1/bulk-status-by-tag"
         return requests.get(url, params=query, timeout=5).json().get("StatutResponse_List")
@@ -92,7 +94,7 @@ def test_defaults_and_tags(command):
     assert rows("unknown-five") is None
 
 
-def test_a_port_that_is_taken(command):
+def test_a_port_that_is_taken(command: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         process = command("--port", str(port))
@@ -105,7 +107,7 @@ def test_a_port_that_is_taken(command):
 @pytest.mark.parametrize(
     "options", [("--port", "70000"), ("--page-size", "0"), ("--campaign-size", "-1"), ("--tag", "a", "a")]
 )
-def test_impossible_options(command, options):
+def test_impossible_options(command: Any, options: Any) -> None:
     process = command("--port", "0", *options)
     output, log = process.communicate(timeout=10)
     assert (process.returncode, output) == (2, "")

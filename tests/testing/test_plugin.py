@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
+from typing import Any
+
+from testing.client import Python
 
 USER_TEST = """
 import json
@@ -30,7 +34,7 @@ def test_without():
 """
 
 
-def test_the_fixture(python, tmp_path):
+def test_the_fixture(python: Python, tmp_path: Path) -> None:
     arguments, environment = python
     (tmp_path / "test_user.py").write_text(USER_TEST)
     # Named rather than found by its entry point, so that the package need not be installed.
@@ -50,7 +54,7 @@ def test_the_fixture(python, tmp_path):
     assert "3 passed" in run.stdout
 
 
-def modules_after(python, statement):
+def modules_after(python: Python, statement: str) -> Any:
     arguments, environment = python
     code = f"import sys; {statement}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     # No warnings as errors: what is imported is looked at here, not how.
@@ -60,12 +64,12 @@ def modules_after(python, statement):
     return set(run.stdout.split())
 
 
-def test_the_plugin_is_light(python):
+def test_the_plugin_is_light(python: Python) -> None:
     loaded = modules_after(python, "import airflow_provider_smspartner.testing.plugin")
     assert not loaded & {"airflow", "aiohttp", "requests", "asyncio"}
 
 
-def test_the_double_never_imports_airflow(python):
+def test_the_double_never_imports_airflow(python: Python) -> None:
     statement = "from airflow_provider_smspartner.testing import *; import airflow_provider_smspartner.testing.__main__"
     loaded = modules_after(python, statement)
     assert "aiohttp" in loaded

@@ -8,25 +8,27 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
+from testing.client import Client
 
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 
-def threads():
+def threads() -> Any:
     return [thread for thread in threading.enumerate() if thread.name == "smspartner-double"]
 
 
-def open_files():
+def open_files() -> Any:
     gc.collect()
     # Elsewhere than on Linux there is nothing to count, and -W error still sees what is left open.
     files = Path("/proc/self/fd")
     return len(list(files.iterdir())) if files.exists() else 0
 
 
-def test_nothing_is_left_behind():
+def test_nothing_is_left_behind() -> None:
     before = open_files()
     for _ in range(20):
         with SMSPartnerDouble() as double, socket.create_connection((double.host, double.port)):
@@ -37,10 +39,10 @@ def test_nothing_is_left_behind():
         socket.create_connection(("127.0.0.1", port), timeout=1)
 
 
-def test_clients_that_connect_while_it_stops():
+def test_clients_that_connect_while_it_stops() -> None:
     stopped = threading.Event()
 
-    def connect(port):
+    def connect(port: Any) -> Any:
         while not stopped.is_set():
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.1):
                 pass
@@ -59,7 +61,7 @@ def test_clients_that_connect_while_it_stops():
     assert open_files() == before
 
 
-def test_a_double_can_be_used_again():
+def test_a_double_can_be_used_again() -> None:
     double = SMSPartnerDouble()
     for _ in range(2):
         with double:
@@ -68,7 +70,7 @@ def test_a_double_can_be_used_again():
             _ = double.port
 
 
-def test_stopping_closes_kept_connections():
+def test_stopping_closes_kept_connections() -> None:
     with SMSPartnerDouble() as double:
         connection = socket.create_connection((double.host, double.port), timeout=5)
         connection.sendall(b"GET /v1/me HTTP/1.1\r\nHost: double\r\n\r\n")
@@ -77,7 +79,7 @@ def test_stopping_closes_kept_connections():
         assert connection.recv(1) == b""
 
 
-def test_stopping_does_not_wait_for_a_hanging_request():
+def test_stopping_does_not_wait_for_a_hanging_request() -> None:
     with SMSPartnerDouble() as double:
         double.misbehave(Fault.hang(60))
         connection = socket.create_connection((double.host, double.port), timeout=5)
@@ -91,8 +93,8 @@ def test_stopping_does_not_wait_for_a_hanging_request():
     assert threads() == []
 
 
-def test_start_and_stop_are_fast():
-    def once():
+def test_start_and_stop_are_fast() -> None:
+    def once() -> Any:
         started = time.perf_counter()
         with SMSPartnerDouble():
             pass
@@ -102,7 +104,7 @@ def test_start_and_stop_are_fast():
     assert min(once() for _ in range(10)) < 0.05
 
 
-def test_a_port_that_is_taken():
+def test_a_port_that_is_taken() -> None:
     with (
         SMSPartnerDouble() as first,
         pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{first.port}"),
@@ -111,7 +113,7 @@ def test_a_port_that_is_taken():
     assert threads() == []
 
 
-def test_a_port_can_be_had_again_at_once():
+def test_a_port_can_be_had_again_at_once() -> None:
     with SMSPartnerDouble() as double:
         port = double.port
         socket.create_connection((double.host, port)).close()
@@ -119,13 +121,13 @@ def test_a_port_can_be_had_again_at_once():
         assert double.port == port
 
 
-def test_an_impossible_port():
+def test_an_impossible_port() -> None:
     with pytest.raises(ValueError, match="from 0 to 65535"):
         SMSPartnerDouble(port=70_000).__enter__()
 
 
-def test_an_error_in_the_thread_reaches_the_caller(monkeypatch):
-    def broken(*_, **__):
+def test_an_error_in_the_thread_reaches_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError("no server today")
 
     monkeypatch.setattr(web, "Server", broken)
@@ -141,19 +143,19 @@ def test_an_error_in_the_thread_reaches_the_caller(monkeypatch):
         assert double.port
 
 
-def test_started_twice():
+def test_started_twice() -> None:
     with SMSPartnerDouble() as double, pytest.raises(RuntimeError, match="running already"):
         double.__enter__()
 
 
-def test_only_the_loopback_address(client):
+def test_only_the_loopback_address(client: Client) -> None:
     others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}
     for address in others - {"127.0.0.1"}:
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection((address, client.double.port), timeout=1)
+            socket.create_connection((str(address), client.double.port), timeout=1)
 
 
-def test_ten_thousand_requests_leave_nothing(client):
+def test_ten_thousand_requests_leave_nothing(client: Client) -> None:
     before = open_files()
     request = b"GET /v1/me?apiKey=test-key HTTP/1.1\r\nHost: double\r\n\r\n"
     with socket.create_connection((client.double.host, client.double.port), timeout=30) as connection:

@@ -53,7 +53,7 @@ def poll(wait: Wait, answer: DeliveryStatus | Exception) -> PollReport:
 def test_two_days_of_waiting_end_at_the_deadline() -> None:
     clock = Clock()
     wait = wait_for(Campaign(tag=None, messages=PendingInMemory([REF])), clock)
-    verdicts = []
+    verdicts: list[Verdict] = []
 
     while not verdicts or verdicts[-1] is Verdict.NOT_YET:
         report = poll(wait, DeliveryStatus.WAITING)
