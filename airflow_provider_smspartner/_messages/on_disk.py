@@ -45,8 +45,8 @@ class PendingOnDisk:
     """
     The messages of a file that are still to be asked for: each once, and in the file's order.
 
-    They stand in a temporary file without a name, which is gone once the backlog is closed or the process ends.
-    One thread may load a backlog and another use it then; while it is being loaded, others may only close it.
+    They stand in a temporary file without a name, which is gone once this object is closed or the process ends.
+    One thread may load the messages and another use them then; while they are being loaded, others may only close it.
     """
 
     def __init__(self) -> None:
@@ -69,17 +69,17 @@ class PendingOnDisk:
         :raises ValueError: names the path, the row and the fault of a bad message.
         :raises OSError: if there is no such file, or no room for a temporary one.
         """
-        backlog = cls()
+        pending = cls()
         try:
-            backlog.load(MessageFile.of(path))
+            pending.load(MessageFile.of(path))
         except BaseException:
-            backlog.close()
+            pending.close()
             raise
-        return backlog
+        return pending
 
     def load(self, messages: Iterable[MessageRef]) -> None:
         """
-        Add messages; one that is there already stays where it is. After an error the backlog can only be closed.
+        Add messages; one that is there already stays where it is. After an error this object can only be closed.
 
         :raises OSError: if they cannot be held on disk.
         """

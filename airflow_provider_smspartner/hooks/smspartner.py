@@ -69,7 +69,7 @@ class SMSPartnerHook(BaseHook):
         self._settings: Settings | None = None
         self._client: BlockingClient | None = None
         self._async_client: AsyncClient | None = None
-        self._keeps_async_client = False
+        self._opening_async: asyncio.Lock | None = None
         self._async_owner = os.getpid()
         self._closed_for_good = False
         self._warned_tags: set[str] = set()
@@ -117,14 +117,14 @@ class SMSPartnerHook(BaseHook):
 
     async def __aenter__(self) -> Self:
         """Use the hook, with its connections kept alive, until the end of the block."""
-        self._keeps_async_client = True
+        self._opening_async = asyncio.Lock()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Close the connections."""
-        self._keeps_async_client = False
+        self._opening_async = None
         self._leave_to_parent()
         client, self._async_client = self._async_client, None
         if client is not None:
@@ -297,11 +297,14 @@ class SMSPartnerHook(BaseHook):
         if self._settings is None:
             self._settings = Settings.of(await get_async_connection(self.smspartner_conn_id, hook=self))
         self._leave_to_parent()
-        client = self._async_client
-        if client is None:
+        if self._opening_async is None:
             client = await open_async_client(self._settings, self.smspartner_conn_id)
-            if self._keeps_async_client and self._async_client is None:
-                self._async_client = client
+        else:
+            # Coroutines that begin together share one client, and with it `max_connections`.
+            async with self._opening_async:
+                if self._async_client is None:
+                    self._async_client = await open_async_client(self._settings, self.smspartner_conn_id)
+                client = self._async_client
         try:
             yield client
         finally:
@@ -313,6 +316,7 @@ class SMSPartnerHook(BaseHook):
             # A fork has brought the parent's event loop and connections: neither is used nor closed here.
             _inherited.append(self._async_client)
             self._async_client = None
+            self._opening_async = None if self._opening_async is None else asyncio.Lock()
             self._async_owner = os.getpid()
 
     def _checked(self, tag: str) -> str:

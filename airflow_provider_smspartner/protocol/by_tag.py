@@ -45,7 +45,8 @@ class TagPage(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def content(self) -> int:
         """A figure by which pages with the same rows are recognised."""
-        return hash(self.rows)
+        # Row by row: a single call for a large page would keep every other thread waiting, the event loop's too.
+        return hash(tuple([hash(row) for row in self.rows]))
 
     @cached_property
     def counts(self) -> Counter[DeliveryStatus]:

@@ -15,7 +15,7 @@ import pytest
 from hooks.asking import endless
 from loopback import Ask, RawServer, Start, both_ways, connect
 
-from airflow_provider_smspartner._http import policy
+from airflow_provider_smspartner._http import opening, policy
 from airflow_provider_smspartner._http.asynchronous import AsyncClient
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
@@ -85,6 +85,22 @@ class TestConnections:
             assert not hook.get_conn().cookies
         assert len(double.requests) == 1
 
+    def test_coroutines_that_begin_together_share_one_client(
+        self, start: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # As in a new process: the client is imported on a thread, and over https it reads certificates there.
+        monkeypatch.setattr(opening, "_loaded", None)
+        double = start({"max_connections": 1}, latency=0.02)
+        double.add_campaign("spring", size=1, settle_seconds=0)
+
+        async def main() -> None:
+            async with SMSPartnerHook() as hook:
+                await asyncio.gather(*(hook.aget_status_by_tag("spring") for _ in range(5)))
+
+        asyncio.run(main())
+        assert len(double.requests) == 5
+        assert len({request.peer_port for request in double.requests}) == 1
+
     def test_two_coroutines_share_a_hook(self, start: Start) -> None:
         double = start({"max_connections": 2}, latency=0.05, page_size=50)
         campaign = double.add_campaign("spring", size=120, settle_seconds=0)
@@ -131,7 +147,7 @@ class TestConnections:
             assert all(client._session.closed for client in clients)
 
         asyncio.run(main())
-        assert len(clients) == 2
+        assert len(clients) == 1
 
     def test_several_threads_share_a_hook(
         self, double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch
