@@ -1,9 +1,14 @@
-"""What a DAG file that is only parsed does not wait for."""
+"""What imports what: a parsed DAG file loads little, and no room imports one above it."""
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import airflow_provider_smspartner
 
 HEAVY = {
     "aiohttp",
@@ -32,3 +37,41 @@ def test_importing_loads_nothing_that_only_running_needs() -> None:
     loaded = set(done.stdout.split())
     assert "airflow_provider_smspartner.sensors.smspartner" in loaded
     assert not loaded & HEAVY
+
+
+# From the top floor down, as CONTRIBUTING draws it; what stands on one floor does not import each other.
+FLOORS = (
+    {"sensors", "operators"},
+    {"_tasks"},
+    {"triggers"},
+    {"_shared_polls", "hooks"},
+    {"_http"},
+    {"_waiting", "protocol"},
+    {"_messages"},
+    {"_files", "provider_info"},
+    {"models", "_connection"},
+    {"exceptions", "links", "_phone_numbers"},
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def imports() -> Iterator[tuple[str, str]]:
+    """Yield which room imports which, imports inside of functions included."""
+    root = Path(airflow_provider_smspartner.__file__).parent
+    for path in root.rglob("*.py"):
+        parts = path.relative_to(root).with_suffix("").parts
+        if parts == ("__init__",) or parts[0] == "testing":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module is not None:
+                package, _, module = node.module.partition(".")
+                rooms = [module.partition(".")[0]] if module else [alias.name for alias in node.names]
+                yield from ((parts[0], room) for room in rooms if package == root.name and room in FLOOR_OF)
+
+
+def test_rooms_import_only_what_stands_below_them() -> None:
+    found = set(imports())
+
+    assert {("sensors", "_tasks"), ("_http", "protocol"), ("models", "_phone_numbers")} <= found
+    upward = {(room, used) for room, used in found if room != used and FLOOR_OF[room] >= FLOOR_OF[used]}
+    assert not upward
