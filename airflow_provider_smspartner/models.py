@@ -149,6 +149,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     code: int | None = None
 
 
+# Without `gc`: a page of rows would otherwise be searched by Python's garbage collector again and again
+# (`benchmarks/RESULTS.md`, "longest block of the event loop").
 class MessageStatus(msgspec.Struct, frozen=True, gc=False):
     """
     One message and what became of it, read from an answer.
