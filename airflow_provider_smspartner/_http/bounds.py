@@ -7,13 +7,14 @@ import socket
 import time
 from contextlib import suppress
 from contextvars import ContextVar, Token
-from threading import RLock
-from typing import TYPE_CHECKING, Self
+from threading import RLock, Thread
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-_LOOK_UP_SECONDS = 0.1
+_CHECK_SECONDS = 0.1
+"""How often a pause checks whether it is to end."""
 
 _current: ContextVar[Exchange | None] = ContextVar("smspartner_exchange", default=None)
 
@@ -52,7 +53,7 @@ class GivingUp:
         """
         end = time.monotonic() + seconds
         while not self._is_set and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, _LOOK_UP_SECONDS))
+            time.sleep(min(left, _CHECK_SECONDS))
         return self._is_set
 
     def has_exchanges(self) -> bool:
@@ -143,7 +144,7 @@ class Exchange:
         :raises OSError: as the last address fails.
         """
         failure: OSError = socket.gaierror(socket.EAI_NONAME, "no address")
-        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        for family, kind, protocol, _, address in self._addresses(host, port):
             sock = socket.socket(family, kind, protocol)
             try:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -157,6 +158,35 @@ class Exchange:
             else:
                 return sock
         raise failure
+
+    def _addresses(self, host: str, port: int) -> list[tuple[Any, ...]]:
+        """
+        Return the addresses of a host.
+
+        The operating system's look-up of a name has no time limit and cannot be ended. It runs on a thread of its own,
+        which is left behind if it takes longer than connecting may.
+        """
+        with suppress(socket.gaierror):
+            return [*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)]
+        found: list[list[tuple[Any, ...]] | OSError | UnicodeError] = []
+
+        def look_up() -> None:
+            try:
+                found.append([*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
+            except (OSError, UnicodeError) as error:
+                found.append(error)
+
+        thread = Thread(target=look_up, name="smspartner-look-up", daemon=True)
+        thread.start()
+        ends_at = time.monotonic() + self._timeout
+        while thread.is_alive():
+            if time.monotonic() >= ends_at:
+                raise TimeoutError
+            thread.join(min(self.next_wait(), _CHECK_SECONDS))
+        (result,) = found
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     def cut(self) -> None:
         """End a wait that is under way, from another thread or from a signal handler."""

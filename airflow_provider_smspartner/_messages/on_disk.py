@@ -1,9 +1,9 @@
 """
 The messages of a file while they are asked for: on disk, so that memory does not grow with their number.
 
-A million messages take no memory that can be measured (`benchmarks/RESULTS.md`, "1,000,000 messages from .csv"), where a
-list of them takes some 220 bytes each. SQLite is in Python's library, asks for each message once, and forgets those that
-have settled.
+A million messages take no memory that can be measured (`benchmarks/RESULTS.md`, "1,000,000 messages from .csv"); a list
+of them takes some 220 bytes each. SQLite is in Python's library, holds each message once, and drops those that have
+settled.
 """
 
 from __future__ import annotations

@@ -156,6 +156,32 @@ drips = pytest.mark.parametrize("answer", DRIPS.values(), ids=DRIPS)
 
 
 class TestTime:
+    @pytest.mark.parametrize("given_up", [False, True])
+    def test_a_name_that_is_looked_up_for_ever(self, given_up: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        real, ends = socket.getaddrinfo, threading.Event()
+
+        # No resolver of this machine can be made to hang.
+        def getaddrinfo(host: str, *arguments: Any, **options: Any) -> Any:
+            if host == "sms.example" and not options.get("flags"):
+                ends.wait(20)
+            return real(host, *arguments, **options)
+
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        connection = {"conn_type": "smspartner", "host": "https://sms.example", "password": "test-key"}
+        extra = {"timeout": 30 if given_up else 0.3, "max_attempts": 1}
+        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", json.dumps({**connection, "extra": extra}))
+        began = time.monotonic()
+        hook = SMSPartnerHook()
+        if given_up:
+            threading.Timer(0.5, hook.close).start()
+        told = "was closed" if given_up else r"sms\.example:443 could not be reached: connecting took longer"
+        try:
+            with pytest.raises(SMSPartnerUnavailableError, match=told):
+                hook.get_status_by_tag("spring")
+            assert time.monotonic() - began < 5
+        finally:
+            ends.set()
+
     @both_ways
     @drips
     def test_a_drip_ends(
