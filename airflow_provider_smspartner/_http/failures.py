@@ -195,7 +195,12 @@ _OF_NAME = {
 
 
 def _layers(fault: BaseException) -> Iterator[BaseException]:
-    """Walk an error and all that it wraps, in whichever way its library does."""
+    """
+    Yield an error and all that it wraps, in whichever way its library does.
+
+    ``__context__`` is left out. Behind it may stand an error that the caller was handling when it asked, which says
+    nothing about this request (`tests/http/test_repeating.py`).
+    """
     pending, seen = [fault], set[int]()
     while pending:
         layer = pending.pop(0)
@@ -206,7 +211,6 @@ def _layers(fault: BaseException) -> Iterator[BaseException]:
         wrapped = [
             *layer.args,
             layer.__cause__,
-            layer.__context__,
             *(getattr(layer, name, None) for name in ("reason", "original_error")),
         ]
         pending += [error for error in wrapped if isinstance(error, BaseException)]

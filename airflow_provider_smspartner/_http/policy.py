@@ -86,7 +86,8 @@ def last_error(request: Request, error: SMSPartnerUnavailableError) -> SMSPartne
     if request.may_repeat or error.surely_unsent:
         return error
     return SMSPartnerUnavailableError(
-        f"{error} This request is not repeated: whether SMS Partner received it, and acted on it, is unknown.",
+        f"{error} The request was sent once and is not repeated: whether SMS Partner received it, and acted on it, "
+        "is unknown.",
         code=error.code,
         http_status=error.http_status,
     )

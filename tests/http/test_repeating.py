@@ -6,10 +6,13 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
 
+import aiohttp
 import pytest
+import requests
 from loopback import RawServer, response, said
 
 from airflow_provider_smspartner._connection.settings import Settings
@@ -19,19 +22,20 @@ from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.protocol import Answer, Call, Request
 from airflow_provider_smspartner.protocol.answers import unavailable
 
-Send = Callable[[Settings, Call[Any]], Any]
+Send = Callable[..., Any]
 
 
-def send(settings: Settings, call: Call[Any]) -> Any:
+def send(settings: Settings, *calls: Call[Any]) -> Any:
+    """Send calls one after the other, and return what the last one gives."""
     with closing(BlockingClient(settings, "smspartner_default")) as client:
-        return client.send(call)
+        return [client.send(call) for call in calls][-1]
 
 
-def asend(settings: Settings, call: Call[Any]) -> Any:
+def asend(settings: Settings, *calls: Call[Any]) -> Any:
     async def main() -> Any:
         client = await AsyncClient.open(settings, "smspartner_default")
         try:
-            return await client.send(call)
+            return [await client.send(call) for call in calls][-1]
         finally:
             await client.close()
 
@@ -108,6 +112,50 @@ def test_others_are(send: Send, answer: Any) -> None:
             send(settings_for(server.url), write(may_repeat=True))
         assert len(server.heads) == 3
     assert "unknown" not in str(caught.value)
+
+
+@both_clients
+@pytest.mark.parametrize("earlier", ["requests", "aiohttp"])
+def test_an_error_that_the_caller_is_handling_says_nothing_of_the_request(send: Send, earlier: str) -> None:
+    # As an on_failure_callback does, or a fallback after another vendor could not be reached.
+    with RawServer(close) as server:
+        try:
+            refuse_a_connection(earlier)
+        except (requests.ConnectionError, aiohttp.ClientConnectorError):
+            with pytest.raises(SMSPartnerUnavailableError, match=r"closed the connection.* is unknown\.$"):
+                send(settings_for(server.url), write(may_repeat=False))
+        assert len(server.heads) == 1
+
+
+def refuse_a_connection(library: str) -> None:
+    """Raise what a library raises about a server that is not there."""
+
+    async def ask() -> None:
+        async with aiohttp.ClientSession() as session, session.get("http://127.0.0.1:1"):
+            pass
+
+    if library == "requests":
+        requests.get("http://127.0.0.1:1", timeout=5)
+    else:
+        # In a thread of its own: the loop of this one may be running.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(asyncio.run, ask()).result()
+
+
+@both_clients
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_connection_that_is_kept_alive_and_then_lost(send: Send, method: str) -> None:
+    def answer_once(client: socket.socket, server: RawServer) -> None:
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        server.heads.append(client.recv(65536))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+
+    read = write(may_repeat=False).read
+    call = Call(Request(method, "/made-up", body={} if method == "POST" else None, may_repeat=False), read)
+    with RawServer(answer_once) as server:
+        with pytest.raises(SMSPartnerUnavailableError, match=r"acted on it, is unknown\.$"):
+            send(settings_for(server.url), call, call)
+        assert len(server.heads) == 2
 
 
 @contextmanager
