@@ -18,7 +18,6 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerIncompleteError,
     SMSPartnerNotFoundError,
 )
-from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
 from airflow_provider_smspartner.operators.smspartner import (
     SMSPartnerMultiStatusOperator,
     SMSPartnerStatusByTagOperator,
@@ -160,14 +159,6 @@ def test_pushes_no_summary_where_no_xcom_is_wanted(double: SMSPartnerDouble) -> 
 )
 def test_every_argument_but_switches_and_limits_is_templated(operator: Any, templated: set[str]) -> None:
     assert set(operator.template_fields) == templated | {"output_path", "output_conn_id"}
-
-
-@pytest.mark.parametrize("operator", [by_tag(), by_list()])
-def test_links_to_the_account(operator: Any) -> None:
-    (link,) = operator.operator_extra_links
-
-    assert isinstance(link, SMSPartnerAccountLink)
-    assert link.get_link(operator, ti_key=None) == "https://my.smspartner.fr/"
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:

@@ -27,7 +27,6 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerNotFoundError,
     SMSPartnerRequestError,
 )
-from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
 from airflow_provider_smspartner.models import MessageRef
 from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSensor
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
@@ -94,13 +93,6 @@ def test_has_the_defaults_of_the_contract() -> None:
         "output_conn_id",
         "smspartner_conn_id",
     }
-
-
-def test_links_to_the_account() -> None:
-    (link,) = sensor().operator_extra_links
-
-    assert isinstance(link, SMSPartnerAccountLink)
-    assert link.get_link(sensor(), ti_key=None) == "https://my.smspartner.fr/"
 
 
 def test_polls_before_it_defers(double: SMSPartnerDouble) -> None:
