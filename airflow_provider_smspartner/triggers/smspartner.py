@@ -21,7 +21,7 @@ from airflow_provider_smspartner._waiting.rhythm import Rhythm
 from airflow_provider_smspartner._waiting.tally import Tally
 from airflow_provider_smspartner._waiting.wait import Wait
 from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError, SMSPartnerRequestError
-from airflow_provider_smspartner.models import MessageRef, counts_from_json, counts_to_json
+from airflow_provider_smspartner.models import counts_from_json, counts_to_json, to_ref
 
 
 class SMSPartnerCampaignTrigger(BaseTrigger):
@@ -115,8 +115,9 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
 
     async def _watch(self) -> Event:
         if not isinstance(self.messages, str):
+            # Normalised before they were stored: doing so again could load phonenumbers on the event loop.
             return await self._wait_for(
-                PendingInMemory(MessageRef.of(message) for message in self.messages or ())
+                PendingInMemory(to_ref((number, message_id)) for number, message_id in self.messages or ())
             )
         from airflow_provider_smspartner._messages.from_file import MessageFile
         from airflow_provider_smspartner._messages.on_disk import PendingOnDisk

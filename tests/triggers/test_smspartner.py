@@ -16,6 +16,7 @@ import pytest
 from environment import API_KEY
 from harness import fire, stored
 
+from airflow_provider_smspartner import models
 from airflow_provider_smspartner._messages.from_file import MessageFile
 from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
 from airflow_provider_smspartner.models import MessageRef
@@ -79,6 +80,18 @@ def test_counts_messages_that_need_no_more_asking(double: SMSPartnerDouble) -> N
     event = fire(stored(trigger(messages=MESSAGES[:1], settled={"Delivered": 6, "KO": 1}, settled_ratio=1.0)))
 
     assert event == {"verdict": "done", "counts": {"Delivered": 7, "KO": 1}}
+
+
+def test_takes_stored_messages_as_they_are(double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch) -> None:
+    def normalised(text: str) -> str:
+        raise AssertionError("the library of phone numbers would be loaded on the event loop")
+
+    double.add_message("+8613912345678", "1001", "Delivered")
+    monkeypatch.setattr(models, "normalised", normalised)
+
+    event = fire(stored(trigger(messages=[["+8613912345678", "1001"]])))
+
+    assert event == {"verdict": "done", "counts": {"Delivered": 1}}
 
 
 def test_asks_only_for_what_is_still_unsettled(double: SMSPartnerDouble) -> None:
