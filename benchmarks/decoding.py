@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def timed(ways: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
-    """Give the seconds that each way took in each round."""
+    """Return the seconds that each way took in each round."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS):
         for name, way in ways.items():

@@ -51,16 +51,16 @@ class Ratio:
 
     @property
     def median(self) -> float:
-        """Give the middle one."""
+        """The median of the rounds."""
         return median(self.rounds)
 
     @property
     def inverse(self) -> Self:
-        """Tell how many times the baseline's is the figure."""
+        """The ratio the other way round: how many times faster or less."""
         return type(self)(tuple(1 / each for each in self.rounds))
 
     def __str__(self) -> str:
-        """Tell the median, and the lowest and highest of the rounds."""
+        """Return the median, and the lowest and highest of the rounds."""
         return f"{self.median:.2f} x ({min(self.rounds):.2f}-{max(self.rounds):.2f})"
 
 
@@ -139,7 +139,7 @@ def in_process(module: str, *arguments: object) -> Any:
 
 
 def resident_bytes() -> int:
-    """Tell how much memory this process holds."""
+    """Return how much memory this process holds, in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 

@@ -120,7 +120,7 @@ def main(report: str, mode: str, waits: str, *arguments: str) -> None:
 
 
 async def _until_deadline(waits: int, interval: str, polls: str) -> None:
-    """Let waits poll so often, and time out."""
+    """Start waits that poll so often, and time out."""
     seconds = float(interval)
     triggers = [_trigger(n, seconds, first=seconds, polls=int(polls)) for n in range(waits)]
     events = await asyncio.gather(*(anext(trigger.run()) for trigger in triggers))
@@ -130,7 +130,7 @@ async def _until_deadline(waits: int, interval: str, polls: str) -> None:
 
 async def _shared(waits: int, interval: str, *, looks_on: bool = True) -> dict[str, float]:
     """
-    Let waits poll as the triggerer does.
+    Start waits that poll as the triggerer does.
 
     :param looks_on: when all have begun.
     """
@@ -145,7 +145,7 @@ async def _shared(waits: int, interval: str, *, looks_on: bool = True) -> dict[s
 
 
 async def _begin_tuned(waits: int, interval: str) -> dict[str, float]:
-    """Let waits begin in a process whose collector is spared what is there for good, and never searches everything."""
+    """Start waits in a process whose garbage collector leaves out what stays, and rarely searches everything."""
     import_module(TRIGGER)
     gc.collect()
     gc.freeze()
@@ -154,7 +154,7 @@ async def _begin_tuned(waits: int, interval: str) -> dict[str, float]:
 
 
 async def _bare(waits: int, interval: str, url: str) -> dict[str, float]:
-    """Let coroutines poll that do nothing else."""
+    """Start coroutines that poll and do nothing else."""
     seconds = float(interval)
 
     async def wait(n: int) -> None:

@@ -73,7 +73,7 @@ def backlogs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[PendingOnDisk]]:
 def campaign_lines(
     capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> Callable[[], list[str]]:
-    """Give the lines that were logged about campaigns: through logging, or past it, as Airflow 3 does."""
+    """Return the lines that were logged about campaigns: through logging, or past it, as Airflow 3 does."""
     caplog.set_level("INFO")
     line = re.compile(r"Campaign .*?\.(?= +\[|$)", re.MULTILINE)
     return lambda: line.findall(caplog.text) or line.findall(capfd.readouterr().out)

@@ -24,15 +24,15 @@ class Run:
 
     @property
     def state(self) -> str:
-        """Give the run's state."""
+        """Return the run's state."""
         return str(self.dag_run.state)
 
     def task(self, task_id: str, map_index: int = -1) -> Any:
-        """Give a task instance as the database has it."""
+        """Return a task instance as the database has it."""
         return self.dag_run.get_task_instance(task_id, map_index=map_index)
 
     def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
-        """Give what a task instance pushed, or None."""
+        """Return what a task instance pushed, or None."""
         from airflow.utils.session import create_session
 
         if AIRFLOW_3:
@@ -92,11 +92,11 @@ class TaskInstance:
         self.xcoms[key] = json.loads(json.dumps(value))
 
     def get_first_reschedule_date(self, context: Any) -> None:
-        """Say that the task was never rescheduled."""
+        """Return None: the task was never rescheduled."""
 
 
 def new_context() -> Any:
-    """Give a context with a task instance of its own."""
+    """Return a context with a task instance of its own."""
     return {"ti": TaskInstance()}
 
 

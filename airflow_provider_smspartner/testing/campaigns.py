@@ -35,11 +35,11 @@ class Clock:
         self._offset = time.time() - time.monotonic()
 
     def now(self) -> float:
-        """Tell the time."""
+        """Return the time."""
         return time.monotonic() + self._offset
 
     def advance(self, seconds: float) -> None:
-        """Let so many seconds pass at once."""
+        """Move the clock on by so many seconds at once."""
         if seconds < 0:
             raise ValueError("the clock of the double only moves forward")
         self._offset += seconds
@@ -62,7 +62,7 @@ class Timeline(Protocol):
     """Knows the status of one message at each moment that it is asked for."""
 
     def ask(self, now: float) -> Report:
-        """Tell the status at this moment."""
+        """Return the status at this moment."""
 
 
 class Scripted:
@@ -75,7 +75,7 @@ class Scripted:
         self._report = Report(statuses[0], since=0.0)
 
     def ask(self, now: float) -> Report:
-        """Tell the status, and go on to the next."""
+        """Return the status, and go on to the next."""
         status = next(self._coming, None)
         if status is not None:
             self._report = Report(status, since=now)
@@ -89,7 +89,7 @@ class Stopwatch:
         self._started: float | None = None
 
     def started(self, now: float) -> float:
-        """Tell when it was started, which may be now."""
+        """Return when it was started, which may be now."""
         if self._started is None:
             self._started = now
         return self._started
@@ -104,7 +104,7 @@ class Settling:
     outcome: str
 
     def ask(self, now: float) -> Report:
-        """Tell the status at this moment."""
+        """Return the status at this moment."""
         started = self.stopwatch.started(now)
         if now - started < self.delay:
             return Report(WAITING, started)

@@ -181,7 +181,7 @@ CASES["bad tag, never_fail"] = Case(
 
 
 def task_id_of(name: str) -> str:
-    """Give a case's task id, which with the mode is its connection id as well."""
+    """Return a case's task id, which with the mode is its connection id as well."""
     return name.replace(",", "").replace(" ", "_")
 
 

@@ -87,13 +87,13 @@ def test_mapped_campaigns(playground: SMSPartnerDouble) -> None:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """Give the rows of a file that has landed."""
+    """Return the rows of a file that has landed."""
     return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
 
 
 @pytest.fixture
 def listed(playground: SMSPartnerDouble) -> list[str]:
-    """Give the ids of the messages that the list of the example names; the double knows them."""
+    """Return the ids of the messages that the list of the example names; the double knows them."""
     for n in range(2_300):
         # One message, in the second part, is delivered after it was first asked for.
         statuses = ["Waiting", "Delivered"] if n == 1_500 else ["KO" if n % 10 == 7 else "Delivered"]

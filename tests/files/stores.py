@@ -59,6 +59,6 @@ class Bucket(MemoryFileSystem):  # type: ignore[misc]  # fsspec is without types
 def attached(
     monkeypatch: pytest.MonkeyPatch, scheme: str, fs: MemoryFileSystem, conn_id: str | None = None
 ) -> None:
-    """Let ObjectStoragePath find a storage, until the test ends."""
+    """Make ObjectStoragePath find a storage, until the test ends."""
     monkeypatch.setattr(STORE_MODULE, "_STORE_CACHE", {})
     attach(protocol=scheme, conn_id=conn_id, fs=fs)

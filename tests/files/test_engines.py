@@ -91,7 +91,7 @@ def kind_of(path: str) -> str:
 
 
 def plain(table: Any) -> Any:
-    """Give a table without what differs between engines and means nothing: how texts and categories are held."""
+    """Return a table without what differs between engines and means nothing: how texts and categories are held."""
     texts = [pa.types.is_dictionary, pa.types.is_large_string, pa.types.is_string_view]
     fields = [
         pa.field(f.name, pa.string()) if any(test(f.type) for test in texts) else pa.field(f.name, f.type)

@@ -216,7 +216,7 @@ def _spelled(random: Random, lead: str, digits: str) -> str:
 
 
 def _french_numbers(random: Random, count: int) -> Iterator[tuple[str, str]]:
-    """Give valid French mobile numbers without their 0, and what they are in E.164."""
+    """Return valid French mobile numbers without their 0, and what they are in E.164."""
     overseas = ("690", "691", "692", "693", "694", "696", "697", "639", "7090", "7091", "7092", "7093")
     while count:
         start = random.choice(overseas) if count % 2 else random.choice("67") + str(random.randrange(10))
@@ -281,7 +281,7 @@ def test_spellings_that_libphonenumber_reads_itself() -> None:
 
 
 def _matching(random: Random, pattern: str) -> Iterator[str]:
-    """Give numbers of each of the pattern's alternatives."""
+    """Return numbers of each of the pattern's alternatives."""
     for shape in pattern.removeprefix(r"\+(?:").removesuffix(")").split("|"):
         parts = re.findall(r"(\[[^\]]+\]|\d)(?:\{(\d+)\})?", shape)
         for _ in range(120):

@@ -90,7 +90,7 @@ def fire_all() -> Callable[..., list[dict[str, Any]]]:
 def log_lines(
     capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> Callable[[], list[tuple[str, str]]]:
-    """Give the levels and texts that were logged: through logging, or past it, as Airflow 3 does."""
+    """Return the levels and texts that were logged: through logging, or past it, as Airflow 3 does."""
     caplog.set_level("INFO")
     line = re.compile(r"^\S+ \[(\w+) *\] (.*?)(?: +\[[\w.]+\].*)?$", re.MULTILINE)
 
@@ -108,7 +108,7 @@ def log_lines(
 
 @pytest.fixture
 def settle() -> Callable[[SMSPartnerDouble], None]:
-    """Let the double say Delivered of all messages, and nothing else."""
+    """Make the double answer Delivered for all messages."""
 
     def settle(double: SMSPartnerDouble) -> None:
         double.clear_faults()

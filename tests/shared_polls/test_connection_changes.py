@@ -42,7 +42,7 @@ def waiting(new_trigger: Any, **arguments: Any) -> list[Any]:
 
 
 def rotate(double: SMSPartnerDouble, key: str) -> None:
-    """Let the double accept another key only."""
+    """Make the double accept another key only."""
     double.api_key = key
     object.__setattr__(double._vendor, "api_key", key)
 
