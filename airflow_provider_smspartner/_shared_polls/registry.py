@@ -18,7 +18,7 @@ from airflow_provider_smspartner._waiting.wait import Wait
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 
 
-async def poll_shared_polls(
+async def poll_together(
     conn_id: str, wait: Wait, due: datetime, answered: Callable[[Tally], datetime | None]
 ) -> None:
     """

@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
 from airflow_provider_smspartner._messages.pending import PendingInMemory, PendingMessages
-from airflow_provider_smspartner._shared_polls.registry import poll_shared_polls
+from airflow_provider_smspartner._shared_polls.registry import poll_together
 from airflow_provider_smspartner._waiting.campaign import Campaign
 from airflow_provider_smspartner._waiting.event import Event
 from airflow_provider_smspartner._waiting.goal import Goal, Verdict
@@ -145,7 +145,7 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
             return None
 
         try:
-            await poll_shared_polls(self.smspartner_conn_id, wait, self.next_poll_at, answered)
+            await poll_together(self.smspartner_conn_id, wait, self.next_poll_at, answered)
         except (SMSPartnerCredentialsError, SMSPartnerRequestError) as error:
             return Event(verdict=Verdict.REFUSED, code=error.code, http_status=error.http_status)
         (report,) = last
