@@ -9,8 +9,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Self, TypedDict
 
-from airflow_provider_smspartner._files.formats import Encoding
-from airflow_provider_smspartner._files.storage import Place, check_no_pattern
+from airflow_provider_smspartner._files.encoded_file import EncodedFile
 from airflow_provider_smspartner.models import StatusRow
 
 CHUNK_ROWS = 2_000
@@ -26,29 +25,8 @@ class Landed(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
-    """
-    A file that results shall land in.
-
-    :param place: where it is.
-    :param encoding: how it is written.
-    """
-
-    place: Place
-    encoding: Encoding
-
-    @classmethod
-    def of(cls, uri: str, conn_id: str | None = None) -> Output:
-        """
-        Choose the format by the ending; nothing is looked up yet.
-
-        :param uri: anything that Airflow's ObjectStoragePath takes, also with ``conn_id@``.
-        :param conn_id: the Airflow connection of the storage; goes before one in the URI.
-        :raises SMSPartnerInputError: if the ending is unknown, and names those that there are; if the path is a
-            pattern.
-        """
-        check_no_pattern(uri)
-        return cls(place=Place(uri, conn_id), encoding=Encoding.of(uri))
+class Output(EncodedFile):
+    """A file that results are written to."""
 
     def check(self) -> None:
         """

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TypeGuard
 
-from airflow_provider_smspartner._files.formats import ENDINGS, Encoding
-from airflow_provider_smspartner._files.storage import Place, check_no_pattern
+from airflow_provider_smspartner._files.encoded_file import EncodedFile
+from airflow_provider_smspartner._files.formats import ENDINGS
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.models import MessageRef
 
@@ -35,29 +35,8 @@ def names_a_file(messages: object) -> TypeGuard[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class MessageFile:
-    """
-    A file of messages; each iteration reads it anew.
-
-    :param place: where it is.
-    :param encoding: how it is written.
-    """
-
-    place: Place
-    encoding: Encoding
-
-    @classmethod
-    def of(cls, uri: str, conn_id: str | None = None) -> MessageFile:
-        """
-        Choose the format by the ending; nothing is looked up yet.
-
-        :param uri: anything that Airflow's ObjectStoragePath takes, also with ``conn_id@``.
-        :param conn_id: the Airflow connection of the storage; goes before one in the URI.
-        :raises SMSPartnerInputError: if the ending is unknown, and names those that there are; if the path is a
-            pattern.
-        """
-        check_no_pattern(uri)
-        return cls(place=Place(uri, conn_id), encoding=Encoding.of(uri))
+class MessageFile(EncodedFile):
+    """A file of messages; each iteration reads it anew."""
 
     def __iter__(self) -> Iterator[MessageRef]:
         """
