@@ -9,10 +9,10 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from campaign_triggers import campaign_trigger
 from loopback import ONE_ROW, RawServer, response, said
 
 from airflow_provider_smspartner._http.body import MAX_BODY_BYTES
@@ -20,7 +20,6 @@ from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.models import DeliveryStatus, MessageStatus, Outcome, StatusRow
 from airflow_provider_smspartner.protocol import TagPage
-from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
 
 MIB = 1024 * 1024
 LARGEST = MAX_BODY_BYTES - 1024
@@ -140,7 +139,9 @@ class TestManyRows:
         body = PAGES[name]()
 
         async def wait() -> None:
-            (event,) = [event async for event in trigger_for("spring").run()]
+            (event,) = [
+                event async for event in campaign_trigger(tag="spring", grace=0, poke_interval=1.0).run()
+            ]
             assert sum(event.payload["counts"].values()) == body.count(b"phoneNumber")
 
         with RawServer(said(response(body))) as server:
@@ -164,25 +165,6 @@ def test_telling_pages_apart_holds_up_no_other_thread() -> None:
 
     # A single call that hashes all of them holds the other threads up for a quarter of a second.
     assert min(held() for _ in range(3)) < 0.1
-
-
-def trigger_for(tag: str) -> SMSPartnerCampaignTrigger:
-    now = datetime.now(UTC)
-    return SMSPartnerCampaignTrigger(
-        smspartner_conn_id="smspartner_default",
-        tag=tag,
-        messages=None,
-        settled={},
-        goal={
-            "settled_ratio": 1.0,
-            "expected_total": None,
-            "started_at": now,
-            "deadline": now + timedelta(seconds=60),
-            "not_found_until": now,
-        },
-        rhythm={"poke_interval": 1.0, "exponential_backoff": False, "max_wait": None, "seed": "dag#task"},
-        next_poll_at=now,
-    )
 
 
 def test_a_large_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

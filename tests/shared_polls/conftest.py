@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from campaign_triggers import campaign_trigger
 
 from airflow_provider_smspartner._shared_polls import connections
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
@@ -28,40 +28,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def new_trigger() -> NewTrigger:
     """Make a trigger for a tag or for messages."""
 
-    def make(
-        *,
-        tag: str | None = None,
-        messages: list[list[str]] | None = None,
-        timeout: float = 60.0,
-        grace: float = 60.0,
-        first_in: float = 0.0,
-        poke_interval: float = 0.1,
-        settled_ratio: float = 1.0,
-        conn_id: str = "smspartner_default",
-    ) -> SMSPartnerCampaignTrigger:
-        now = datetime.now(UTC)
-        return SMSPartnerCampaignTrigger(
-            smspartner_conn_id=conn_id,
-            tag=tag,
-            messages=messages,
-            settled={},
-            goal={
-                "settled_ratio": settled_ratio,
-                "expected_total": None,
-                "started_at": now,
-                "deadline": now + timedelta(seconds=timeout),
-                "not_found_until": now + timedelta(seconds=grace),
-            },
-            rhythm={
-                "poke_interval": poke_interval,
-                "exponential_backoff": False,
-                "max_wait": None,
-                "seed": "dag#task",
-            },
-            next_poll_at=now + timedelta(seconds=first_in),
-        )
-
-    return make
+    return campaign_trigger
 
 
 async def payload(trigger: SMSPartnerCampaignTrigger) -> dict[str, Any]:

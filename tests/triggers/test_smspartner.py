@@ -8,11 +8,11 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from campaign_triggers import campaign_trigger
 from environment import API_KEY
 from harness import fire, stored
 
@@ -27,39 +27,9 @@ TAG = "spring"
 MESSAGES = [["+33639980001", "1001"], ["+33639980002", "1002"], ["+33639980003", "1003"]]
 
 
-def trigger(
-    *,
-    tag: str | None = TAG,
-    messages: list[list[str]] | str | None = None,
-    settled: dict[str, int] | None = None,
-    timeout: float = 60.0,
-    grace: float = 60.0,
-    first_in: float = 0.0,
-    poke_interval: float = 0.02,
-    **goal: Any,
-) -> SMSPartnerCampaignTrigger:
-    now = datetime.now(UTC)
-    return SMSPartnerCampaignTrigger(
-        smspartner_conn_id="smspartner_default",
-        tag=None if messages else tag,
-        messages=messages,
-        settled=settled or {},
-        goal={
-            "settled_ratio": 1.0,
-            "expected_total": None,
-            "started_at": now,
-            "deadline": now + timedelta(seconds=timeout),
-            "not_found_until": now + timedelta(seconds=grace),
-            **goal,
-        },
-        rhythm={
-            "poke_interval": poke_interval,
-            "exponential_backoff": False,
-            "max_wait": None,
-            "seed": "dag#task",
-        },
-        next_poll_at=now + timedelta(seconds=first_in),
-    )
+def trigger(*, tag: str | None = TAG, messages: Any = None, **arguments: Any) -> SMSPartnerCampaignTrigger:
+    given = {"poke_interval": 0.02, **arguments}
+    return campaign_trigger(tag=None if messages else tag, messages=messages, **given)
 
 
 def add(double: SMSPartnerDouble, *by_message: list[str], tag: str | None = TAG) -> None:
