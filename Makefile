@@ -18,8 +18,7 @@ PIN_3.0 := apache-airflow==3.0.6 fastapi<0.118 universal-pathlib<0.3
 PIN_3.1 := apache-airflow==3.1.8 fastapi<0.118 universal-pathlib<0.3
 PIN_3.2 := apache-airflow==3.2.2 fastapi<0.137 svcs<25.2
 # The lowest versions that pyproject.toml allows of what this package itself depends on.
-PIN_lowest := $(PIN_2.11) $(shell sed -nE '/apache-airflow>=/d; /hatchling/d; s/^    "([a-z-]+)>=([0-9.]+)".*/\1==\2/p' pyproject.toml) \
-	pyarrow==18.0.0
+PIN_lowest := $(PIN_2.11) $(shell sed -nE '/apache-airflow>=/d; /hatchling/d; s/^(    |parquet = \[)"([a-z-]+)>=([0-9.]+)".*/\2==\3/p' pyproject.toml)
 
 UV := .venv/bin/uv
 PY := .venv/bin/python

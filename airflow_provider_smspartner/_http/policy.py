@@ -83,7 +83,7 @@ def last_error(request: Request, error: SMSPartnerUnavailableError) -> SMSPartne
     :param request: what was sent, or was to be.
     :param error: how the last try ended.
     """
-    if request.may_repeat or error.surely_unsent:
+    if may_try_again(request, error):
         return error
     return SMSPartnerUnavailableError(
         f"{error} The request was sent once and is not repeated: whether SMS Partner received it, and acted on it, "

@@ -27,7 +27,7 @@ class Throttle:
         self._lock = threading.Lock()
 
     def take_turn(self) -> float:
-        """Reserve the next free turn, and give the seconds until then."""
+        """Reserve the next free turn, and return the seconds until then."""
         with self._lock:
             now = turn = time.monotonic()
             if len(self._turns) == self._turns.maxlen:

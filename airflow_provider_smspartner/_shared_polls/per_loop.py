@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 from weakref import WeakKeyDictionary
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+@dataclass(eq=False, slots=True)
+class _Shared(Generic[V]):
+    value: V
+    users: int = 0
 
 
 class PerLoop(Generic[K, V]):
@@ -21,8 +28,7 @@ class PerLoop(Generic[K, V]):
 
     def __init__(self, close: Callable[[V], Awaitable[None]]) -> None:
         self._close = close
-        self._of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[K, V]] = WeakKeyDictionary()
-        self._users: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, int]] = WeakKeyDictionary()
+        self._of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[K, _Shared[V]]] = WeakKeyDictionary()
 
     @asynccontextmanager
     async def use(
@@ -35,19 +41,16 @@ class PerLoop(Generic[K, V]):
         :param make: makes the object if there is none.
         :param is_stale: whether a new user needs a new object; those of the old one keep it.
         """
-        loop = asyncio.get_running_loop()
-        by_key = self._of_loop.setdefault(loop, {})
-        users = self._users.setdefault(loop, {})
+        by_key = self._of_loop.setdefault(asyncio.get_running_loop(), {})
         shared = by_key.get(key)
-        if shared is None or is_stale(shared):
-            shared = by_key[key] = make()
-        users[id(shared)] = users.get(id(shared), 0) + 1
+        if shared is None or is_stale(shared.value):
+            shared = by_key[key] = _Shared(make())
+        shared.users += 1
         try:
-            yield shared
+            yield shared.value
         finally:
-            users[id(shared)] -= 1
-            if not users[id(shared)]:
-                del users[id(shared)]
+            shared.users -= 1
+            if not shared.users:
                 if by_key.get(key) is shared:
                     del by_key[key]
-                await self._close(shared)
+                await self._close(shared.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -151,14 +152,19 @@ class CampaignRun:
         """
         self._report = None
         wait = self._wait or self._begin()
-        # After the trigger has seen it done, all rows are read into the file at once.
-        write_at_once = self._output is not None and self._seen_done
-        report = self._with_the_connection_of_now(self._poll_into_file if write_at_once else self._poll, wait)
-        if report.verdict is Verdict.DONE and self._output is not None and not self._seen_done:
-            # Messages that have settled are no longer in the wait, but their rows must be in the file.
-            whole = self._new_wait()
-            with closing(whole.campaign.messages):
-                report = self._poll_into_file(whole)
+        output = self._output
+        if output is None:
+            report = self._with_the_connection_of_now(self._poll, wait)
+        elif self._seen_done:
+            # After the trigger has seen it done, all rows are read into the file at once.
+            report = self._with_the_connection_of_now(partial(self._poll_into_file, output), wait)
+        else:
+            report = self._with_the_connection_of_now(self._poll, wait)
+            if report.verdict is Verdict.DONE:
+                # Messages that have settled are no longer in the wait, but their rows must be in the file.
+                whole = self._new_wait()
+                with closing(whole.campaign.messages):
+                    report = self._poll_into_file(output, whole)
         # A poll that failed because the task is being killed looks like passing trouble.
         self._execution.check()
         report.log_to(self._sensor.log)
@@ -288,11 +294,9 @@ class CampaignRun:
         self.result = rows
         return wait.conclude(tally)
 
-    def _poll_into_file(self, wait: Wait) -> PollReport:
+    def _poll_into_file(self, output: Output, wait: Wait) -> PollReport:
         """Write the rows of a wait that has not polled yet to the file, and publish it if the campaign is done."""
-        if self._output is None:
-            raise TypeError("There is no file to write to.")
-        with self._execution.open(self._output) as sink:
+        with self._execution.open(output) as sink:
             with wait.tally() as tally:
                 sink.write(self._read(wait, tally))
             report = wait.conclude(tally)

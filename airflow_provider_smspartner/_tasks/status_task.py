@@ -92,10 +92,7 @@ class StatusTask(BaseOperator):
         :raises SMSPartnerInputError: says what to do.
         """
         if self.max_rows is not None and count > self.max_rows:
-            raise SMSPartnerInputError(
-                f"{count} rows are more than `max_xcom_rows`, {self.max_rows}: write them to a file with "
-                "`output_path`, or raise the limit if your XCom can hold them."
-            )
+            raise self._too_many(count)
 
     def iter_status_by_tag(self, hook: SMSPartnerHook, tag: str) -> Generator[StatusRow, None, None]:
         """
@@ -109,10 +106,7 @@ class StatusTask(BaseOperator):
         try:
             yield from hook.iter_status_by_tag(tag, max_rows=self.max_rows, read_ahead=True)
         except TooManyRowsError as error:
-            too_many = error.count
-        else:
-            return
-        self.check_rows(too_many)
+            raise self._too_many(error.count) from None
 
     def read_pending(self, messages: object) -> PendingMessages:
         """
@@ -132,6 +126,12 @@ class StatusTask(BaseOperator):
             pending.close()
             raise
         return pending
+
+    def _too_many(self, count: int) -> SMSPartnerInputError:
+        return SMSPartnerInputError(
+            f"{count} rows are more than `max_xcom_rows`, {self.max_xcom_rows}: write them to a file with "
+            "`output_path`, or raise the limit if your XCom can hold them."
+        )
 
     def _push_summary(self, context: Context, summary: StatusSummary) -> None:
         """
