@@ -76,13 +76,13 @@ class Sensor(Protocol):
     def log(self) -> Any:
         """The task's log."""
 
-    def iter_status_by_tag(self, hook: SMSPartnerHook, tag: str) -> Generator[StatusRow, None, None]:
+    def _iter_status_by_tag(self, hook: SMSPartnerHook, tag: str) -> Generator[StatusRow, None, None]:
         """Yield the rows of a tag, unless they are too many."""
 
-    def open_output(self) -> Output | None:
+    def _open_output(self) -> Output | None:
         """Return the file that the rows go into, or None for XCom."""
 
-    def read_pending(self, messages: object) -> PendingMessages:
+    def _read_pending(self, messages: object) -> PendingMessages:
         """Read the messages, each once."""
 
 
@@ -214,7 +214,7 @@ class CampaignRun:
         )
 
     def _begin(self) -> Wait:
-        self._output = self._sensor.open_output()
+        self._output = self._sensor._open_output()  # noqa: SLF001 - a run is its sensor's own
         self._wait = wait = self._new_wait()
         if not self._seen_done:
             self._sensor.log.info("%s", wait.opening())
@@ -241,7 +241,7 @@ class CampaignRun:
     def _campaign(self) -> Campaign:
         if self._sensor.messages is None:
             return Campaign(tag=protocol.check_tag(self._sensor.tag))
-        messages = self._sensor.read_pending(self._sensor.messages)
+        messages = self._sensor._read_pending(self._sensor.messages)  # noqa: SLF001 - a run is its sensor's own
         if not len(messages):
             messages.close()
             raise SMSPartnerInputError("`messages` is empty: there is nothing to wait for.")
@@ -307,7 +307,7 @@ class CampaignRun:
     def _read(self, wait: Wait, tally: Tally) -> Generator[StatusRow, None, None]:
         campaign = wait.campaign
         if campaign.tag is not None:
-            for row in self._sensor.iter_status_by_tag(self._hook, campaign.tag):
+            for row in self._sensor._iter_status_by_tag(self._hook, campaign.tag):  # noqa: SLF001 - a run is its sensor's own
                 tally.add(DeliveryStatus(row["status"]))
                 yield row
             return

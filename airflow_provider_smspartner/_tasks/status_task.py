@@ -63,7 +63,7 @@ class StatusTask(BaseOperator):
         if self._execution is not None:
             self._execution.kill()
 
-    def open_output(self) -> Output | None:
+    def _open_output(self) -> Output | None:
         """
         Return the file that the rows go into, made sure that it can be written, or None for XCom.
 
@@ -80,21 +80,21 @@ class StatusTask(BaseOperator):
         return output
 
     @property
-    def max_rows(self) -> int | None:
+    def _max_rows(self) -> int | None:
         """The most rows that the task may deliver, or None if they do not go into XCom."""
         return self.max_xcom_rows if self.do_xcom_push and self.output_path is None else None
 
-    def check_rows(self, count: int) -> None:
+    def _check_rows(self, count: int) -> None:
         """
         Make sure that XCom can hold the rows.
 
         :param count: rows that there are, or are known so far.
         :raises SMSPartnerInputError: says what to do.
         """
-        if self.max_rows is not None and count > self.max_rows:
+        if self._max_rows is not None and count > self._max_rows:
             raise self._too_many(count)
 
-    def iter_status_by_tag(self, hook: SMSPartnerHook, tag: str) -> Generator[StatusRow, None, None]:
+    def _iter_status_by_tag(self, hook: SMSPartnerHook, tag: str) -> Generator[StatusRow, None, None]:
         """
         Yield the rows of a tag, unless XCom cannot hold them all: the first page tells how many there are.
 
@@ -104,11 +104,11 @@ class StatusTask(BaseOperator):
         :raises SMSPartnerError: as the hook does.
         """
         try:
-            yield from hook.iter_status_by_tag(tag, max_rows=self.max_rows, read_ahead=True)
+            yield from hook.iter_status_by_tag(tag, max_rows=self._max_rows, read_ahead=True)
         except TooManyRowsError as error:
             raise self._too_many(error.count) from None
 
-    def read_pending(self, messages: object) -> PendingMessages:
+    def _read_pending(self, messages: object) -> PendingMessages:
         """
         Read messages, each once: a list into memory, a file onto the disk.
 
@@ -121,7 +121,7 @@ class StatusTask(BaseOperator):
 
         pending = read_pending(messages)
         try:
-            self.check_rows(len(pending))
+            self._check_rows(len(pending))
         except SMSPartnerInputError:
             pending.close()
             raise

@@ -29,7 +29,7 @@ class _FetchOperator(StatusTask):
         """
         check_rendered(self)
         with Execution(self) as execution:
-            results = Results(self.open_output(), self.check_rows, execution)
+            results = Results(self._open_output(), self._check_rows, execution)
             try:
                 with (
                     execution.use(SMSPartnerHook(self.smspartner_conn_id)) as hook,
@@ -91,7 +91,7 @@ class SMSPartnerStatusByTagOperator(_FetchOperator):
 
     def _rows(self, hook: SMSPartnerHook) -> Generator[StatusRow, None, None]:
         try:
-            yield from self.iter_status_by_tag(hook, self.tag)
+            yield from self._iter_status_by_tag(hook, self.tag)
         except SMSPartnerNotFoundError:
             if not self.allow_empty:
                 raise
@@ -132,7 +132,7 @@ class SMSPartnerMultiStatusOperator(_FetchOperator):
     @contextmanager
     def _fetch(self, hook: SMSPartnerHook) -> Iterator[Generator[StatusRow, None, None]]:
         with (
-            closing(self.read_pending(self.messages)) as messages,
+            closing(self._read_pending(self.messages)) as messages,
             closing(hook.iter_multi_status(messages, distinct=True)) as rows,
         ):
             yield rows

@@ -77,7 +77,7 @@ def test_only_what_looks_like_a_name_is_shown_of_the_keys(message: object, shown
 
 def test_too_many_rows_for_xcom_are_bad_input() -> None:
     with pytest.raises(SMSPartnerInputError, match="output_path"):
-        SMSPartnerStatusByTagOperator(task_id="fetch", tag="spring", max_xcom_rows=10).check_rows(11)
+        SMSPartnerStatusByTagOperator(task_id="fetch", tag="spring", max_xcom_rows=10)._check_rows(11)
 
 
 def test_too_many_rows_for_a_hooks_caller_are_told_in_the_hooks_words(double: SMSPartnerDouble) -> None:
