@@ -7,25 +7,19 @@ WORKERS ?= auto
 TESTS ?=
 # A part of the benchmarks, or all of them.
 PART ?=
+# A cell of the matrix, named as `make cells` does; by default all of them.
+CELL ?=
 
-AIRFLOW := 3.3.2
 PINS := constraints/airflow-3.3.txt
-
-# Older Airflows, and what each of them needs that its own requirements do not say.
-OLDER := 2.11 3.0 3.1 3.2 lowest
-PIN_2.11 := apache-airflow==2.11.2
-PIN_3.0 := apache-airflow==3.0.6 fastapi<0.118 universal-pathlib<0.3
-PIN_3.1 := apache-airflow==3.1.8 fastapi<0.118 universal-pathlib<0.3
-PIN_3.2 := apache-airflow==3.2.2 fastapi<0.137 svcs<25.2
-# The lowest versions that pyproject.toml allows of what this package itself depends on.
-PIN_lowest := $(PIN_2.11) $(shell sed -nE '/apache-airflow>=/d; /hatchling/d; s/^(    |parquet = \[)"([a-z-]+)>=([0-9.]+)".*/\2==\3/p' pyproject.toml)
 
 UV := .venv/bin/uv
 PY := .venv/bin/python
+# It finds uv where this makefile has put it.
+NOX := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/nox
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-some coverage-html $(OLDER:%=test-%) bench lint format hooks constraints build clean
+.PHONY: help demo up test test-some coverage-html cells matrix one-of-each airflow-faults stack test-all bench lint format hooks constraints build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -51,12 +45,21 @@ test-some: .venv/.ready ## Run some tests: TESTS="tests/sensors -k reschedule"
 coverage-html: .venv/.ready ## Show the coverage of the last `make test` as pages, in build/coverage
 	$(PY) -m coverage html --directory build/coverage
 
-test-2.11: .venv-2.11/.ready ## Run the tests on Airflow 2.11; so do test-3.0, test-3.1, test-3.2 and test-lowest
-	.venv-2.11/bin/python -m pytest $(TOGETHER)
+cells: .venv/.ready ## List the cells of the matrix: every Airflow on every Python that it supports
+	@$(NOX) --list --session matrix
 
-# tests/system starts the Airflows of today and of 2.11.
-test-3.0 test-3.1 test-3.2 test-lowest: test-%: .venv-%/.ready
-	.venv-$*/bin/python -m pytest $(TOGETHER) -m "not system"
+matrix: .venv/.ready ## Test the built wheel in all cells, and write the table; in one: CELL=airflow-3.2-python-3.12
+	$(NOX) --session "matrix$(CELL:%=(%))" -- $(TESTS) && status=0 || status=1; \
+		$(PY) scripts/compatibility.py $(if $(CELL)$(TESTS),,--write) && exit $$status
+
+one-of-each: .venv/.ready ## Test the built wheel in one cell of each Airflow
+	$(NOX) --tags one-of-each && status=0 || status=1; $(PY) scripts/compatibility.py && exit $$status
+
+airflow-faults: .venv/.ready ## Show what is Airflow's fault: probes that need nothing but Airflow
+	$(NOX) --session airflow_faults
+
+stack: .venv/.ready ## Test on PostgreSQL, Redis and Celery, as production runs Airflow
+	$(NOX) --session stack -- $(TESTS)
 
 bench: .venv/.ready ## Measure speed, calls and memory against baselines; takes some minutes (PART=importing)
 	$(PY) -m benchmarks $(PART)
@@ -76,19 +79,11 @@ hooks: .venv/.ready ## Let git format and lint before each commit
 build: $(UV) ## Build the wheel and the sdist into dist/
 	$(UV) build --python $(PY) --build-constraints $(PINS) --out-dir dist
 
-constraints: $(UV) ## Pin the newest versions that fit, for every Airflow tested
-	echo "apache-airflow==$(AIRFLOW)" | $(COMPILE) --group dev --output-file $(PINS)
-	$(foreach older,$(OLDER),printf '%s\n' $(PIN_$(older):%='%') | \
-		$(COMPILE) --group test --output-file $(call PINS_OF,$(older)) &&) true
-
-PINS_OF = constraints/$(if $(filter lowest,$(1)),,airflow-)$(1).txt
-
-# The lowest versions are pinned for the Python that the tests run on: others need newer ones.
-COMPILE = $(UV) pip compile pyproject.toml - $(if $(filter lowest,$(older)),,--universal) --python-version 3.11 --extra testing --extra parquet \
-	--no-annotate --no-header --upgrade --quiet
+constraints: .venv/.ready ## Pin the newest versions that fit, for every Airflow of the matrix
+	$(NOX) --session constraints
 
 clean: ## Remove environments, Airflow's homes and everything built
-	rm -rf .venv $(OLDER:%=.venv-%) .airflow dist build .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .nox .airflow dist build .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(UV): constraints/tools.txt
 	$(PYTHON) -m venv .venv
@@ -99,9 +94,4 @@ INSTALL = $(UV) pip install --quiet --build-constraints $(PINS)
 
 .venv/.ready: $(UV) pyproject.toml $(PINS)
 	$(INSTALL) --python $(PY) --constraint $(PINS) --group dev --editable '.[testing,parquet]'
-	@touch $@
-
-$(OLDER:%=.venv-%/.ready): .venv-%/.ready: $(UV) pyproject.toml $(wildcard constraints/*.txt)
-	$(UV) venv --quiet --allow-existing --python $(PY) .venv-$*
-	$(INSTALL) --python .venv-$*/bin/python --constraint $(call PINS_OF,$*) --group test --editable '.[testing,parquet]'
 	@touch $@

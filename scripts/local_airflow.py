@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -14,8 +15,11 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 import requests
+
+from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 T = TypeVar("T")
 
@@ -27,6 +31,7 @@ COMPONENTS = {
     "dag-processor": ["dag-processor"],
     "triggerer": ["triggerer", "--skip-serve-logs"],
 }
+PAGE_SIZE = 100  # the most that the API gives
 FINAL_STATES = {"success", "failed"}
 # After that they are killed: the triggerer may wait another ten for a process of its own that has ended.
 STOP_SECONDS = 5
@@ -39,8 +44,8 @@ class LocalAirflowError(Exception):
 class LocalAirflow:
     """Scheduler, triggerer, dag-processor, api-server, and the REST API to talk to them; on loopback only.
 
-    It has its own AIRFLOW_HOME and SQLite, and nothing of the caller's Airflow configuration. Its output goes
-    to `<home>/airflow.log`.
+    It has its own AIRFLOW_HOME and, unless `env` names another database, its own SQLite; nothing of the caller's
+    Airflow configuration. Its output goes to `<home>/airflow.log`.
     """
 
     def __init__(
@@ -50,11 +55,13 @@ class LocalAirflow:
         dags: Path,
         env: Mapping[str, str] | None = None,
         port: int | None = None,
+        components: Mapping[str, list[str]] = COMPONENTS,
     ) -> None:
         self.home = home
         self.log = home / "airflow.log"
         self.url = f"http://127.0.0.1:{port or free_port()}"
         self._env = environment(home, dags=dags, url=self.url) | dict(env or {})
+        self._components = components
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy leads to loopback
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -77,23 +84,37 @@ class LocalAirflow:
         self.home.mkdir(parents=True, exist_ok=True)
         self.log.unlink(missing_ok=True)
         self._migrate()
-        for name, arguments in COMPONENTS.items():
-            self._launch(name, arguments)
+        for name in self._components:
+            self.launch(name)
 
     def _migrate(self) -> None:
         done_for = self.home / "database-version"
         if done_for.exists() and done_for.read_text() == version("apache-airflow"):
             return
-        self._launch("db migrate", ["db", "migrate"])
-        code = self._processes["db migrate"].wait()
+        migration = self._processes["db migrate"] = self._run(["db", "migrate"])
+        code = migration.wait()
         del self._processes["db migrate"]
         if code != 0:
             raise LocalAirflowError(f"`airflow db migrate` failed; its output is in {self.log}")
         done_for.write_text(version("apache-airflow"))
 
-    def _launch(self, name: str, arguments: list[str]) -> None:
+    def launch(self, name: str) -> None:
+        """Start a component that does not run, or no longer."""
+        self._processes[name] = self._run(self._components[name])
+
+    def kill(self, name: str) -> None:
+        """Kill a component and all its processes, as a machine does that fails."""
+        process = self._processes.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def process_id(self, name: str) -> int:
+        """The id of a component's first process."""
+        return self._processes[name].pid
+
+    def _run(self, arguments: list[str]) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
-            self._processes[name] = subprocess.Popen(
+            return subprocess.Popen(
                 [sys.executable, "-m", "airflow", *arguments],
                 env=self._env,
                 stdout=log,
@@ -172,7 +193,13 @@ class LocalAirflow:
             raise LocalAirflowError(f"{method} {path}: HTTP {answer.status_code}: {answer.text[:500]}")
         return answer.json()
 
-    def trigger(self, dag_id: str, *, seconds: float = 60) -> DagRun:
+    def store_connection(self, conn_id: str, double: SMSPartnerDouble, **extra: Any) -> None:
+        """Make or replace a connection to a double, where the UI shows it."""
+        connection = connection_to(double) | {"connection_id": conn_id, "extra": json.dumps(extra)}
+        create = {"action": "create", "entities": [connection], "action_on_existence": "overwrite"}
+        self.patch("connections", {"actions": [create]})
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, *, seconds: float = 60) -> DagRun:
         """Start a run of a DAG, once this Airflow has parsed it."""
 
         def parsed() -> bool:
@@ -184,7 +211,7 @@ class LocalAirflow:
             return any(dag["dag_id"] == dag_id and self._is_new(dag["last_parsed_time"]) for dag in dags)
 
         self.wait_for(f"DAG {dag_id} to be parsed", parsed, seconds=seconds)
-        run = self.post(f"dags/{dag_id}/dagRuns", {"logical_date": None})
+        run = self.post(f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": dict(conf or {})})
         return DagRun(self, dag_id, run["dag_run_id"])
 
     def _is_new(self, moment: str) -> bool:
@@ -195,6 +222,7 @@ class DagRun:
     """One run of a DAG, seen through the REST API."""
 
     def __init__(self, airflow: LocalAirflow, dag_id: str, run_id: str) -> None:
+        self.dag_id = dag_id
         self.run_id = run_id
         self._airflow = airflow
         self._path = f"dags/{dag_id}/dagRuns/{run_id}"
@@ -214,10 +242,35 @@ class DagRun:
 
         return self._airflow.wait_for(f"run {self.run_id} to end", finished, seconds=seconds)
 
+    @property
+    def state(self) -> str:
+        """The run's state."""
+        return str(self._airflow.get(self._path)["state"])
+
     def tasks(self) -> list[dict[str, Any]]:
         """The run's task instances, oldest first."""
-        tasks: list[dict[str, Any]] = self._airflow.get(f"{self._path}/taskInstances")["task_instances"]
-        return sorted(tasks, key=lambda task: task["start_date"] or "~")
+        tasks: list[dict[str, Any]] = []
+        while True:
+            page = self._airflow.get(
+                f"{self._path}/taskInstances", limit=PAGE_SIZE, offset=len(tasks), order_by="id"
+            )
+            tasks += page["task_instances"]
+            if len(tasks) >= page["total_entries"]:
+                return sorted(tasks, key=lambda task: task["start_date"] or "~")
+
+    def task(self, task_id: str) -> dict[str, Any]:
+        """A task instance."""
+        task: dict[str, Any] = self._airflow.get(f"{self._path}/taskInstances/{task_id}")
+        return task
+
+    def mark_task(self, task_id: str, state: str) -> None:
+        """Set a task's state, as a user does in the UI."""
+        self._airflow.patch(f"{self._path}/taskInstances/{task_id}", {"new_state": state})
+
+    def clear_task(self, task_id: str) -> None:
+        """Clear a task, so that it runs again."""
+        wanted = {"dag_run_id": self.run_id, "task_ids": [task_id], "only_failed": False, "dry_run": False}
+        self._airflow.post(f"dags/{self.dag_id}/clearTaskInstances", wanted)
 
     def xcom(self, task_id: str, key: str = "return_value") -> Any:
         """An XCom value."""
@@ -235,6 +288,18 @@ class DagRun:
         """The lines a task has printed, from its log."""
         log = self._airflow.get(f"{self._path}/taskInstances/{task_id}/logs/1")["content"]
         return [entry["event"] for entry in log if entry.get("logger") == "task.stdout"]
+
+
+def connection_to(double: SMSPartnerDouble) -> dict[str, Any]:
+    """Describe a connection in separate fields: Airflow 3.3.2 cannot test a saved one whose port is empty."""
+    url = urlsplit(double.url)
+    return {
+        "conn_type": "smspartner",
+        "schema": url.scheme,
+        "host": url.hostname,
+        "port": url.port,
+        "password": double.api_key,
+    }
 
 
 def environment(home: Path, *, dags: Path, url: str) -> dict[str, str]:

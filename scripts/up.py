@@ -6,8 +6,6 @@ import logging
 import sys
 import time
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 from local_airflow import LocalAirflow, LocalAirflowError, port_is_free, stop_when_asked
@@ -42,7 +40,8 @@ def run(port: int) -> None:
     print(f"Airflow starts in {HOME}, and logs to {airflow.log}", flush=True)
     with double, airflow:
         airflow.wait_until_ready()
-        connect(airflow, double)
+        # Where the UI shows it; the double's port is another one each time.
+        airflow.store_connection(CONN_ID, double)
         print(
             f"Airflow:     {airflow.url}  (no login needed)\n"
             f"Connection:  {CONN_ID}, to the double of the SMS Partner API on {double.url}\n"
@@ -54,35 +53,6 @@ def run(port: int) -> None:
         while True:
             airflow.check_alive()
             time.sleep(1)
-
-
-def connect(airflow: LocalAirflow, double: SMSPartnerDouble) -> None:
-    """Store the connection where the UI shows it; the double's port is another one each time."""
-    airflow.patch(
-        "connections",
-        {
-            "actions": [
-                {
-                    "action": "create",
-                    "entities": [connection_to(double)],
-                    "action_on_existence": "overwrite",
-                }
-            ]
-        },
-    )
-
-
-def connection_to(double: SMSPartnerDouble) -> dict[str, Any]:
-    """Describe the connection in separate fields: Airflow 3.3.2 cannot test a saved one whose port is empty."""
-    url = urlsplit(double.url)
-    return {
-        "connection_id": CONN_ID,
-        "conn_type": "smspartner",
-        "schema": url.scheme,
-        "host": url.hostname,
-        "port": url.port,
-        "password": double.api_key,
-    }
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ from airflow.providers.common.compat.sdk import Connection
 
 from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner.testing import SMSPartnerDouble
-from local_airflow import environment
-from up import connection_to
+from local_airflow import connection_to, environment
 
 
 def test_the_connections_test_button_is_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,7 +24,7 @@ def test_the_connection_leads_to_the_double_and_names_its_port() -> None:
     with SMSPartnerDouble(api_key="key") as double:
         fields = connection_to(double)
         settings = Settings.of(
-            Connection(conn_id=fields.pop("connection_id"), **fields),
+            Connection(conn_id="double", **fields),
         )
 
         assert settings.base_url == f"{double.url}/v1"

@@ -1,0 +1,146 @@
+"""Airflow as production runs it: PostgreSQL, Redis, two triggerers, two Celery workers, each a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import psycopg
+
+from local_airflow import COMPONENTS, DagRun, LocalAirflow
+
+T = TypeVar("T")
+
+SLOTS_A_WORKER = 2
+TRIGGERERS = ("triggerer-1", "triggerer-2")
+WORKERS = ("worker-1", "worker-2")
+FOLDERS = (Path(__file__).parents[2] / "example_dags", Path(__file__).parent / "dags")
+
+# Everything that Airflow ever writes into these tables, also what it soon deletes or overwrites again.
+_REMEMBERED = ("trigger", "task_instance", "rendered_task_instance_fields", "xcom", "log")
+_REMEMBER = """
+CREATE TABLE remembered (number bigserial, name text, content text);
+CREATE FUNCTION remember() RETURNS trigger AS $$
+BEGIN
+    INSERT INTO remembered (name, content) VALUES (TG_TABLE_NAME, row_to_json(NEW)::text);
+    RETURN NULL;
+END $$ LANGUAGE plpgsql;
+"""
+
+
+class Production:
+    """
+    The stack, with what its tests ask of it beside the REST API.
+
+    :param home: AIRFLOW_HOME.
+    :param database: what follows the driver in the metadata database's URL.
+    :param broker: the URL of the Redis database.
+    """
+
+    def __init__(self, home: Path, *, database: str, broker: str) -> None:
+        self.home = home
+        self._database = f"postgresql://{database}"
+        # What the processes run is measured by other tests: they need not be slowed down here.
+        for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
+            del os.environ[name]
+        workers = {
+            name: [
+                *("celery", "worker", "--skip-serve-logs", "--concurrency", str(SLOTS_A_WORKER)),
+                *("--celery-hostname", f"{name}@%h", "--pid", str(home / f"{name}.pid")),
+            ]
+            for name in WORKERS
+        }
+        triggerers = dict.fromkeys(TRIGGERERS, COMPONENTS["triggerer"])
+        alone = {name: arguments for name, arguments in COMPONENTS.items() if name != "triggerer"}
+        self.airflow = LocalAirflow(
+            home,
+            dags=FOLDERS[0],
+            components=alone | triggerers | workers,
+            env={
+                "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+                "AIRFLOW__CORE__PARALLELISM": "32",
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{database}",
+                "AIRFLOW__CELERY__BROKER_URL": broker,
+                "AIRFLOW__CELERY__RESULT_BACKEND": f"db+postgresql://{database}",
+                "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
+                    [
+                        {
+                            "name": folder.parent.name,
+                            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+                            "kwargs": {"path": str(folder)},
+                        }
+                        for folder in FOLDERS
+                    ]
+                ),
+                # A triggerer that is gone is noticed within seconds, where production takes half a minute.
+                "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",
+                "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "5",
+            },
+        )
+
+    @contextmanager
+    def running(self) -> Iterator[Production]:
+        """Start everything, and end it."""
+        with self.airflow:
+            self.airflow.wait_until_ready()
+            self._remember()
+            yield self
+
+    def trigger(self, dag_id: str, **params: Any) -> DagRun:
+        """Start a run of a DAG."""
+        return self.airflow.trigger(dag_id, params)
+
+    def wait_for(self, what: str, probe: Callable[[], T | None], *, seconds: float = 120) -> T:
+        """Ask `probe` until it gives something true."""
+        return self.airflow.wait_for(what, probe, seconds=seconds)
+
+    def wait_for_state(self, run: DagRun, task_id: str, *states: str, seconds: float = 120) -> dict[str, Any]:
+        """Return a task once it is in one of the states."""
+
+        def reached() -> dict[str, Any] | None:
+            task = run.task(task_id)
+            return task if task["state"] in states else None
+
+        return self.wait_for(
+            f"{task_id} of {run.run_id} to be {' or '.join(states)}", reached, seconds=seconds
+        )
+
+    def task_processes(self) -> list[psutil.Process]:
+        """Return the processes in which the workers run tasks just now."""
+        # A worker has a process for each slot; the task is run by children of that.
+        slots = [
+            slot for worker in WORKERS for slot in psutil.Process(self.airflow.process_id(worker)).children()
+        ]
+        return [process for slot in slots for process in slot.children(recursive=True)]
+
+    def query(self, sql: str, *arguments: Any) -> list[Any]:
+        """Return the rows of a query to the metadata database."""
+        with psycopg.connect(self._database) as connection:
+            rows: list[Any] = connection.execute(sql, arguments or None).fetchall()
+            return rows
+
+    def tables(self) -> Iterator[tuple[str, str]]:
+        """Yield each table's name with each of its rows as text."""
+        with psycopg.connect(self._database) as connection:
+            names = connection.execute(
+                "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' ORDER BY 1"
+            ).fetchall()
+            for (name,) in names:
+                yield from (
+                    (name, text)
+                    for (text,) in connection.execute(f'SELECT row_to_json(each)::text FROM "{name}" each')  # noqa: S608 - the database's own name
+                )
+
+    def _remember(self) -> None:
+        with psycopg.connect(self._database) as connection:
+            connection.execute(_REMEMBER)
+            for name in _REMEMBERED:
+                connection.execute(
+                    f"CREATE TRIGGER remember AFTER INSERT OR UPDATE ON {name} "
+                    "FOR EACH ROW EXECUTE FUNCTION remember()"
+                )

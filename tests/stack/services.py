@@ -1,0 +1,181 @@
+"""PostgreSQL and Redis for the stack: this machine's, or own ones where they are installed and do not run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+
+from local_airflow import free_port
+
+if TYPE_CHECKING:
+    import psycopg
+    import redis
+
+_START_SECONDS = 30
+
+
+@contextmanager
+def postgresql_database() -> Iterator[str]:
+    """
+    Make a database, and drop it in the end.
+
+    The server is the one that PGHOST, PGPORT, PGUSER and PGPASSWORD name, by default postgres on 127.0.0.1:5432.
+
+    :return: what follows the driver in the database's URL.
+    """
+    import psycopg
+
+    host, port = os.environ.get("PGHOST", "127.0.0.1"), int(os.environ.get("PGPORT", "5432"))
+    user, password = os.environ.get("PGUSER", "postgres"), os.environ.get("PGPASSWORD", "")
+
+    def connect(port: int) -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            host=host,
+            port=port,
+            user=user,
+            password=password,
+            dbname="postgres",
+            autocommit=True,
+            connect_timeout=5,
+        )
+
+    def answers(port: int) -> bool:
+        try:
+            connect(port).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    with _running("PostgreSQL", port, answers, _start_postgresql) as port:
+        name = f"smspartner_stack_{uuid4().hex[:12]}"
+        with connect(port) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        try:
+            login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+            yield f"{login}@{host}:{port}/{name}"
+        finally:
+            with connect(port) as connection:
+                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def redis_database() -> Iterator[str]:
+    """
+    Claim a Redis database that is empty, and empty it in the end.
+
+    The server is the one that REDIS_HOST, REDIS_PORT and REDIS_PASSWORD name, by default 127.0.0.1:6379.
+
+    :return: the database's URL.
+    """
+    import redis
+
+    host, port = os.environ.get("REDIS_HOST", "127.0.0.1"), int(os.environ.get("REDIS_PORT", "6379"))
+    password = os.environ.get("REDIS_PASSWORD")
+
+    def connect(port: int, number: int = 0) -> redis.Redis:
+        return redis.Redis(host=host, port=port, db=number, password=password)
+
+    def answers(port: int) -> bool:
+        try:
+            with connect(port) as server:
+                return bool(server.ping())
+        except redis.ConnectionError:
+            return False
+
+    with _running("Redis", port, answers, _start_redis) as port:
+        for number in range(15, 0, -1):
+            with connect(port, number) as database:
+                if database.dbsize() or not database.set("smspartner-stack", os.getpid(), nx=True):
+                    continue
+                try:
+                    login = f":{quote(password, safe='')}@" if password else ""
+                    yield f"redis://{login}{host}:{port}/{number}"
+                finally:
+                    database.flushdb()
+                return
+        pytest.skip("No Redis database between 1 and 15 is empty.")
+
+
+@contextmanager
+def _running(
+    name: str, port: int, answers: Callable[[int], bool], start: Callable[[Path, int], list[str] | None]
+) -> Iterator[int]:
+    """Give the port of a server that answers: the usual one, or one that is started here and ended afterwards."""
+    if answers(port):
+        yield port
+        return
+    with tempfile.TemporaryDirectory(prefix="smspartner-stack-") as folder:
+        port = free_port()
+        if (command := start(Path(folder), port)) is None:
+            pytest.skip(f"{name} neither answers nor is it installed.")
+        with subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, user=_owner(Path(folder))
+        ) as server:
+            try:
+                deadline = time.monotonic() + _START_SECONDS
+                while not answers(port):
+                    if server.poll() is not None or time.monotonic() > deadline:
+                        pytest.fail(f"{name} does not start: {' '.join(command)}")
+                    time.sleep(0.1)
+                yield port
+            finally:
+                server.terminate()
+
+
+def _start_postgresql(folder: Path, port: int) -> list[str] | None:
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or [
+        Path(found).parent for found in filter(None, [shutil.which("postgres")])
+    ]
+    if not programs:
+        return None
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")  # PostgreSQL does not run as root
+    data = folder / "data"
+    subprocess.run(
+        [programs[-1] / "initdb", "--pgdata", data, "--auth", "trust", "--username", "postgres", "--no-sync"],
+        check=True,
+        capture_output=True,
+        user=_owner(folder),
+    )
+    options = {
+        "listen_addresses": "127.0.0.1",
+        "port": port,
+        "unix_socket_directories": folder,
+        "fsync": "off",
+    }
+    settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    return [str(programs[-1] / "postgres"), "-D", str(data), *settings]
+
+
+def _start_redis(folder: Path, port: int) -> list[str] | None:
+    program = shutil.which("redis-server")
+    if program is None:
+        return None
+    return [
+        program,
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--dir",
+        str(folder),
+    ]
+
+
+def _owner(folder: Path) -> int:
+    return folder.stat().st_uid

@@ -1,0 +1,124 @@
+"""No key and no phone number in any log or table, but for what the author has put there; run after all others."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, quote_plus
+
+import pytest
+
+from stack.conftest import API_KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stack.production import Production
+
+pytestmark = pytest.mark.stack
+
+# The doubles make up all their numbers in this range, which is kept for fiction.
+NUMBER = re.compile(r"(?:33|0)63998\d{4}")
+KEY = re.compile(
+    "|".join(
+        map(
+            re.escape,
+            {
+                *(API_KEY, quote(API_KEY), quote(API_KEY, safe=""), quote_plus(API_KEY)),
+                *(
+                    json.dumps(API_KEY)[1:-1],
+                    json.dumps(json.dumps(API_KEY))[1:-1],
+                    repr(API_KEY.encode())[2:-1],
+                ),
+            },
+        )
+    )
+)
+# Results, by the contract: what the author asked for.
+RESULTS = {"xcom"}
+# Fields that an author has filled: `messages` of a list stands in both.
+GIVEN = {"rendered_task_instance_fields", "trigger", "task_instance", "dag_run"}
+
+
+class Sweep:
+    """What was looked at, and what was found."""
+
+    def __init__(self, production: Production) -> None:
+        self.looked_at: Counter[str] = Counter()
+        self.found: list[str] = []
+        for path in [production.airflow.log, *(production.home / "logs").rglob("*.log")]:
+            self._look("files", path.name, path.read_text(errors="replace"), RESULTS)
+        for name, text in remembered_and_kept(production):
+            self._look(
+                f"rows of {name}", name, text if name not in GIVEN else without_messages(text), RESULTS
+            )
+
+    def _look(self, kind: str, where: str, text: str, may_hold_numbers: set[str]) -> None:
+        self.looked_at[kind] += 1
+        self.looked_at["characters"] += len(text)
+        if KEY.search(text):
+            self.found.append(f"the key in {where}")
+        if where not in may_hold_numbers and NUMBER.search(text):
+            self.found.append(f"a phone number in {where}")
+
+
+def remembered_and_kept(production: Production) -> Iterator[tuple[str, str]]:
+    """Yield every row that a table holds, and every one that the most telling tables ever held."""
+    yield from ((name, text) for name, text in production.tables() if name != "remembered")
+    yield from production.query("SELECT name, content FROM remembered")
+
+
+def without_messages(text: str) -> str:
+    """Leave out what an author has given as `messages`, wherever it stands in a row."""
+
+    def strip(value: Any) -> Any:
+        if isinstance(value, str) and value[:1] in ("{", "["):
+            try:
+                return strip(json.loads(value))
+            except ValueError:
+                return value
+        if isinstance(value, dict):
+            return {name: strip(each) for name, each in value.items() if name != "messages"}
+        return [strip(each) for each in value] if isinstance(value, list) else value
+
+    return json.dumps(strip(json.loads(text)))
+
+
+@pytest.fixture(scope="module")
+def sweep(production: Production) -> Sweep:
+    return Sweep(production)
+
+
+def test_no_log_and_no_table_holds_what_it_must_not(
+    sweep: Sweep, record_property: Callable[[str, object], None]
+) -> None:
+    for kind, count in sorted(sweep.looked_at.items()):
+        record_property(kind, count)
+    assert sweep.found == []
+
+
+def test_it_has_looked_where_leaks_would_be(production: Production, sweep: Sweep) -> None:
+    # Else the test above would pass on nothing.
+    names = " ".join(str(path) for path in (production.home / "logs").rglob("*.log"))
+    assert "task_id=await_campaign" in names
+    assert ".trigger." in names
+    assert {"rows of trigger", "rows of xcom", "rows of task_instance", "rows of log"} <= set(sweep.looked_at)
+    numbers = [name for name, text in remembered_and_kept(production) if NUMBER.search(text)]
+    assert "xcom" in numbers
+    assert "trigger" in numbers  # a list's own messages
+
+
+@pytest.mark.usefixtures("sweep")
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("it is +33639980007", "a phone number in"), (f"it is {quote(API_KEY)}", "the key in")],
+)
+def test_a_planted_leak_is_found(production: Production, text: str, found: str) -> None:
+    run = production.trigger("stack_print", text=text)
+    assert run.follow(lambda *_: None, seconds=60) == "success"
+    places = {each.removeprefix(found).strip() for each in Sweep(production).found if each.startswith(found)}
+    assert any(place.endswith(".log") for place in places)
+    assert "dag_run" in places
