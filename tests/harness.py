@@ -102,23 +102,34 @@ def new_context() -> Any:
 
 def stored(trigger: Any) -> Any:
     """Send a trigger through Airflow's storage, as deferring does: what can't be stored fails here."""
-    classpath, arguments = trigger.serialize()
-    if AIRFLOW_3:
-        try:
-            from airflow.sdk.serde import deserialize, serialize
-        except ImportError:  # Airflow 3.0 and 3.1
-            from airflow.serialization.serde import (  # type: ignore[no-redef]
-                deserialize,
-                serialize,
-            )
+    return restored(*to_store(trigger))
 
-        kept = deserialize(json.loads(json.dumps(serialize(arguments))))
-    else:
+
+def to_store(trigger: Any) -> tuple[str, str]:
+    """Return the path and the arguments of a trigger as Airflow's database has them."""
+    classpath, arguments = trigger.serialize()
+    serialize, _ = _serialization()
+    return classpath, json.dumps(serialize(arguments))
+
+
+def restored(classpath: str, arguments: str) -> Any:
+    """Make a trigger of what Airflow's database has."""
+    _, deserialize = _serialization()
+    module, _, name = classpath.rpartition(".")
+    kept = cast("dict[str, Any]", deserialize(json.loads(arguments)))
+    return getattr(importlib.import_module(module), name)(**kept)
+
+
+def _serialization() -> tuple[Any, Any]:
+    if not AIRFLOW_3:
         from airflow.serialization.serialized_objects import BaseSerialization
 
-        kept = BaseSerialization.deserialize(json.loads(json.dumps(BaseSerialization.serialize(arguments))))
-    module, _, name = classpath.rpartition(".")
-    return getattr(importlib.import_module(module), name)(**cast("dict[str, Any]", kept))
+        return BaseSerialization.serialize, BaseSerialization.deserialize
+    try:
+        from airflow.sdk import serde
+    except ImportError:  # Airflow 3.0 and 3.1
+        from airflow.serialization import serde  # type: ignore[attr-defined, no-redef]
+    return serde.serialize, serde.deserialize
 
 
 def fire(trigger: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from airflow_provider_smspartner.testing import SMSPartnerDouble
+from local_airflow import stop_when_asked
 
 if TYPE_CHECKING:
     from stack.production import Production
@@ -35,6 +36,7 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
     from stack.production import Production
     from stack.services import postgresql_database, redis_database
 
+    stop_when_asked()
     with postgresql_database() as database, redis_database() as broker:
         stack = Production(tmp_path_factory.mktemp("stack"), database=database, broker=broker)
         with stack.running():

@@ -39,8 +39,8 @@ KEY = re.compile(
 )
 # Results, by the contract: what the author asked for.
 RESULTS = {"xcom"}
-# Fields that an author has filled: `messages` of a list stands in both.
-GIVEN = {"rendered_task_instance_fields", "trigger", "task_instance", "dag_run"}
+# What an author has filled in: a list of messages, and what a task of the author's takes as its arguments.
+GIVEN = {"messages", "op_args", "op_kwargs"}
 
 
 class Sweep:
@@ -52,9 +52,7 @@ class Sweep:
         for path in [production.airflow.log, *(production.home / "logs").rglob("*.log")]:
             self._look("files", path.name, path.read_text(errors="replace"), RESULTS)
         for name, text in remembered_and_kept(production):
-            self._look(
-                f"rows of {name}", name, text if name not in GIVEN else without_messages(text), RESULTS
-            )
+            self._look(f"rows of {name}", name, without_what_was_given(text), RESULTS)
 
     def _look(self, kind: str, where: str, text: str, may_hold_numbers: set[str]) -> None:
         self.looked_at[kind] += 1
@@ -71,8 +69,8 @@ def remembered_and_kept(production: Production) -> Iterator[tuple[str, str]]:
     yield from production.query("SELECT name, content FROM remembered")
 
 
-def without_messages(text: str) -> str:
-    """Leave out what an author has given as `messages`, wherever it stands in a row."""
+def without_what_was_given(text: str) -> str:
+    """Leave out what an author has given, wherever it stands in a row."""
 
     def strip(value: Any) -> Any:
         if isinstance(value, str) and value[:1] in ("{", "["):
@@ -81,7 +79,7 @@ def without_messages(text: str) -> str:
             except ValueError:
                 return value
         if isinstance(value, dict):
-            return {name: strip(each) for name, each in value.items() if name != "messages"}
+            return {name: strip(each) for name, each in value.items() if name not in GIVEN}
         return [strip(each) for each in value] if isinstance(value, list) else value
 
     return json.dumps(strip(json.loads(text)))
