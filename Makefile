@@ -61,6 +61,11 @@ airflow-faults: .venv/.ready ## Show what is Airflow's fault: probes that need n
 stack: .venv/.ready ## Test on PostgreSQL, Redis and Celery, as production runs Airflow
 	$(NOX) --session stack -- $(TESTS)
 
+# What takes an hour or more is not in it: it says so.
+test-all: one-of-each stack soak ## Run all that `make test` leaves out, in less than 40 minutes
+	@echo "Passed: one cell of each Airflow, the production stack, the soak."
+	@echo "Left out: the other cells (make matrix), a million fuzz inputs (make fuzz), mutants (make mutants)."
+
 bench: .venv/.ready ## Measure speed, calls and memory against baselines; takes some minutes (PART=importing)
 	$(PY) -m benchmarks $(PART)
 
