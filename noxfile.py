@@ -85,7 +85,7 @@ def airflow_faults(session: nox.Session, name: str) -> None:
     """Show a fault of an Airflow without this package: a probe that fails with some version, and not with another."""
     fault = VERSIONS["airflow_faults"][name]
     probes = ROOT / "tests" / "airflow_faults"
-    home = Path(session.create_tmp()) / "home"
+    home = Path(session.create_tmp()).absolute() / "home"
     env = {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(probes),
@@ -97,7 +97,7 @@ def airflow_faults(session: nox.Session, name: str) -> None:
             "python", str(probes / f"{fault['probe']}.py"), env=env, success_codes=codes, silent=True
         )
         if (fault["shows"] in str(said)) != (codes == [1]):
-            session.error(f"{fault['airflow']} with {' '.join(wanted)} no longer shows this:\n{said}")
+            session.error(f"Not shown with {' '.join(wanted)}: {fault['what']}. The probe said:\n{said}")
         session.log(f"With {' '.join(wanted)} it {'fails, as known' if codes == [1] else 'is fine'}.")
 
 

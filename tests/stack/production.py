@@ -116,7 +116,8 @@ class Production:
         slots = [
             slot for worker in WORKERS for slot in psutil.Process(self.airflow.process_id(worker)).children()
         ]
-        return [process for slot in slots for process in slot.children(recursive=True)]
+        tasks = [process for slot in slots for process in slot.children(recursive=True)]
+        return [process for process in tasks if process.status() != psutil.STATUS_ZOMBIE]
 
     def query(self, sql: str, *arguments: Any) -> list[Any]:
         """Return the rows of a query to the metadata database."""
