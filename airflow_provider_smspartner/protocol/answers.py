@@ -255,6 +255,12 @@ def _vendor_code(envelope: Envelope) -> int | None:
     return next((code for code in faults if _is_known(code)), faults[0] if faults else None)
 
 
+def fault_members(answer: Answer) -> tuple[str, ...]:
+    """Return which members that may say what went wrong an answer has [observed]; none if it is no JSON object."""
+    envelope, _ = _decode(answer.body.removeprefix(codecs.BOM_UTF8), _envelope_decoder)
+    return tuple(name for name in ("code", "error", "errors") if getattr(envelope, name, None) is not None)
+
+
 def _is_known(code: int) -> bool:
     return code in CREDENTIALS or code in REFUSALS or code == MESSAGE_NOT_FOUND or _is_transient(code)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
@@ -154,6 +154,19 @@ class Fault:
         :param value: what stands as ``total`` in the answers by tag.
         """
         return _altered("total", lambda payload: {**payload, "total": value}, frozenset({STATUS_BY_TAG}))
+
+    @staticmethod
+    def headers(added: Mapping[str, str]) -> Fault:
+        """Answer as usual, with more headers, such as those that tell a limit of requests.
+
+        :param added: the headers by name.
+        """
+
+        async def apply(request: RecordedRequest, proceed: Proceed, _: object) -> Answer:
+            answer = proceed(request)
+            return replace(answer, headers={**answer.headers, **added})
+
+        return Fault("headers", apply)
 
     @staticmethod
     def rows(change: Callable[[list[Payload]], list[Payload]]) -> Fault:

@@ -102,6 +102,14 @@ def test_redirect(client: Client) -> None:
     assert (response.status_code, response.headers["Location"]) == (307, "http://127.0.0.1:9/elsewhere")
 
 
+def test_headers(client: Client) -> None:
+    client.double.misbehave(Fault.headers({"X-RateLimit-Limit": "300", "Retry-After": "2"}))
+    response = client.me()
+    assert (response.status_code, response.json()["success"]) == (200, True)
+    assert (response.headers["x-ratelimit-limit"], response.headers["retry-after"]) == ("300", "2")
+    assert "X-RateLimit-Limit" not in client.me().headers
+
+
 def test_body(client: Client) -> None:
     content = bytes(range(256))
     client.double.misbehave(Fault.body(content, status=418, content_type="image/png"))
