@@ -1,0 +1,116 @@
+"""What the answers by tag say: about an unknown tag, and the pages of a known one."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from airflow_provider_smspartner.check.judging import (
+    NotSeenError,
+    Seen,
+    counted,
+    how_it_ended,
+    members_of,
+    raw_rows,
+    require_reply,
+    type_of,
+)
+from airflow_provider_smspartner.check.probes import Evidence, Reply, Unasked
+from airflow_provider_smspartner.exceptions import SMSPartnerNotFoundError
+from airflow_provider_smspartner.protocol import TagPage
+
+
+def unknown_tag(evidence: Evidence) -> Seen:
+    """Judge the answer about a tag that does not exist."""
+    reply = require_reply(evidence.unknown_tag)
+    if reply.value is not None:
+        number = len(reply.value.rows)
+        return Seen(f"success with {counted(number, 'row')} (HTTP {reply.http_status})", number == 0)
+    return Seen(
+        f"{how_it_ended(reply)}, {members_of(reply)}", isinstance(reply.error, SMSPartnerNotFoundError)
+    )
+
+
+def page_parameter(evidence: Evidence) -> Seen:
+    """Judge whether `page` is honoured."""
+    first, *later = _tag_pages(evidence)
+    if not later:
+        raise _single_page(evidence)
+    second = later[0]
+    if second.value is None:
+        return Seen(f"page 2: {how_it_ended(second)}", False)
+    is_first = first.value is not None and first.value.content == second.value.content
+    rows = "no rows" if not second.value.rows else "the rows of page 1" if is_first else _OTHER_ROWS
+    number = "no number" if second.value.number is None else f"number {second.value.number}"
+    is_page = bool(second.value.rows) and second.value.number == 2 and rows == _OTHER_ROWS
+    return Seen(f"asked for page 2: {number}, {rows}", is_page)
+
+
+_OTHER_ROWS = "other rows"
+
+
+def page_size(evidence: Evidence) -> Seen:
+    """Judge how many rows a page has."""
+    pages = _tag_pages(evidence)
+    if len(pages) < 2:
+        raise _single_page(evidence)
+    sizes = [len(page.value.rows) for page in pages if page.value is not None]
+    # The last page may have fewer, if it is the tag's last.
+    full = sizes[:-1] if _is_whole(evidence) else sizes
+    if len(sizes) < 2:
+        raise NotSeenError("there is no second page with rows")
+    text = ", ".join(f"{counted(n, 'page')} of {size}" for size, n in Counter(sizes).items())
+    return Seen(text, len(set(full)) == 1 and sizes[-1] <= sizes[0])
+
+
+def total_counts_all(evidence: Evidence) -> Seen:
+    """Judge what `total` counts."""
+    pages = _tag_pages(evidence)
+    first = pages[0].value
+    rows = sum(len(page.value.rows) for page in pages if page.value is not None)
+    if evidence.incomplete is not None:
+        error = evidence.incomplete
+        return Seen(f"total {error.expected}, and {error.received} rows on all pages that came", False)
+    if first is None or not _is_whole(evidence):
+        why = evidence.after_pages or Unasked("its pages ended in an error")
+        raise NotSeenError(why.reason, is_trouble=why.is_trouble)
+    totals = sorted({page.value.total for page in pages if page.value is not None})
+    return Seen(
+        f"total {' and '.join(map(str, totals))}, {counted(rows, 'row')} on {counted(len(pages), 'page')}",
+        totals == [rows],
+    )
+
+
+def total_form(evidence: Evidence) -> Seen:
+    """Judge whether `total` and `currentPage` are numbers or text."""
+    envelopes = [envelope for envelope, _ in map(raw_rows, _tag_pages(evidence)) if envelope is not None]
+    if not envelopes:
+        raise NotSeenError("no page could be read")
+    forms = {
+        "total": {type_of(each.total) for each in envelopes},
+        "currentPage": {type_of(each.current_page) for each in envelopes},
+    }
+    text = ", ".join(f"{name}: {' and '.join(sorted(kinds))}" for name, kinds in forms.items())
+    return Seen(text, all(kinds == {"number"} for kinds in forms.values()))
+
+
+def _tag_pages(evidence: Evidence) -> tuple[Reply[TagPage], ...]:
+    if not evidence.pages:
+        require_reply(evidence.after_pages or Unasked("no page came"))
+    first = evidence.pages[0]
+    if isinstance(first.error, SMSPartnerNotFoundError) or (first.value and not first.value.rows):
+        raise NotSeenError("no message has the tag that was given")
+    if first.value is None:
+        raise NotSeenError(f"the tag was answered with: {how_it_ended(first)}")
+    return evidence.pages
+
+
+def _is_whole(evidence: Evidence) -> bool:
+    is_at_end = evidence.after_pages is None and evidence.incomplete is None
+    return is_at_end and all(page.value is not None for page in evidence.pages)
+
+
+def _single_page(evidence: Evidence) -> NotSeenError:
+    after = evidence.after_pages
+    if after is not None:
+        return NotSeenError(after.reason, is_trouble=after.is_trouble)
+    return NotSeenError("the tag has a single page")
