@@ -69,7 +69,9 @@ def order(evidence: Evidence) -> Seen:
 
 def completeness(evidence: Evidence) -> Seen:
     """Judge whether each message that exists is answered."""
-    reply = _answered_rows(evidence.forward)
+    reply = require_reply(evidence.forward)
+    if reply.value is None:
+        return Seen(f"{how_it_ended(reply)} for the whole call", False)
     asked = reply.asked[:-1]
     answered = set(_pairs(reply)) & set(asked)
     return Seen(f"{len(answered)} of {counted(len(asked), 'message')} answered", len(answered) == len(asked))

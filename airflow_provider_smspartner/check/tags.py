@@ -46,38 +46,42 @@ def page_parameter(evidence: Evidence) -> Seen:
 
 
 _OTHER_ROWS = "other rows"
+_OTHER_PAGES = "the pages are not those that were asked for"
 
 
 def page_size(evidence: Evidence) -> Seen:
     """Judge how many rows a page has."""
     pages = _tag_pages(evidence)
-    if len(pages) < 2:
-        raise _single_page(evidence)
     sizes = [len(page.value.rows) for page in pages if page.value is not None]
-    # The last page may have fewer, if it is the tag's last.
-    full = sizes[:-1] if _is_whole(evidence) else sizes
     if len(sizes) < 2:
-        raise NotSeenError("there is no second page with rows")
+        raise _single_page(evidence)
+    if evidence.incomplete is not None:
+        raise NotSeenError(_OTHER_PAGES)
+    # Only the tag's last page may have fewer.
+    full = sizes[:-1] if evidence.after_pages is None else sizes
     text = ", ".join(f"{counted(n, 'page')} of {size}" for size, n in Counter(sizes).items())
     return Seen(text, len(set(full)) == 1 and sizes[-1] <= sizes[0])
 
 
 def total_counts_all(evidence: Evidence) -> Seen:
     """Judge what `total` counts."""
+    error = evidence.incomplete
+    if error is not None:
+        if len(evidence.pages) > 1 and not page_parameter(evidence).holds:
+            raise NotSeenError(_OTHER_PAGES)
+        return Seen(
+            f"total {error.expected}, and {counted(error.received, 'row')} on the pages that came", False
+        )
+    for number, page in enumerate(evidence.pages, start=1):
+        if page.error is not None and not isinstance(page.error, SMSPartnerNotFoundError):
+            return Seen(f"page {number}: {how_it_ended(page)}", False)
     pages = _tag_pages(evidence)
-    first = pages[0].value
-    rows = sum(len(page.value.rows) for page in pages if page.value is not None)
-    if evidence.incomplete is not None:
-        error = evidence.incomplete
-        return Seen(f"total {error.expected}, and {error.received} rows on all pages that came", False)
-    if first is None or not _is_whole(evidence):
-        why = evidence.after_pages or Unasked("its pages ended in an error")
-        raise NotSeenError(why.reason, is_trouble=why.is_trouble)
-    totals = sorted({page.value.total for page in pages if page.value is not None})
-    return Seen(
-        f"total {' and '.join(map(str, totals))}, {counted(rows, 'row')} on {counted(len(pages), 'page')}",
-        totals == [rows],
-    )
+    if evidence.after_pages is not None:
+        require_reply(evidence.after_pages)
+    values = [page.value for page in pages if page.value is not None]
+    rows, totals = sum(len(page.rows) for page in values), sorted({page.total for page in values})
+    said = f"total {' and '.join(map(str, totals))}"
+    return Seen(f"{said}, {counted(rows, 'row')} on {counted(len(pages), 'page')}", totals == [rows])
 
 
 def total_form(evidence: Evidence) -> Seen:
@@ -102,11 +106,6 @@ def _tag_pages(evidence: Evidence) -> tuple[Reply[TagPage], ...]:
     if first.value is None:
         raise NotSeenError(f"the tag was answered with: {how_it_ended(first)}")
     return evidence.pages
-
-
-def _is_whole(evidence: Evidence) -> bool:
-    is_at_end = evidence.after_pages is None and evidence.incomplete is None
-    return is_at_end and all(page.value is not None for page in evidence.pages)
 
 
 def _single_page(evidence: Evidence) -> NotSeenError:

@@ -1,0 +1,274 @@
+"""The command line: what it takes, how it ends, and that it runs as a process of its own."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from check.asking import MESSAGE_ID, TAG, Check, about, campaign_of
+from loopback import connect
+
+import airflow_provider_smspartner
+from airflow_provider_smspartner.check.assumptions import ASSUMPTIONS
+from airflow_provider_smspartner.check.probes import MAX_MESSAGES
+from airflow_provider_smspartner.testing import Campaign, Fault, SMSPartnerDouble
+
+PHONE_NUMBER = "+33639980000"
+
+
+def run(
+    home: Path, *arguments: str, connection: Mapping[str, str], stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run the command on an Airflow that has no database."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    env |= {
+        "AIRFLOW_HOME": str(home),
+        "PYTHONPATH": str(Path(airflow_provider_smspartner.__file__).parents[1]),
+        "LC_ALL": "C",
+        **connection,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "airflow_provider_smspartner.check", *arguments],
+        check=False,
+        env=env,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def as_csv(campaign: Campaign) -> str:
+    rows = [f"{each['phone_number']},{each['message_id']}\n" for each in campaign.messages[:4]]
+    return "".join(["phone_number,message_id\n", *rows])
+
+
+def test_as_a_process_without_a_database(double: SMSPartnerDouble, tmp_path: Path) -> None:
+    campaign = campaign_of(double)
+    connection = double.connection_env("sms_live", requests_per_minute=0)
+    arguments = ("--conn-id", "sms_live", "--tag", TAG, "--messages", "-")
+
+    done = run(tmp_path, *arguments, "--json", connection=connection, stdin=as_csv(campaign))
+
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["exit_code"]) == (0, 0)
+    assert len(double.requests) == report["requests"]["sent"] == 10
+    assert [each["what"] for each in report["assumptions"]] == [each.name for each in ASSUMPTIONS]
+    assert not (tmp_path / "airflow.db").exists()
+    for text in (done.stdout, done.stderr):
+        assert TAG not in text
+        assert double.api_key not in text
+        assert not MESSAGE_ID.search(text)
+        assert "33639" not in text
+
+
+def test_as_a_process_that_finds_something(double: SMSPartnerDouble, tmp_path: Path) -> None:
+    campaign_of(double)
+    double.misbehave(Fault.ignore_page(), times=None)
+
+    done = run(tmp_path, "--tag", TAG, connection=double.connection_env(requests_per_minute=0))
+
+    assert done.returncode == 1
+    assert re.search(r"^\| page parameter .*\| DOES NOT HOLD \|$", done.stdout, re.MULTILINE)
+    assert "page parameter does not hold: Tags of more than one page end in an error" in done.stdout
+
+
+def test_as_a_process_without_a_connection(tmp_path: Path) -> None:
+    done = run(tmp_path, "--conn-id", "nobody_knows", connection={})
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "error: The connection 'nobody_knows' could not be read" in done.stderr
+    assert "AIRFLOW_CONN_NOBODY_KNOWS" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_key(double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
+    with SMSPartnerDouble(api_key="another") as other:
+        connection = json.loads(double.connection_json()) | {"host": other.url}
+        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", json.dumps(connection))
+        done = check("--tag", TAG)
+
+        # A key that is refused once is not tried again, nor with anything else.
+        assert len(other.requests) == 1
+    assert (done.exit_code, done.out) == (2, "")
+    assert "error: SMS Partner refuses the credentials: the API key is wrong (code 10, HTTP 200)" in done.err
+
+
+def test_a_host_that_is_not_there(
+    double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, check: Check
+) -> None:
+    connect(monkeypatch, double)
+    double.__exit__(None, None, None)
+
+    done = check()
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert "error: SMS Partner at 127.0.0.1:" in done.err
+    assert "the connection was refused" in done.err
+    assert "Gave up after 2 tries" in done.err
+
+
+@pytest.mark.parametrize(
+    ("connection", "fault"),
+    [
+        ({"conn_type": "smspartner"}, "has no API key"),
+        (
+            {"conn_type": "smspartner", "password": "abcdef", "host": "http://example.com"},
+            "must be reached by https",
+        ),
+        (
+            {"conn_type": "smspartner", "password": "abcdef", "extra": {"timeout": "soon"}},
+            "'timeout' must be",
+        ),
+    ],
+)
+def test_a_connection_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, check: Check, connection: Mapping[str, object], fault: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", json.dumps(connection))
+
+    done = check()
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert fault in done.err
+
+
+def test_text_and_json_agree(double: SMSPartnerDouble, check: Check) -> None:
+    campaign = campaign_of(double)
+    double.misbehave(Fault.rows(lambda rows: rows[::-1]), times=None, path="multi-status")
+    text, as_json = check(*about(campaign)), check(*about(campaign), "--json")
+
+    lines = [line for line in text.out.splitlines() if line.startswith("| ")]
+    head, *cells = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    rows = [dict(zip(head, each, strict=True)) for each in cells]
+    for row, finding in zip(rows, as_json.report["assumptions"], strict=True):
+        if row["what"].startswith("latency"):
+            row["seen"] = finding["seen"]
+        assert row == {name: finding[name] for name in head}
+    assert text.exit_code == as_json.exit_code == as_json.report["exit_code"]
+    assert len({len(line) for line in lines}) == 1
+    assert "In all: 1" in text.out
+
+
+def test_the_vendors_address_alone_is_shown(double: SMSPartnerDouble, check: Check) -> None:
+    assert "Address: another one than the vendor's." in check().out
+    assert str(double.port) not in check().out
+    assert check("--json").report["is_vendor"] is False
+
+
+@pytest.mark.parametrize("name", ["messages.csv", "messages.ndjson"])
+def test_messages_of_a_file(double: SMSPartnerDouble, tmp_path: Path, check: Check, name: str) -> None:
+    campaign = campaign_of(double)
+    path = tmp_path / name
+    lines = [json.dumps(each) + "\n" for each in campaign.messages[:4]]
+    path.write_text(as_csv(campaign) if name.endswith("csv") else "".join(lines))
+
+    done = check("--messages", str(path), "--json")
+
+    assert done.exit_code == 0
+    assert done.finding("completeness of a list")["seen"] == "4 of 4 messages answered"
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (
+            f"phone_number,message_id\n{PHONE_NUMBER},1001\n12,1001\n",
+            "messages[1]: phone_number is neither E.164",
+        ),
+        (f"{PHONE_NUMBER},1001\n", "does not look like a header, and is not shown here"),
+        ("", "the file is empty"),
+        ("x" * 1024 * 1025, "has more than 1048576 bytes"),
+    ],
+    ids=["a bad row", "no header", "nothing", "too much"],
+)
+def test_bad_input_from_stdin(
+    double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, check: Check, content: str, fault: str
+) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content.encode())))
+
+    done = check("--messages", "-")
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert fault in done.err
+    assert "33639" not in done.err
+    assert not double.requests
+
+
+def test_bad_files(double: SMSPartnerDouble, tmp_path: Path, check: Check) -> None:
+    for name, fault in (("none.csv", "there is no file"), ("messages.txt", "must end in one of")):
+        done = check("--messages", str(tmp_path / name))
+        assert (done.exit_code, done.out) == (2, "")
+        assert fault in done.err
+    assert not double.requests
+
+
+def test_too_many_messages(double: SMSPartnerDouble, tmp_path: Path, check: Check) -> None:
+    path = tmp_path / "messages.csv"
+    rows = [f"{PHONE_NUMBER},{number}\n" for number in range(MAX_MESSAGES + 1)]
+    path.write_text("".join(["phone_number,message_id\n", *rows]))
+    done = check("--messages", str(path))
+    assert (done.exit_code, done.out) == (2, "")
+    assert "more than 499 messages" in done.err
+    assert not double.requests
+
+    path.write_text("".join(["phone_number,message_id\n", *rows[1:]]))
+    assert check("--messages", str(path), "--json").exit_code == 0
+    assert max(len(each.body["SMSStatut_List"]) for each in double.requests if each.body) == 500
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["--message", PHONE_NUMBER], "--message 1: it must be PHONE:ID"),
+        (["--message", f"{PHONE_NUMBER}:"], "--message 1: message_id must be"),
+        (["--message", f"{PHONE_NUMBER}:1", "--message", "0639:1"], "--message 2: phone_number is neither"),
+        (["--tag", "two words"], "tag must not contain white space"),
+    ],
+)
+def test_bad_input(double: SMSPartnerDouble, check: Check, arguments: list[str], fault: str) -> None:
+    done = check(*arguments)
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert f"error: {fault}" in done.err
+    assert "639" not in done.err
+    assert not double.requests
+
+
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["--message", f"{PHONE_NUMBER}:1", f"{PHONE_NUMBER}:2"], "1 of the arguments are not known"),
+        ([f"--messag={PHONE_NUMBER}:2"], "1 of the arguments are not known"),
+        ([f"--json={PHONE_NUMBER}"], "this is not how the command is called"),
+        (["--tag"], "argument --tag: expected one argument"),
+    ],
+)
+def test_a_bad_command_line_is_not_shown(
+    capfd: pytest.CaptureFixture[str], check: Check, arguments: list[str], fault: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        check(*arguments)
+
+    out, err = capfd.readouterr()
+    assert (ended.value.code, out) == (2, "")
+    assert f"error: {fault}" in err
+    assert "639" not in err
+
+
+def test_interrupted(double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("airflow_provider_smspartner.check.probes.gather", interrupt)
+    done = check()
+
+    assert (done.exit_code, done.out, done.err) == (2, "", "error: interrupted\n")

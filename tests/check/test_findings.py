@@ -1,0 +1,404 @@
+"""Each quirk of the API that the command is to settle, and what it says about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from check.asking import Check, about, campaign_of
+from environment import API_KEY
+from loopback import connect
+
+from airflow_provider_smspartner.check.probes import UNKNOWN_PHONE_NUMBER
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+
+BY_TAG, BY_LIST, ACCOUNT = "bulk-status-by-tag", "multi-status", "me"
+Payloads = list[dict[str, Any]]
+
+BEHAVE = Fault.headers({})
+"""For the first of several requests."""
+
+
+def test_what_the_vendor_documents_holds(double: SMSPartnerDouble, check: Check) -> None:
+    campaign = campaign_of(double, settle_seconds=60)
+    double.add_message("+33639981111", 1500, "Delivered", tag=campaign.tag)
+
+    done = check(*about(campaign), "--json")
+
+    assert done.exit_code == 0
+    assert done.err == ""
+    assert set(done.verdicts().values()) == {"holds", "noted"}
+    assert done.finding("page parameter")["seen"] == "asked for page 2: number 2, other rows"
+    assert done.finding("page size")["seen"] == "2 pages of 50, 1 page of 21"
+    assert done.finding("total")["seen"] == "total 121, 121 rows on 3 pages"
+    assert done.finding("completeness of a list")["seen"] == "4 of 4 messages answered"
+    assert done.finding("order of a list")["seen"] == "as asked, in both directions"
+    assert done.finding("a message asked for twice")["seen"] == "2 rows"
+    assert done.finding("date of a Waiting row")["seen"] == (
+        "by tag: 0 with a date, 120 without; by list: 0 with a date, 4 without"
+    )
+    assert done.finding("casing of statuses")["seen"] == "Delivered: 1, Waiting: 124"
+    assert done.finding("dates")["seen"] == "epoch seconds as text: 1"
+    assert done.finding("rate limit")["seen"] == "no such header; HTTP 429: 0"
+
+
+def test_what_nobody_named_is_not_seen(double: SMSPartnerDouble, check: Check) -> None:
+    done = check("--json")
+
+    assert done.exit_code == 0
+    assert len(double.requests) == 4
+    seen = {name for name, verdict in done.verdicts().items() if verdict != "not seen"}
+    assert seen == {
+        "account",
+        "wrong key: code",
+        "wrong key: HTTP status",
+        "unknown tag",
+        "unknown message",
+        "rate limit",
+        "latency: min / median / max",
+    }
+    assert done.finding("page parameter")["seen"] == "no tag was given"
+    assert done.finding("order of a list")["seen"] == "no messages were given"
+
+
+def test_a_single_page_says_nothing_about_paging(double: SMSPartnerDouble, check: Check) -> None:
+    done = check("--tag", campaign_of(double, 7).tag, "--json")
+
+    assert done.exit_code == 0
+    for name in ("page parameter", "page size"):
+        assert done.finding(name)["verdict"] == "not seen"
+        assert done.finding(name)["seen"] == "the tag has a single page"
+    assert done.finding("total")["seen"] == "total 7, 7 rows on 1 page"
+    assert done.finding("date of a Waiting row")["seen"] == "no row is Waiting"
+
+
+def test_a_large_tag_is_not_read_whole(double: SMSPartnerDouble, check: Check) -> None:
+    done = check("--tag", campaign_of(double, 400).tag, "--json")
+
+    assert done.exit_code == 0
+    assert done.finding("page size")["seen"] == "5 pages of 50"
+    assert done.finding("total")["verdict"] == "not seen"
+    assert done.finding("total")["seen"] == "the tag has more than the 5 pages asked for"
+    assert len([each for each in double.requests if each.path.endswith(BY_TAG)]) == 6
+
+
+def test_a_tag_that_is_not_known(double: SMSPartnerDouble, check: Check) -> None:
+    done = check("--tag", "mistyped", "--json")
+
+    assert done.exit_code == 0
+    assert done.finding("total")["seen"] == "no message has the tag that was given"
+
+
+def without_unknown(rows: Payloads) -> Payloads:
+    return [row for row in rows if row["success"]]
+
+
+def each_row(**changes: Callable[[dict[str, Any]], Any]) -> Fault:
+    """Change members of each row."""
+    return Fault.rows(lambda rows: [row | {k: change(row) for k, change in changes.items()} for row in rows])
+
+
+def as_national(row: dict[str, Any]) -> str:
+    return "0" + str(row["phoneNumber"]).removeprefix("+33")
+
+
+QUIRKS: dict[str, tuple[Fault, str, dict[str, str], set[str]]] = {
+    # the fault, the endpoint, what is seen by name, and what does not hold
+    "page ignored": (
+        Fault.ignore_page(),
+        BY_TAG,
+        {"page parameter": "asked for page 2: number 1, the rows of page 1"},
+        {"page parameter"},
+    ),
+    "total as text": (
+        Fault.total("120"),
+        BY_TAG,
+        {"total, currentPage": "total: text, currentPage: number", "total": "total 120, 120 rows on 3 pages"},
+        {"total, currentPage"},
+    ),
+    "total too large": (
+        Fault.total(130),
+        BY_TAG,
+        {"total": "total 130, and 120 rows on the pages that came"},
+        {"total"},
+    ),
+    "total too small": (
+        Fault.total(20),
+        BY_TAG,
+        {"total": "total 20, 50 rows on 1 page", "page parameter": "the tag has a single page"},
+        {"total"},
+    ),
+    "total missing": (
+        Fault.total(None),
+        BY_TAG,
+        {"total": "page 1: an answer that can't be used (HTTP 200)"},
+        {"total"},
+    ),
+    "reversed": (
+        Fault.rows(lambda rows: rows[::-1]),
+        BY_LIST,
+        {"order of a list": "neither as asked nor always the same"},
+        set(),
+    ),
+    "sorted": (
+        Fault.rows(lambda rows: sorted(rows, key=lambda row: str(row["messageId"]))),
+        BY_LIST,
+        {"order of a list": "an order of its own, whichever way it is asked"},
+        set(),
+    ),
+    "a row missing": (
+        Fault.rows(lambda rows: [row for row in rows if row["messageId"] != 1002]),
+        BY_LIST,
+        {"completeness of a list": "3 of 4 messages answered"},
+        {"completeness of a list"},
+    ),
+    "rows repeated": (
+        Fault.rows(lambda rows: rows + rows[:2]),
+        BY_LIST,
+        {"repeats in a list": "2 of 5 messages in several rows"},
+        {"repeats in a list"},
+    ),
+    "asked twice, answered once": (
+        Fault.rows(lambda rows: [row for at, row in enumerate(rows) if row not in rows[:at]]),
+        BY_LIST,
+        {"a message asked for twice": "1 row"},
+        set(),
+    ),
+    "rows of others": (
+        Fault.rows(lambda rows: [*rows, rows[0] | {"messageId": 5}]),
+        BY_LIST,
+        {"phone numbers": "5 as asked, 0 in another notation, 1 not asked for"},
+        {"phone numbers"},
+    ),
+    "national notation": (
+        each_row(phoneNumber=as_national),
+        BY_LIST,
+        {
+            "phone numbers": "0 as asked, 5 in another notation, 0 not asked for",
+            "completeness of a list": "4 of 4 messages answered",
+        },
+        {"phone numbers"},
+    ),
+    "ids as text": (
+        each_row(messageId=lambda row: str(row["messageId"])),
+        BY_LIST,
+        {"message ids": "text: 5"},
+        {"message ids"},
+    ),
+    "no row for the unknown": (
+        Fault.rows(without_unknown),
+        BY_LIST,
+        {"unknown message": "alone: no row; among others: no row"},
+        {"unknown message"},
+    ),
+    "code 4 for the whole call": (
+        Fault.error(4, http_status=404),
+        BY_LIST,
+        {
+            "unknown message": "alone: not found (code 4, HTTP 404) for the whole call; "
+            "among others: not found (code 4, HTTP 404) for the whole call",
+            "completeness of a list": "not found (code 4, HTTP 404) for the whole call",
+        },
+        {"unknown message", "completeness of a list"},
+    ),
+    "the unknown known": (
+        each_row(success=lambda _: True, code=lambda _: 200, status=lambda _: "Waiting"),
+        BY_LIST,
+        {
+            "unknown message": "alone: a row with another code; among others: a row with another code",
+            "date of a Waiting row": "by list: 4 with a date, 1 without",
+        },
+        {"unknown message"},
+    ),
+    "waiting with a date": (
+        each_row(status=lambda _: "Waiting"),
+        BY_TAG,
+        {"date of a Waiting row": "by tag: 120 with a date, 0 without"},
+        set(),
+    ),
+    "lower case": (
+        each_row(status=lambda row: row["status"].lower()),
+        BY_TAG,
+        {"casing of statuses": "Delivered: 4, delivered: 114, not delivered: 6"},
+        {"casing of statuses"},
+    ),
+    "spaces": (
+        each_row(status=lambda row: f" {row['status']}\n"),
+        BY_TAG,
+        {
+            "casing of statuses": "Delivered: 4, Delivered with other spaces: 114, Not delivered with other spaces: 6"
+        },
+        {"casing of statuses"},
+    ),
+    "a status of its own": (
+        each_row(status=lambda _: "Expired"),
+        BY_TAG,
+        {"other statuses": "120 of 125 rows with another status"},
+        {"other statuses"},
+    ),
+    "dates as numbers": (
+        each_row(date=lambda row: int(row["date"])),
+        BY_TAG,
+        {"dates": "epoch seconds as a number: 120, epoch seconds as text: 4"},
+        {"dates"},
+    ),
+    "dates in local time": (
+        each_row(date=lambda _: "2026-02-07 22:39:46"),
+        BY_TAG,
+        {"dates": "date and time as text: 120, epoch seconds as text: 4"},
+        {"dates"},
+    ),
+    "unreadable dates": (
+        each_row(date=lambda _: "yesterday"),
+        BY_TAG,
+        {"dates": "epoch seconds as text: 4, unreadable: 120"},
+        {"dates"},
+    ),
+    "a limit that shows": (
+        Fault.headers({"X-RateLimit-Limit": "300", "x-ratelimit-remaining": "9", "RateLimit-of-mine": "1"}),
+        ACCOUNT,
+        {
+            "rate limit": "X-RateLimit-Limit in 2 answers, X-RateLimit-Remaining in 2 answers, "
+            "another name of the kind in 2 answers; HTTP 429: 0"
+        },
+        set(),
+    ),
+    "the list refused": (
+        Fault.error(40, http_status=403),
+        BY_LIST,
+        {"completeness of a list": "refused (code 40, HTTP 403) for the whole call"},
+        {"completeness of a list", "unknown message"},
+    ),
+    "the tag refused": (
+        Fault.error(3, http_status=400),
+        BY_TAG,
+        {"total": "page 1: refused (code 3, HTTP 400)", "unknown tag": "refused (code 3, HTTP 400), `code`"},
+        {"total", "unknown tag"},
+    ),
+    "fake success by tag": (
+        Fault.fake_success(),
+        BY_TAG,
+        {"unknown tag": "an answer that can't be used (HTTP 200), `code`"},
+        {"total", "unknown tag"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("fault", "path", "seen", "failing"), QUIRKS.values(), ids=QUIRKS)
+def test_a_quirk_is_told(  # noqa: PLR0917 - parameters
+    double: SMSPartnerDouble,
+    check: Check,
+    fault: Fault,
+    path: str,
+    seen: dict[str, str],
+    failing: set[str],
+) -> None:
+    campaign = campaign_of(double)
+    # The messages have settled by the second look.
+    double.advance(10)
+    double.misbehave(fault, times=None, path=path)
+
+    done = check(*about(campaign), "--json")
+
+    assert {name: done.finding(name)["seen"] for name in seen} == seen
+    assert done.failing() == failing
+    assert done.exit_code == (1 if failing else 0)
+    assert len(double.requests) == done.report["requests"]["sent"] <= 20
+
+
+@pytest.mark.parametrize("http_status", [200, 401])
+@pytest.mark.parametrize(
+    ("shape", "members"),
+    [(1, "`code`"), (2, "`code` and `errors`"), (3, "`code` and `error`"), (4, "`code` and `errors`")],
+)
+def test_the_shape_of_a_wrong_key(
+    double: SMSPartnerDouble, check: Check, shape: int, members: str, http_status: int
+) -> None:
+    double.misbehave(BEHAVE, path=ACCOUNT)
+    double.misbehave(Fault.error(10, shape=shape, http_status=http_status), path=ACCOUNT)
+
+    done = check("--json")
+
+    assert done.exit_code == 0
+    assert done.finding("wrong key: code")["seen"] == f"refused (code 10, HTTP {http_status})"
+    assert done.finding("wrong key: HTTP status")["seen"] == f"HTTP {http_status}, {members}"
+
+
+@pytest.mark.parametrize(
+    ("fault", "failing"),
+    [
+        (Fault.error(12), {"wrong key: code"}),
+        (Fault.status(401), {"wrong key: code", "wrong key: HTTP status"}),
+        (Fault.status(500), {"wrong key: code", "wrong key: HTTP status"}),
+        (Fault.fake_success(), {"wrong key: code"}),
+        (Fault.error(10, http_status=500), {"wrong key: HTTP status"}),
+    ],
+)
+def test_a_wrong_key_that_is_taken_otherwise(
+    double: SMSPartnerDouble, check: Check, fault: Fault, failing: set[str]
+) -> None:
+    double.misbehave(BEHAVE, path=ACCOUNT)
+    double.misbehave(fault, times=None, path=ACCOUNT)
+
+    done = check("--json")
+
+    assert (done.exit_code, done.failing()) == (1, failing)
+    # Whatever comes of it: one request.
+    assert len([each for each in double.requests if each.path.endswith(ACCOUNT)]) == 2
+
+
+@pytest.mark.parametrize("http_status", [200, None])
+@pytest.mark.parametrize("unknown_tag", ["not_found", "empty"])
+def test_an_unknown_tag(
+    monkeypatch: pytest.MonkeyPatch, check: Check, unknown_tag: Any, http_status: int | None
+) -> None:
+    with SMSPartnerDouble(api_key=API_KEY, unknown_tag=unknown_tag, error_http_status=http_status) as double:
+        connect(monkeypatch, double)
+        done = check("--json")
+
+    assert done.exit_code == 0
+    expected = {
+        ("not_found", 200): "not found (code 4, HTTP 200), `code`",
+        ("not_found", None): "not found (code 4, HTTP 404), `code`",
+    }
+    seen = done.finding("unknown tag")["seen"]
+    assert seen == expected.get((unknown_tag, http_status), "success with 0 rows (HTTP 200)")
+
+
+def test_made_up_things_have_nothing_of_the_users(double: SMSPartnerDouble, check: Check) -> None:
+    campaign = campaign_of(double)
+    check(*about(campaign))
+    check(*about(campaign))
+
+    keys = {each.query.get("apiKey") or each.body["apiKey"] for each in double.requests}
+    assert keys == {API_KEY, "made-up-key-of-the-check-command"}
+    tags = [each.query["tag"] for each in double.requests if each.path.endswith(BY_TAG)]
+    made_up = [tag for tag in tags if tag != campaign.tag]
+    assert len(set(made_up)) == 2
+    assert all(len(tag) <= 20 and tag == tag.lower() for tag in made_up)
+    pairs = [
+        (pair["phoneNumber"], pair["messageId"])
+        for each in double.requests
+        if each.path.endswith(BY_LIST)
+        for pair in each.body["SMSStatut_List"]
+    ]
+    known = {(each["phone_number"], int(each["message_id"])) for each in campaign.messages}
+    unknown = {pair for pair in pairs if pair not in known}
+    assert {number for number, _ in unknown} == {UNKNOWN_PHONE_NUMBER}
+    assert all(2_000_000_000 <= message_id < 2**31 for _, message_id in unknown)
+
+
+def test_the_wrong_key_comes_last_or_not_at_all(double: SMSPartnerDouble, check: Check) -> None:
+    campaign = campaign_of(double)
+    check(*about(campaign))
+    wrong = [each.query.get("apiKey") not in (None, API_KEY) for each in double.requests]
+    assert wrong.index(True) == len(wrong) - 1
+
+    double.clear_requests()
+    done = check(*about(campaign), "--skip-wrong-key", "--json")
+
+    assert done.exit_code == 0
+    assert done.finding("wrong key: code")["verdict"] == "not seen"
+    assert done.finding("wrong key: code")["seen"] == "--skip-wrong-key was given"
+    assert {each.query.get("apiKey", API_KEY) for each in double.requests} == {API_KEY}
