@@ -53,7 +53,8 @@ def as_csv(campaign: Campaign) -> str:
 
 def test_as_a_process_without_a_database(double: SMSPartnerDouble, tmp_path: Path) -> None:
     campaign = campaign_of(double)
-    connection = double.connection_env("sms_live", requests_per_minute=0)
+    # What Airflow logs must not get into the JSON: of an unknown extra it warns.
+    connection = double.connection_env("sms_live", requests_per_minute=0, time_out=1)
     arguments = ("--conn-id", "sms_live", "--tag", TAG, "--messages", "-")
 
     done = run(tmp_path, *arguments, "--json", connection=connection, stdin=as_csv(campaign))
@@ -62,6 +63,7 @@ def test_as_a_process_without_a_database(double: SMSPartnerDouble, tmp_path: Pat
     assert (done.returncode, report["exit_code"]) == (0, 0)
     assert len(double.requests) == report["requests"]["sent"] == 10
     assert [each["what"] for each in report["assumptions"]] == [each.name for each in ASSUMPTIONS]
+    assert "'time_out'" in done.stderr
     assert not (tmp_path / "airflow.db").exists()
     for text in (done.stdout, done.stderr):
         assert TAG not in text
@@ -85,9 +87,10 @@ def test_as_a_process_without_a_connection(tmp_path: Path) -> None:
     done = run(tmp_path, "--conn-id", "nobody_knows", connection={})
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert "error: The connection 'nobody_knows' could not be read" in done.stderr
-    assert "AIRFLOW_CONN_NOBODY_KNOWS" in done.stderr
-    assert "Traceback" not in done.stderr
+    # Before it, Airflow 2.11 logs with a traceback that it has no database.
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("error: The connection 'nobody_knows' could not be read")
+    assert "AIRFLOW_CONN_NOBODY_KNOWS" in said
 
 
 def test_a_wrong_key(double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
@@ -271,4 +274,5 @@ def test_interrupted(double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr("airflow_provider_smspartner.check.probes.gather", interrupt)
     done = check()
 
-    assert (done.exit_code, done.out, done.err) == (2, "", "error: interrupted\n")
+    assert (done.exit_code, done.out) == (2, "")
+    assert done.err.endswith("error: interrupted\n")
