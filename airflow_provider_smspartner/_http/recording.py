@@ -48,7 +48,7 @@ class Try:
     One request that was sent.
 
     :param answer: what came back, or None if no whole answer did.
-    :param seconds: from the first byte sent to the last one read, connecting included.
+    :param seconds: until the last byte was read, or until it failed; the first one of a client also connects.
     """
 
     answer: Answer | None

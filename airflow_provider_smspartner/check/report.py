@@ -117,9 +117,9 @@ class Report:
 
     def _conclusion(self) -> str:
         counts = Counter(each.verdict for each in self.findings)
-        found = ", ".join(f"{counts[verdict]} {_WORDS[verdict]}" for verdict in Verdict)
+        found = ", ".join(f"{verdict.value.lower()} {counts[verdict]}" for verdict in Verdict)
         unasked = sum(1 for each in self.findings if each.is_trouble)
-        return f"In all: {found}{f'; {unasked} could not be asked' if unasked else ''}."
+        return f"In all: {found}{f'; could not be asked {unasked}' if unasked else ''}."
 
 
 _SOURCES = {
@@ -127,12 +127,6 @@ _SOURCES = {
     Source.CLIENT_CODE: "seen in client code",
     Source.INFERRED: "inferred",
     Source.UNKNOWN: "unknown",
-}
-_WORDS = {
-    Verdict.HOLDS: "hold",
-    Verdict.FAILS: "do not hold",
-    Verdict.NOTED: "noted (nothing was assumed)",
-    Verdict.NOT_SEEN: "not seen",
 }
 
 

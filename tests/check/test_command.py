@@ -158,7 +158,7 @@ def test_text_and_json_agree(double: SMSPartnerDouble, check: Check) -> None:
         assert row == {name: finding[name] for name in head}
     assert text.exit_code == as_json.exit_code == as_json.report["exit_code"]
     assert len({len(line) for line in lines}) == 1
-    assert "In all: 1" in text.out
+    assert "In all: holds 1" in text.out
 
 
 def test_the_vendors_address_alone_is_shown(double: SMSPartnerDouble, check: Check) -> None:
