@@ -166,23 +166,18 @@ def _from_stdin() -> Iterable[MessageRef]:
 
 
 def _settings(conn_id: str) -> Settings:
-    from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
+    from airflow.providers.common.compat.sdk import AirflowException, BaseHook
 
     from airflow_provider_smspartner._connection.settings import Settings
 
-    fault = None
     try:
         connection = BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException:
-        fault = "there is none with this id"
-    except Exception as error:  # noqa: BLE001 - a database or a secrets backend that is not there, of any kind
-        # Without the words of the error: they may hold the address of a database.
-        fault = f"looking it up ended in {type(error).__name__}"
-    if fault is not None:
+    except AirflowException:
+        # Airflow says the same of one that is not there and of one that it can't read, and logs why it can't.
         raise _BadInputError(
-            f"The connection {conn_id!r} could not be read: {fault}. Create it in Airflow, or set "
+            f"Airflow finds no connection {conn_id!r} that it can read. Create it in Airflow, or set "
             f"AIRFLOW_CONN_{conn_id.upper()} in the environment, which needs no database."
-        )
+        ) from None
     return Settings.of(connection)
 
 

@@ -89,7 +89,7 @@ def test_as_a_process_without_a_connection(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     # Before it, Airflow 2.11 logs with a traceback that it has no database.
     said = done.stderr.splitlines()[-1]
-    assert said.startswith("error: The connection 'nobody_knows' could not be read")
+    assert said.startswith("error: Airflow finds no connection 'nobody_knows' that it can read.")
     assert "AIRFLOW_CONN_NOBODY_KNOWS" in said
 
 
@@ -142,6 +142,33 @@ def test_a_connection_that_cannot_be_used(
 
     assert (done.exit_code, done.out) == (2, "")
     assert fault in done.err
+
+
+@pytest.mark.parametrize("connection", ['{"password": "abcdef"', '{"pass_word": "abcdef"}'])
+def test_a_connection_that_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch, check: Check, connection: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", connection)
+
+    done = check()
+
+    assert (done.exit_code, done.out) == (2, "")
+    said = done.err.splitlines()[-1]
+    assert said.startswith("error: Airflow finds no connection 'smspartner_default' that it can read.")
+    assert "abcdef" not in done.err
+
+
+def test_authorities_that_cannot_be_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, check: Check
+) -> None:
+    connection = {"conn_type": "smspartner", "password": "abcdef", "host": "https://127.0.0.1:1"}
+    monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", json.dumps(connection))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+
+    done = check()
+
+    assert (done.exit_code, done.out) == (2, "")
+    assert "error: REQUESTS_CA_BUNDLE names a file or folder that is not there." in done.err
 
 
 def test_text_and_json_agree(double: SMSPartnerDouble, check: Check) -> None:

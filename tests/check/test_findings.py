@@ -83,11 +83,25 @@ def test_a_large_tag_is_not_read_whole(double: SMSPartnerDouble, check: Check) -
     assert len([each for each in double.requests if each.path.endswith(BY_TAG)]) == 6
 
 
-def test_a_tag_that_is_not_known(double: SMSPartnerDouble, check: Check) -> None:
-    done = check("--tag", "mistyped", "--json")
+@pytest.mark.parametrize("unknown_tag", ["not_found", "empty"])
+def test_a_tag_that_is_not_known(monkeypatch: pytest.MonkeyPatch, check: Check, unknown_tag: Any) -> None:
+    with SMSPartnerDouble(unknown_tag=unknown_tag) as double:
+        connect(monkeypatch, double)
+        done = check("--tag", "mistyped", "--json")
 
     assert done.exit_code == 0
     assert done.finding("total")["seen"] == "no message has the tag that was given"
+
+
+@pytest.mark.parametrize(("page", "failing"), [(2, {"page parameter", "total"}), (3, {"total"})])
+def test_a_page_that_is_refused(double: SMSPartnerDouble, check: Check, page: int, failing: set[str]) -> None:
+    double.misbehave(BEHAVE, times=page - 1, path=BY_TAG)
+    double.misbehave(Fault.error(40), path=BY_TAG)
+
+    done = check("--tag", campaign_of(double).tag, "--json")
+
+    assert (done.exit_code, done.failing()) == (1, failing)
+    assert done.finding("total")["seen"] == f"page {page}: refused (code 40, HTTP 200)"
 
 
 def without_unknown(rows: Payloads) -> Payloads:
