@@ -7,6 +7,8 @@ WORKERS ?= auto
 TESTS ?=
 # A part of the benchmarks, or all of them.
 PART ?=
+# Inputs of the fuzz targets, for all of them together.
+RUNS ?= 1000000
 
 AIRFLOW := 3.3.2
 PINS := constraints/airflow-3.3.txt
@@ -25,7 +27,7 @@ PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-some coverage-html $(OLDER:%=test-%) bench lint format hooks constraints build clean
+.PHONY: help demo up test test-some coverage-html $(OLDER:%=test-%) fuzz bench lint format hooks constraints build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -57,6 +59,9 @@ test-2.11: .venv-2.11/.ready ## Run the tests on Airflow 2.11; so do test-3.0, t
 # tests/system starts the Airflows of today and of 2.11.
 test-3.0 test-3.1 test-3.2 test-lowest: test-%: .venv-%/.ready
 	.venv-$*/bin/python -m pytest $(TOGETHER) -m "not system"
+
+fuzz: .venv/.fuzz ## Fuzz what reads answers and message files, guided by coverage (RUNS=1000000); takes some minutes
+	$(PY) scripts/fuzzing.py --runs $(RUNS)
 
 bench: .venv/.ready ## Measure speed, calls and memory against baselines; takes some minutes (PART=importing)
 	$(PY) -m benchmarks $(PART)
@@ -99,6 +104,13 @@ INSTALL = $(UV) pip install --quiet --build-constraints $(PINS)
 
 .venv/.ready: $(UV) pyproject.toml $(PINS)
 	$(INSTALL) --python $(PY) --constraint $(PINS) --group dev --editable '.[testing,parquet]'
+	@touch $@
+
+# Apart, since atheris has wheels for few systems; nothing but `make fuzz` needs it.
+.venv/.fuzz: .venv/.ready
+	@$(INSTALL) --python $(PY) --constraint $(PINS) --group fuzz || \
+		{ echo "atheris can't be installed on this machine, and nothing was fuzzed. \
+		The same targets run without it: make test-some TESTS=tests/fuzz" >&2; exit 1; }
 	@touch $@
 
 $(OLDER:%=.venv-%/.ready): .venv-%/.ready: $(UV) pyproject.toml $(wildcard constraints/*.txt)
