@@ -118,15 +118,13 @@ def _run(target: Target, runs: int, seconds: int) -> Result:
         ended = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=environment, check=False)
     told = (folder / "log").read_text(errors="replace")
     inputs = _figure(r"stat::number_of_executed_units: *(\d+)", told)
-    found = [
-        f"{path.relative_to(ROOT)}\n{_kind_of(path)}" for path in sorted((folder / "findings").iterdir())
-    ]
+    kept = [path for path in sorted((folder / "findings").iterdir()) if path.suffix != ".txt"]
     return Result(
         inputs=inputs,
         seconds=max(_figure(r"Done \d+ runs in (\d+) second", told), 1),
         at_first=_figure(r"INITED +cov: (\d+)", told),
         at_last=_figure(r"DONE +cov: (\d+)", told),
-        findings=[each for each in found if not each.endswith("\n")],
+        findings=[f"{path.relative_to(ROOT)}\n{_kind_of(path)}" for path in kept],
         has_ended=ended.returncode == 0 and inputs >= runs,
     )
 
@@ -137,8 +135,6 @@ def _figure(pattern: str, text: str) -> int:
 
 
 def _kind_of(path: Path) -> str:
-    if path.suffix == ".txt":
-        return ""  # it tells about the input beside it
     told = path.with_suffix(".txt")
     # What libFuzzer has written itself has a name that says why: crash-…, timeout-…, oom-….
     return told.read_text() if told.exists() else path.name
