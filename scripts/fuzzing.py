@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 
 BUILD = ROOT / "build" / "fuzz"
 MAX_INPUT_BYTES = 8_192
-MAX_INPUT_SECONDS = 20
+MAX_INPUT_SECONDS = 60
 """libFuzzer ends the process after that: for what never comes back. Targets look at the time themselves."""
 
-MAX_MEMORY_MB = 2_048
+MAX_MEMORY_MB = 4_096
+"""Twice what a damaged Parquet file may claim for a page."""
 MAX_KINDS = 50
 """Different findings that are kept."""
 
