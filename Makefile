@@ -27,7 +27,7 @@ PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-some coverage-html $(OLDER:%=test-%) fuzz bench lint format hooks constraints build clean
+.PHONY: help demo up test test-some coverage-html $(OLDER:%=test-%) soak fuzz bench lint format hooks constraints build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -58,7 +58,10 @@ test-2.11: .venv-2.11/.ready ## Run the tests on Airflow 2.11; so do test-3.0, t
 
 # tests/system starts the Airflows of today and of 2.11.
 test-3.0 test-3.1 test-3.2 test-lowest: test-%: .venv-%/.ready
-	.venv-$*/bin/python -m pytest $(TOGETHER) -m "not system"
+	.venv-$*/bin/python -m pytest $(TOGETHER) -m "not system and not soak"
+
+soak: .venv/.ready ## Run 2,000 waits over two days of simulated time, with faults; takes some minutes
+	$(PY) -m pytest tests/soak -m soak
 
 fuzz: .venv/.fuzz ## Fuzz what reads answers and message files, guided by coverage (RUNS=1000000); takes some minutes
 	$(PY) scripts/fuzzing.py --runs $(RUNS)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from fuzz.oracles import TOO_LARGE, UNREADABLE, check_error, expect, json_value
+from fuzz.oracles import TOO_LARGE, UNREADABLE, check_error, expect, json_value, names_a_member_twice
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner.exceptions import (
@@ -114,6 +114,8 @@ def read_both_ways(call: Call[Any], answer: Answer) -> Any:
             told.append(error)
     whole, in_parts = told
     if isinstance(whole, SMSPartnerError):
+        if not isinstance(in_parts, SMSPartnerError) and names_a_member_twice(answer.body):
+            return None
         expect(type(in_parts) is type(whole), "a large answer is read where a small one is refused")
         expect((in_parts.code, in_parts.http_status) == (whole.code, whole.http_status), "other codes")
         return None

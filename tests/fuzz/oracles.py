@@ -89,6 +89,18 @@ def json_value(body: bytes, *, strict_utf8: bool = False) -> Any:
         return UNREADABLE
 
 
+def names_a_member_twice(body: bytes) -> bool:
+    """Return whether some object of a JSON text has two members of one name, which may be read as either."""
+    found: list[bool] = []
+
+    def note(members: list[tuple[str, Any]]) -> None:
+        found.append(len({name for name, _ in members}) < len(members))
+
+    text = body.removeprefix(_MARK).decode("utf-8", "replace")
+    json.loads(text, object_pairs_hook=note, parse_int=_integer)
+    return any(found)
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
