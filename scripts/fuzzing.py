@@ -162,6 +162,7 @@ def _fuzz(name: str, *, runs: int, seconds: int) -> None:
         "max_total_time": seconds,
         "max_len": MAX_INPUT_BYTES,
         "timeout": MAX_INPUT_SECONDS,
+        "report_slow_units": MAX_INPUT_SECONDS,
         "rss_limit_mb": MAX_MEMORY_MB,
         "artifact_prefix": f"{folder / 'findings'}/",
         "print_final_stats": 1,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from soak.script import NEVER, Script, WaitScript
@@ -72,7 +73,7 @@ def _states(wait: WaitScript, script: Script, last_poll: float) -> Iterator[tupl
     turns = {turn for group in wait.campaign.groups for turn in group.turns}
     turns |= {wait.begins + wait.grace, refused_from, last_poll}
     edges = sorted({wait.begins, *(turn for turn in turns if wait.begins < turn <= last_poll)})
-    for begins, ends in zip(edges, edges[1:], strict=False):
+    for begins, ends in pairwise(edges):
         yield Span(begins, ends), "refused" if begins >= refused_from else _judge(wait, begins)
 
 

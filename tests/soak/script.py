@@ -205,10 +205,23 @@ def draw(waits: int, *, connections: int, seed: int) -> Script:
                 shared.timeout,
             )
         else:
-            campaign = _campaign(random, number, next_id, by_tag, begins, timeout)
+            campaign = _campaign(
+                random, number=number, first_id=next_id, by_tag=by_tag, begins=begins, timeout=timeout
+            )
             conn_id = random.choice(list(known))
             next_id += campaign.size
-        script.waits.append(_wait(random, number, conn_id, campaign, by_tag, begins, timeout, stops))
+        script.waits.append(
+            _wait(
+                random,
+                number=number,
+                conn_id=conn_id,
+                campaign=campaign,
+                by_tag=by_tag,
+                begins=begins,
+                timeout=timeout,
+                stops=stops,
+            )
+        )
         script.campaigns[campaign.tag] = campaign
         for group in campaign.groups:
             script.group_of.update(dict.fromkeys(group.ids, group))
@@ -229,7 +242,7 @@ def _outages(random: Random) -> Iterator[Outage]:
 
 
 def _campaign(
-    random: Random, number: int, first_id: int, by_tag: bool, begins: float, timeout: float
+    random: Random, *, number: int, first_id: int, by_tag: bool, begins: float, timeout: float
 ) -> Campaign:
     if by_tag:
         size = random.choice((1, 3, 20, 49, 50, 51, 120))
@@ -259,8 +272,9 @@ def _campaign(
     )
 
 
-def _wait(  # noqa: PLR0917 - in the order of drawing
+def _wait(
     random: Random,
+    *,
     number: int,
     conn_id: str,
     campaign: Campaign,

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+from collections.abc import Callable
 from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple
 
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
 """The wall clock's time when an event loop begins."""
 
 _LONGEST_REAL_WAIT = 30.0
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -33,7 +37,9 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Return the seconds since the loop was made, in its own time."""
         return self.passed
 
-    def run_in_executor(self, executor: Executor | None, func: Any, *args: Any) -> asyncio.Future[Any]:
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
         """Call a function in a thread, for which time stands still."""
         future = super().run_in_executor(executor, func, *args)
         self.in_threads += 1
@@ -44,7 +50,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.in_threads -= 1
 
 
-class _JumpingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]  # chosen by the platform
+class _JumpingSelector(selectors.DefaultSelector):
     def __init__(self, loop: VirtualLoop) -> None:
         super().__init__()
         self._loop = loop

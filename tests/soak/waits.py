@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import pytest
 from harness import stored
 from soak.script import Script, WaitScript
 from soak.vendor import Vendor, messages_of, running_loop
@@ -105,10 +106,11 @@ async def soak(script: Script) -> Soak:
     # What the package draws by chance is the same each time, too.
     random.seed(0)
     result = Soak(Vendor(script))
-    registry.open_async_client = result.vendor.open_client  # type: ignore[assignment]
-    async with asyncio.TaskGroup() as group:
-        for wait in script.waits:
-            group.create_task(_live(wait, result))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "open_async_client", result.vendor.open_client)
+        async with asyncio.TaskGroup() as group:
+            for wait in script.waits:
+                group.create_task(_live(wait, result))
     loop = running_loop()
     result.seconds = loop.time()
     # Callbacks that are due now still run.
