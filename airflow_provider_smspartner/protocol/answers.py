@@ -102,6 +102,9 @@ LARGE_BYTES = 1024 * 1024
 MAX_MEMBER_BYTES = 64 * 1024
 """The limit of a row, and of a member beside the rows, in a large body."""
 
+MAX_FAULT_LENGTH = 200
+"""The limit of what an error says about a place in an answer."""
+
 MAX_COMMAS = 400_000
 """The limit of commas in a large body: 4 MiB of usual rows have about 200,000."""
 
@@ -144,7 +147,9 @@ def _decode(body: bytes, decoder: msgspec.json.Decoder[E]) -> tuple[E | None, st
             return _decode_in_parts(body, decoder), ""
         return decoder.decode(body), ""
     except msgspec.ValidationError as error:
-        return None, str(error)  # types and places, in our names: nothing of the body
+        # Types and places, in our names: nothing of the body. A place deep inside it has thousands of characters.
+        fault = str(error)
+        return None, fault if len(fault) <= MAX_FAULT_LENGTH else f"{fault[:MAX_FAULT_LENGTH]}…"
     except RecursionError:
         return None, "the JSON is nested too deeply"
     except (msgspec.DecodeError, ValueError):
