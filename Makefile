@@ -112,8 +112,8 @@ INSTALL = $(UV) pip install --quiet --build-constraints $(PINS)
 # Apart, since atheris has wheels for few systems; nothing but `make fuzz` needs it.
 .venv/.fuzz: .venv/.ready
 	@$(INSTALL) --python $(PY) --constraint $(PINS) --group fuzz || \
-		{ echo "atheris can't be installed on this machine, and nothing was fuzzed. \
-		The same targets run without it: make test-some TESTS=tests/fuzz" >&2; exit 1; }
+		{ echo "atheris can't be installed on this machine, and nothing was fuzzed." >&2; \
+		echo "The same targets run without it: make test-some TESTS=tests/fuzz" >&2; exit 1; }
 	@touch $@
 
 $(OLDER:%=.venv-%/.ready): .venv-%/.ready: $(UV) pyproject.toml $(wildcard constraints/*.txt)

@@ -169,7 +169,7 @@ def _check_list(statuses: list[MessageStatus], answer: Answer) -> None:
 
 def _is_plainly_final(row: dict[str, Any]) -> bool:
     is_success = row.get("success", True) is True and row.get("code", 200) == 200
-    return is_success and row.get("status") in ("Delivered", "Not delivered", "ko")
+    return is_success and str(row.get("status")).casefold() in ("delivered", "not delivered", "ko")
 
 
 def _check_page(page: TagPage, answer: Answer) -> None:

@@ -23,7 +23,7 @@ TOKENS: tuple[bytes, ...] = (
         b"1" * 30,
         b"1" * 5_000,
     ),
-    *(b"[" * 600, b'{"a":' * 600, b"success", b"code", b"StatutResponse_List", b"total", b"currentPage"),
+    *(b"[" * 1_500, b'{"a":' * 1_500, b"success", b"code", b"StatutResponse_List", b"total", b"currentPage"),
     *(b"phoneNumber", b"messageId", b"phone_number", b"message_id", b"sep=;\n", b";", b"\t", b'""', b"PAR1"),
     *(b"+33699999993", b"0612345678", b"Delivered", b"Waiting", b"\x1f\x8b\x08\0", b",,,", b"\xe2\x80\xa8"),
 )
