@@ -60,7 +60,7 @@ test-2.11: .venv-2.11/.ready ## Run the tests on Airflow 2.11; so do test-3.0, t
 test-3.0 test-3.1 test-3.2 test-lowest: test-%: .venv-%/.ready
 	.venv-$*/bin/python -m pytest $(TOGETHER) -m "not system and not soak"
 
-soak: .venv/.ready ## Run 2,000 waits over two days of simulated time, with faults; takes some minutes
+soak: .venv/.ready ## Run 2,000 waits over two days of simulated time, with faults; takes half a minute
 	$(PY) -m pytest tests/soak -m soak
 
 fuzz: .venv/.fuzz ## Fuzz what reads answers and message files, guided by coverage (RUNS=1000000); takes some minutes
