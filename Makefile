@@ -9,6 +9,8 @@ TESTS ?=
 PART ?=
 # A cell of the matrix, named as `make cells` does; by default all of them.
 CELL ?=
+# Inputs of the fuzz targets, for all of them together.
+RUNS ?= 1000000
 
 PINS := constraints/airflow-3.3.txt
 
@@ -19,7 +21,7 @@ NOX := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/nox
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-some coverage-html cells matrix one-of-each airflow-faults stack test-all bench lint format hooks constraints build clean
+.PHONY: help demo up test test-some coverage-html cells matrix one-of-each airflow-faults stack soak fuzz test-all bench lint format hooks constraints build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -61,6 +63,12 @@ airflow-faults: .venv/.ready ## Show what is Airflow's fault: probes that need n
 stack: .venv/.ready ## Test on PostgreSQL, Redis and Celery, as production runs Airflow
 	$(NOX) --session stack -- $(TESTS)
 
+soak: .venv/.ready ## Run 2,000 waits over two days of simulated time, with faults; takes half a minute
+	$(PY) -m pytest tests/soak -m soak
+
+fuzz: .venv/.fuzz ## Fuzz what reads answers and message files, guided by coverage (RUNS=1000000); takes some minutes
+	$(PY) scripts/fuzzing.py --runs $(RUNS)
+
 # What takes an hour or more is not in it: it says so.
 test-all: one-of-each stack soak ## Run all that `make test` leaves out, in less than 40 minutes
 	@echo "Passed: one cell of each Airflow, the production stack, the soak."
@@ -100,3 +108,11 @@ INSTALL = $(UV) pip install --quiet --build-constraints $(PINS)
 .venv/.ready: $(UV) pyproject.toml $(PINS)
 	$(INSTALL) --python $(PY) --constraint $(PINS) --group dev --editable '.[testing,parquet]'
 	@touch $@
+
+# Apart, since atheris has wheels for few systems; nothing but `make fuzz` needs it.
+.venv/.fuzz: .venv/.ready
+	@$(INSTALL) --python $(PY) --constraint $(PINS) --group fuzz || \
+		{ echo "atheris can't be installed on this machine, and nothing was fuzzed." >&2; \
+		echo "The same targets run without it: make test-some TESTS=tests/fuzz" >&2; exit 1; }
+	@touch $@
+

@@ -65,7 +65,7 @@ def matrix(session: nox.Session, series: str) -> None:
     # Airflow's processes, and what the tests start, find the wheel and not the checkout.
     session.env["PYTHONSAFEPATH"] = "1"
     session.run(
-        *("pytest", "-m", "not system and not stack", f"--junit-xml={report}"),
+        *("pytest", "-m", "not system and not stack and not soak", f"--junit-xml={report}"),
         *("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal", "--max-worker-restart=0"),
         *session.posargs,
     )

@@ -28,6 +28,7 @@ _MEAN_VALUE_BYTES = 256
 _MAX_FOOTER = 16 << 20
 _MAGIC = b"PAR1"
 _VALUES = itemgetter(*COLUMNS)
+_DAMAGED = "not Parquet, or damaged, or cut short"
 
 
 class Parquet(Format):
@@ -109,8 +110,9 @@ class _Messages:
         )
 
     def _rows(self, file: pq.ParquetFile, names: list[str]) -> Iterator[object]:
+        rows_left: int = file.metadata.num_rows
         # pyarrow 18 cannot read no groups.
-        if not file.num_row_groups:
+        if not file.num_row_groups and not rows_left:
             return
         with self._telling():
             sizes = _sizes(file, names)
@@ -124,11 +126,14 @@ class _Messages:
             with self._telling():
                 batch = next(batches, None)
                 if batch is None:
-                    return
+                    break
                 if batch.nbytes > _MAX_BATCH_BYTES:
                     raise MemoryError
                 rows = list(zip(*(batch.column(name).to_pylist() for name in names), strict=True))
+            rows_left -= len(rows)
             yield from rows
+        if rows_left:
+            raise ValueError(_DAMAGED)
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
@@ -141,18 +146,19 @@ class _Messages:
         except Exception:  # noqa: BLE001
             if self._stream.error is not None:
                 raise self._stream.error from None
-            raise ValueError("not Parquet, or damaged, or cut short") from None
+            raise ValueError(_DAMAGED) from None
 
 
 def _sizes(file: pq.ParquetFile, names: list[str]) -> Iterator[tuple[str, int, int]]:
     """Yield how many values and bytes each of these columns has in each row group."""
     metadata = file.metadata
-    found = [
-        metadata.row_group(group).column(column)
-        for column in range(metadata.num_columns)
-        if file.schema.column(column).path in names
-        for group in range(metadata.num_row_groups)
-    ]
+    groups = range(metadata.num_row_groups)
+    columns = [at for at in range(metadata.num_columns) if file.schema.column(at).path in names]
+    for group in groups:
+        # At a damaged chunk `column`, below, ends the whole process: pyarrow lets a C++ exception through. Where it is
+        # to read the chunk, even without any rows, it raises. Its public `iter_batches` does not take 0.
+        next(file.reader.iter_batches(0, [group], columns, use_threads=False), None)
+    found = [metadata.row_group(group).column(column) for column in columns for group in groups]
     return iter([(chunk.path_in_schema, chunk.num_values, chunk.total_uncompressed_size) for chunk in found])
 
 

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing, suppress
 from contextvars import Context, copy_context
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_smspartner import protocol
@@ -93,8 +93,8 @@ class SharedPolls:
         if self.is_over:
             return due
         loop = asyncio.get_running_loop()
-        left = (wait.goal.deadline - datetime.now(UTC)).total_seconds()
-        subscriber = Subscriber(wait, answered, copy_context(), loop.create_future(), loop.time() + left)
+        deadline_at = loop.time() + wait.seconds_left
+        subscriber = Subscriber(wait, answered, copy_context(), loop.create_future(), deadline_at)
         self._subscribers.add(subscriber)
         self._schedule.add(subscriber, due)
         if self._dispatcher is None or self._dispatcher.done():
@@ -194,7 +194,7 @@ class SharedPolls:
     def _answer(self, subscriber: Subscriber, error: Exception | None = None) -> None:
         self._polling.discard(subscriber)
         if isinstance(error, ConnectionChangedError):
-            subscriber.move(datetime.now(UTC))
+            subscriber.move(subscriber.wait.now())
         elif (due := subscriber.answer(error)) is None:
             return
         elif self.is_over:
@@ -221,7 +221,8 @@ class SharedPolls:
         loop = asyncio.get_running_loop()
         async with self._answering:
             for position, subscriber in enumerate(self._schedule.take_all(), start=1):
-                subscriber.move(datetime.now(UTC) + timedelta(seconds=subscriber.due_at - loop.time()))
+                pause = timedelta(seconds=subscriber.due_at - loop.time())
+                subscriber.move(subscriber.wait.now() + pause)
                 if not position % AT_ONCE:
                     await asyncio.sleep(0)
 

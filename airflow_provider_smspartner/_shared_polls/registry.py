@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 
 from airflow_provider_smspartner._connection.settings import Settings
@@ -57,7 +57,7 @@ async def _find(
             if (again := answered(tally)) is None:
                 return None
             # At the deadline the wait ends, also between two polls.
-            seconds = (min(again, wait.goal.deadline) - datetime.now(UTC)).total_seconds()
+            seconds = (min(again, wait.goal.deadline) - wait.now()).total_seconds()
             settings = await connection.found_by(loop.time() + max(seconds, 0) + 0.01)
     return settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import attrgetter
 
 from airflow_provider_smspartner._shared_polls.subscriber import Subscriber
@@ -38,7 +38,7 @@ class Schedule:
         :param subscriber: the wait.
         :param due: when it is to poll at the latest, aware. After half of the time until then it may poll along.
         """
-        now, delay = asyncio.get_running_loop().time(), (due - datetime.now(UTC)).total_seconds()
+        now, delay = asyncio.get_running_loop().time(), (due - subscriber.wait.now()).total_seconds()
         subscriber.due_at, subscriber.joins_from = now + delay, now + delay / 2
         insort(self._waiting, subscriber, key=_due_of)
         if subscriber.tag is not None:

@@ -92,7 +92,7 @@ class _Outline(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw(b"null")
     total: msgspec.Raw = msgspec.Raw(b"null")
     currentPage: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815 - as on the wire
-    credits: msgspec.Raw = msgspec.Raw(b"{}")
+    credits: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     rows: msgspec.Raw | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="StatutResponse_List")
 
 
@@ -101,6 +101,9 @@ LARGE_BYTES = 1024 * 1024
 
 MAX_MEMBER_BYTES = 64 * 1024
 """The limit of a row, and of a member beside the rows, in a large body."""
+
+MAX_FAULT_LENGTH = 200
+"""The limit of what an error says about a place in an answer."""
 
 MAX_COMMAS = 400_000
 """The limit of commas in a large body: 4 MiB of usual rows have about 200,000."""
@@ -144,7 +147,9 @@ def _decode(body: bytes, decoder: msgspec.json.Decoder[E]) -> tuple[E | None, st
             return _decode_in_parts(body, decoder), ""
         return decoder.decode(body), ""
     except msgspec.ValidationError as error:
-        return None, str(error)  # types and places, in our names: nothing of the body
+        # Types and places, in our names: nothing of the body. A place deep inside it has thousands of characters.
+        fault = str(error)
+        return None, fault if len(fault) <= MAX_FAULT_LENGTH else f"{fault[:MAX_FAULT_LENGTH]}…"
     except RecursionError:
         return None, "the JSON is nested too deeply"
     except (msgspec.DecodeError, ValueError):
@@ -162,13 +167,21 @@ def _decode_in_parts(body: bytes, decoder: msgspec.json.Decoder[E]) -> E:
     if commas > MAX_COMMAS:
         raise msgspec.ValidationError("it has implausibly many members")
     outline = _outline_decoder.decode(body)
-    members = {name: getattr(outline, name) for name in outline.__struct_fields__ if name != "rows"}
+    members = {
+        name: raw
+        for name in outline.__struct_fields__
+        if name != "rows" and (raw := getattr(outline, name)) is not msgspec.UNSET
+    }
     if any(len(raw) > MAX_MEMBER_BYTES for raw in members.values()):
         raise msgspec.ValidationError(f"a member is longer than {MAX_MEMBER_BYTES} bytes")
     decoded = decoder.decode(
         b"{%b}" % b",".join(b'"%b":%b' % (n.encode(), bytes(r)) for n, r in members.items())
     )
-    if outline.rows is not msgspec.UNSET and isinstance(decoded, StatusAnswer):
+    if outline.rows is msgspec.UNSET:
+        return decoded
+    if isinstance(decoded, AccountAnswer):
+        decoded.rows = outline.rows  # that there are any is all that counts
+    elif isinstance(decoded, StatusAnswer):
         raws = _rows_decoder.decode(outline.rows)
         if any(len(raw) > MAX_MEMBER_BYTES for raw in raws):
             raise msgspec.ValidationError(f"a row is longer than {MAX_MEMBER_BYTES} bytes")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -14,6 +14,7 @@ from asgiref.sync import sync_to_async
 from airflow_provider_smspartner._messages.pending import PendingInMemory, PendingMessages
 from airflow_provider_smspartner._shared_polls.registry import poll_together
 from airflow_provider_smspartner._waiting.campaign import Campaign
+from airflow_provider_smspartner._waiting.clock import utc_now
 from airflow_provider_smspartner._waiting.event import Event
 from airflow_provider_smspartner._waiting.goal import Goal, Verdict
 from airflow_provider_smspartner._waiting.report import PollReport
@@ -42,6 +43,8 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
     :param rhythm: the fields of a `Rhythm`: how long to pause between polls.
     :param next_poll_at: when to poll first.
     """
+
+    _clock: ClassVar[staticmethod[[], datetime]] = staticmethod(utc_now)
 
     def __init__(
         self,
@@ -132,6 +135,7 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
             campaign=Campaign(tag=self.tag, messages=messages, settled=counts_from_json(self.settled)),
             goal=Goal(**self.goal),
             rhythm=Rhythm(**self.rhythm),
+            now=self._clock,
         )
         self.log.info("%s", wait.opening())
         last: list[PollReport] = []

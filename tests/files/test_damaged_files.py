@@ -190,6 +190,27 @@ def test_a_parquet_footer_that_claims_to_be_huge_is_told(tmp_path: Path, whole_p
     assert fault_in(tmp_path / "m.parquet", huge).startswith(": not Parquet")
 
 
+FOUND_BY_FUZZING = Path(__file__).parents[1] / "fuzz" / "corpus" / "file_parquet"
+
+
+def test_a_parquet_file_without_the_rows_that_it_announces_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    content = (FOUND_BY_FUZZING / "no_groups").read_bytes()
+    assert fault_in(tmp_path / "m.parquet", content) == ", row 1: not Parquet, or damaged, or cut short"
+
+
+def test_a_damaged_chunk_of_a_parquet_file_does_not_end_the_process(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    # In a process of its own, which pyarrow aborts if it is asked the wrong way.
+    read = "import sys; from airflow_provider_smspartner._messages.from_file import MessageFile as File; "
+    read += "print(list(File.of(sys.argv[1])))"
+    path = tmp_path / "m.parquet"
+    path.write_bytes((FOUND_BY_FUZZING / "damaged_chunk").read_bytes())
+    ended = subprocess.run([sys.executable, "-c", read, path], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.rstrip().endswith(f"messages in {path}, row 1: not Parquet, or damaged, or cut short")
+
+
 WRONG_TYPES: dict[str, Callable[[Any], Any]] = {
     "dates": lambda pa: pa.array([2**31 - 1], pa.int32()).cast(pa.date32()),
     "timestamps": lambda pa: pa.array([2**62], pa.int64()).cast(pa.timestamp("us")),

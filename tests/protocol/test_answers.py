@@ -208,6 +208,15 @@ class TestErrorAnswers:
         assert type(error) is SMSPartnerUnavailableError
         assert str(error) == f"SMS Partner gave an answer that can't be used (HTTP {http_status}): {fault}."
 
+    def test_a_place_deep_inside_an_answer_is_not_named_to_its_end(self, call: Call[Any]) -> None:
+        body = b'{"success":%b1e999%b}' % (b"[" * 500, b"]" * 500)
+
+        text = str(error_of(call, body))
+
+        assert "Number out of range - at `$.success[0][0]" in text
+        assert text.endswith("[0]….")
+        assert len(text) < 300
+
     def test_errors_have_no_context_that_holds_the_body(self, call: Call[Any]) -> None:
         for body in (b'{"success": "\xff\xfe' + KEY.encode() + b'"}', b"{" + KEY.encode(), WRONG_KEY, b"[]"):
             error = error_of(call, body)

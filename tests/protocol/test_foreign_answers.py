@@ -96,6 +96,23 @@ def test_an_answer_to_another_call_cannot_be_used(call: Call[Any], body: Json, f
 
 
 @pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ({"success": True, "code": 200}, "without credits"),
+        ({**ACCOUNT, "StatutResponse_List": []}, "another call, about messages"),
+    ],
+    ids=["fake success", "messages"],
+)
+def test_a_large_answer_about_the_account_is_no_more_believed_than_a_small_one(
+    body: Json, fault: str
+) -> None:
+    padded = json.dumps(body).encode() + b" " * answers.LARGE_BYTES
+
+    with pytest.raises(SMSPartnerUnavailableError, match=fault):
+        protocol.account().read(Answer(200, {}, padded))
+
+
+@pytest.mark.parametrize(
     "body",
     [
         _list(_row(1), _row(2), _row(3)),
