@@ -25,7 +25,7 @@ PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-some coverage-html $(OLDER:%=test-%) bench lint format hooks constraints build clean
+.PHONY: help demo up test test-some fault-table coverage-html $(OLDER:%=test-%) bench lint format hooks constraints build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,9 @@ test: .venv/.ready ## Run all tests, with the coverage gate
 
 test-some: .venv/.ready ## Run some tests: TESTS="tests/sensors -k reschedule"
 	$(PY) -m pytest $(TOGETHER) $(TESTS)
+
+fault-table: .venv/.ready ## Play every fault for every reader, and write docs/faults.md from what is seen
+	$(PY) -m pytest $(TOGETHER) tests/faults/test_cells.py --fault-table
 
 coverage-html: .venv/.ready ## Show the coverage of the last `make test` as pages, in build/coverage
 	$(PY) -m coverage html --directory build/coverage

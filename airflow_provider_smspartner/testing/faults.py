@@ -306,11 +306,19 @@ class Fault:
         :param count: how many.
         """
 
-        def change(payload: Payload) -> Payload:
-            total = {"total": count} if "total" in payload else {}
-            return {**payload, **total, ROWS: [*islice(cycle(payload[ROWS]), count)]}
+        async def apply(request: RecordedRequest, proceed: Proceed, _: object) -> Answer:
+            answer = proceed(request)
+            if not answer.rows or isinstance(answer.content, bytes):
+                return answer
+            around = {name: value for name, value in answer.content.items() if name != ROWS}
+            if "total" in around:
+                around["total"] = count
+            # Each row is written once: there may be a million of them.
+            written = ",".join(islice(cycle([json.dumps(row) for row in answer.rows]), count))
+            text = f'{json.dumps(around).removesuffix("}")}, "{ROWS}": [{written}]}}'
+            return replace(answer, content=text.encode())
 
-        return _altered("many rows", change, frozenset({MULTI_STATUS, STATUS_BY_TAG}))
+        return Fault("many rows", apply, frozenset({MULTI_STATUS, STATUS_BY_TAG}))
 
     @staticmethod
     def rows(change: Callable[[list[Payload]], list[Payload]]) -> Fault:
@@ -323,6 +331,15 @@ class Fault:
             lambda payload: {**payload, ROWS: change(payload[ROWS])},
             frozenset({MULTI_STATUS, STATUS_BY_TAG}),
         )
+
+    @staticmethod
+    def field(name: str, value: object) -> Fault:
+        """Put a value into a field of every row of a status answer.
+
+        :param name: the field, as on the wire.
+        :param value: anything that JSON can hold.
+        """
+        return Fault.rows(lambda rows: [{**row, name: value} for row in rows])
 
 
 def _phrase(status: int) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from threading import Timer
+from threading import Event, Thread
 
 import pytest
 from certificates import Certificate, issue
@@ -18,7 +18,8 @@ from loopback import connect
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 TAG = "spring"
-MENDED_AFTER_SECONDS = 0.3
+MENDED_AFTER_SECONDS = 0.2
+"""How much longer a fault lasts that a sensor has met: its trigger is to meet it as well."""
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,14 @@ class Stage:
     :param folder: for files.
     :param extra: the connection's extra.
     :param passes: whether the fault passes after a while, as for the sensor.
+    :param is_met: set once a poll has met the fault.
     """
 
     monkeypatch: pytest.MonkeyPatch
     folder: Path
     extra: dict[str, object]
     passes: bool
+    is_met: Event = field(default_factory=Event)
 
     @contextmanager
     def double(self, ssl_context: ssl.SSLContext | None = None) -> Iterator[SMSPartnerDouble]:
@@ -54,16 +57,25 @@ class Stage:
 
     @contextmanager
     def mended(self, mend: Callable[[], object]) -> Iterator[None]:
-        """Mend a fault after a while, if it passes."""
-        timer = Timer(MENDED_AFTER_SECONDS, mend)
-        if self.passes:
-            timer.start()
+        """Mend a fault a moment after it was met, if it passes."""
+        is_over = Event()
+
+        def wait() -> None:
+            self.is_met.wait()
+            if not is_over.wait(MENDED_AFTER_SECONDS):
+                mend()
+
+        if not self.passes:
+            yield
+            return
+        mender = Thread(target=wait)
+        mender.start()
         try:
             yield
         finally:
-            timer.cancel()
-            if self.passes:
-                timer.join()
+            is_over.set()
+            self.is_met.set()
+            mender.join()
 
 
 @contextmanager

@@ -16,12 +16,14 @@ class Outcome:
 
     :param error: the name of the error's class, None for rows.
     :param tries: after how many tries of a request it gave up, where it says so.
+    :param is_out_of_time: whether it gave up because the time for all tries was used up.
     :param statuses: how many rows there are of each status.
     :param has_waited: whether the first poll of a sensor did not end the wait.
     """
 
     error: str | None = None
     tries: int | None = None
+    is_out_of_time: bool = False
     statuses: tuple[tuple[str, int], ...] = ()
     has_waited: bool = False
 
@@ -36,8 +38,13 @@ class Outcome:
     def of_error(cls, error: Exception, *, has_waited: bool = False) -> Self:
         """Say how a reader has ended that raised an error."""
         gave_up = re.search(r"Gave up after (\d+) tr", str(error))
+        is_out_of_time = "did not come within" in str(error)
         return cls(
-            error=type(error).__name__, tries=int(gave_up[1]) if gave_up else None, has_waited=has_waited
+            error=type(error).__name__,
+            # When the time is used up, a further try may just have begun.
+            tries=int(gave_up[1]) if gave_up and not is_out_of_time else None,
+            is_out_of_time=is_out_of_time,
+            has_waited=has_waited,
         )
 
     def __str__(self) -> str:
@@ -48,6 +55,8 @@ class Outcome:
             ending = f"`{self.error}`"
         if self.tries is not None:
             ending += ", 1 try" if self.tries == 1 else f", {self.tries} tries"
+        if self.is_out_of_time:
+            ending += ", out of time"
         return f"waits, then {ending}" if self.has_waited else ending
 
 
@@ -63,6 +72,6 @@ def waits_then_rows(**statuses: int) -> Outcome:
     return Outcome(statuses=rows(**statuses).statuses, has_waited=True)
 
 
-def raises(error: type[Exception], *, tries: int | None = None) -> Outcome:
+def raises(error: type[Exception], *, tries: int | None = None, is_out_of_time: bool = False) -> Outcome:
     """Raise an error, after so many tries of a request where it says so."""
-    return Outcome(error=error.__name__, tries=tries)
+    return Outcome(error=error.__name__, tries=tries, is_out_of_time=is_out_of_time)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, TaskDeferred
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException, TaskDeferred
 from faults.outcome import Outcome
 from harness import AIRFLOW_3, fire, new_context, stored
 
@@ -22,7 +22,13 @@ from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSen
 
 What = Literal["tag", "list"]
 Task = Mapping[str, Any]
-"""What a task reads, as its argument `tag` or `messages`."""
+"""A task's arguments: what it reads, as `tag` or `messages`, and others."""
+
+Waits = Callable[[], object]
+"""Called after each of a sensor's polls that has not ended the wait."""
+
+MAX_WAIT_SECONDS = 10.0
+"""The sensor's `timeout` unless the task says otherwise: no fault that passes lasts that long."""
 
 MAX_POLLS = 500
 
@@ -36,18 +42,25 @@ class Ending:
 
 
 class Sensor(SMSPartnerCampaignSensor):
-    """Counts its polls."""
+    """Counts its polls, and says when one has not ended the wait."""
 
     polls = 0
+    waits: Waits
 
     def poke(self, context: Any) -> Any:
         self.polls += 1
-        return super().poke(context)
+        done = super().poke(context)
+        if not done:
+            self.waits()
+        return done
 
 
-def _sensor(task: Task, **mode: Any) -> Sensor:
-    # The wait is far longer than any fault lasts: to time out is a wrong ending.
-    return Sensor(task_id="await_campaign", poke_interval=0.02, timeout=10, **task, **mode)
+def _sensor(task: Task, waits: Waits, **mode: Any) -> Sensor:
+    sensor = Sensor(
+        task_id="await_campaign", poke_interval=0.02, **{"timeout": MAX_WAIT_SECONDS, **task, **mode}
+    )
+    sensor.waits = waits
+    return sensor
 
 
 def _by_tag(task: Task) -> Ending:
@@ -65,12 +78,12 @@ def _operator(operator: Any) -> Ending:
         return Ending(Outcome.of_error(error), error)
 
 
-def _poke(task: Task) -> Ending:
-    sensor = _sensor(task, mode="poke", deferrable=False)
+def _poke(task: Task, waits: Waits) -> Ending:
+    sensor = _sensor(task, waits, mode="poke", deferrable=False)
     return _end(lambda: sensor.execute(new_context()), lambda: sensor.polls > 1)
 
 
-def _reschedule(task: Task) -> Ending:
+def _reschedule(task: Task, waits: Waits) -> Ending:
     if not AIRFLOW_3:
         pytest.skip("there a rescheduling sensor asks the metadata database")
     context, began = new_context(), datetime.now(UTC)
@@ -80,7 +93,7 @@ def _reschedule(task: Task) -> Ending:
         nonlocal rescheduled
         for _ in range(MAX_POLLS):
             try:
-                return _sensor(task, mode="reschedule", deferrable=False).execute(context)
+                return _sensor(task, waits, mode="reschedule", deferrable=False).execute(context)
             except AirflowRescheduleException:
                 rescheduled += 1
                 context["ti"].get_first_reschedule_date = lambda _: began
@@ -89,21 +102,21 @@ def _reschedule(task: Task) -> Ending:
     return _end(poll_until_done, lambda: rescheduled > 0)
 
 
-def _deferrable(task: Task) -> Ending:
+def _deferrable(task: Task, waits: Waits) -> Ending:
     context = new_context()
     deferrals = 0
 
     def defer_until_done() -> Any:
         nonlocal deferrals
         try:
-            return _sensor(task, deferrable=True).execute(context)
+            return _sensor(task, waits, deferrable=True).execute(context)
         except TaskDeferred as first:
             deferred = first
         while deferrals < MAX_POLLS:
             deferrals += 1
             arguments = {**(deferred.kwargs or {}), "event": fire(stored(deferred.trigger))}
             try:
-                return _sensor(task, deferrable=True).resume_execution(
+                return _sensor(task, waits, deferrable=True).resume_execution(
                     deferred.method_name, arguments, context
                 )
             except TaskDeferred as again:
@@ -116,7 +129,7 @@ def _deferrable(task: Task) -> Ending:
 def _end(wait: Callable[[], Any], has_waited: Callable[[], bool]) -> Ending:
     try:
         rows = wait()
-    except (SMSPartnerError, AirflowSensorTimeout) as error:
+    except (SMSPartnerError, AirflowSensorTimeout, AirflowSkipException) as error:
         return Ending(Outcome.of_error(error, has_waited=has_waited()), error)
     return Ending(Outcome.of_rows(rows, has_waited=has_waited()))
 
@@ -125,7 +138,7 @@ OPERATORS: dict[str, tuple[What, Callable[[Task], Ending]]] = {
     "by tag": ("tag", _by_tag),
     "by list": ("list", _by_list),
 }
-SENSORS: dict[str, Callable[[Task], Ending]] = {
+SENSORS: dict[str, Callable[[Task, Waits], Ending]] = {
     "poke": _poke,
     "reschedule": _reschedule,
     "deferrable": _deferrable,

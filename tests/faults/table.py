@@ -98,7 +98,7 @@ def of_pages(happens: str, play: str, operator: Outcome, sensor: Outcome = LATER
 
 
 SHORT = {"timeout": 0.4}
-ONE_TRY = raises(SMSPartnerUnavailableError, tries=1)
+OUT_OF_TIME = raises(SMSPartnerUnavailableError, is_out_of_time=True)
 
 NETWORK = [
     passing("Nobody listens: the connection is refused", "with double.down(): ...", arrange=nobody_listens),
@@ -110,8 +110,8 @@ NETWORK = [
     passing(
         "The body drips, byte by byte, for ever",
         "Fault.drip()",
-        by_tag=ONE_TRY,
-        by_list=ONE_TRY,
+        by_tag=OUT_OF_TIME,
+        by_list=OUT_OF_TIME,
         total_seconds=0.4,
     ),
     passing("The body is shorter than announced", "Fault.truncated()"),
@@ -137,9 +137,7 @@ HTTP = [
     harmless(
         "An interim answer comes first", "Fault.interim(status=status) for status in (100, 102, 103, 199)"
     ),
-    passing(
-        "Interim answers come without an end", "Fault.interim(10_000_000)", is_bomb=True, total_seconds=0.4
-    ),
+    passing("Interim answers come without an end", "Fault.interim(10_000_000)", is_bomb=True),
     passing(
         "The vendor switches protocols",
         r'Fault.raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")',
@@ -177,11 +175,10 @@ NOT_JSON = [
     passing("JSON in UTF-16 or UTF-32", 'Fault.charset("utf-16"), Fault.charset("utf-32")'),
     passing(
         "JSON with bytes that are not UTF-8",
-        r'Fault.body(b\'{"success":true,"code":200,"currentPage":1,"total":1,"StatutResponse_List":'
-        r'[{"phoneNumber":"+33639980000","messageId":1001,"status":"D\xe9livr\xe9"}]}\')'.replace(r"\'", "'"),
+        r"""Fault.body(b'{"success":true,"code":200,"currentPage":1,"total":1,"StatutResponse_List":'
+        b'[{"phoneNumber":"+33639980000","messageId":1001,"status":"D\xe9livr\xe9"}]}')""",
     ),
     harmless("JSON with a byte order mark", 'Fault.charset("utf-8-sig")'),
-    harmless("A charset that does not exist", "Fault.charset('utf-8')"),
     passing(
         "A compression that nobody asked for, or a damaged one",
         r'Fault.raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: " + name + b"\r\nContent-Length: 2\r\n\r\n{}") '
@@ -206,7 +203,7 @@ STATUSES += [
     passing("HTTP 404, not in JSON", "Fault.status(404), Fault.html(404)"),
     final(
         "HTTP 404 in any shape of an error, without the code 4",
-        "Fault.error(None, shape=shape, http_status=404) for shape in (1, 2, 3, 4)",
+        "Fault.error(None, shape=shape, http_status=404) for shape in (1, 2, 3, 4, 5)",
         REQUEST,
     ),
 ]
@@ -290,7 +287,7 @@ ROWS = [
     ),
     Row(
         happens="Rows that were not asked for come instead",
-        play='Fault.rows(lambda rows: [{**row, "messageId": 5} for row in rows])',
+        play='Fault.rows(lambda rows: [{**row, "phoneNumber": "+33639989999", "messageId": 5} for row in rows])',
         by_tag=ALL,
         by_list=GIVES_UP,
         sensor=LATER,
@@ -298,8 +295,8 @@ ROWS = [
     ),
     Row(
         happens="Rows that were not asked for come as well",
-        play='Fault.rows(lambda rows: [*rows, *({**row, "messageId": 5} for row in rows)])',
-        by_tag=rows(Delivered=4),
+        play='Fault.rows(lambda rows: [*rows, {**rows[0], "phoneNumber": "+33639989999", "messageId": 5}])',
+        by_tag=ALL,
         by_list=ALL,
         sensor=ALL,
         awaited="list",
@@ -314,23 +311,20 @@ ROWS = [
     ),
     harmless("Rows come in another order", "Fault.rows(lambda rows: rows[::-1])", awaited="list"),
     passing(
-        "What names a message or its status has a wrong type",
-        "Fault.rows(lambda rows: [{**row, name: wrong} for row in rows]) "
-        'for name in ("phoneNumber", "status") for wrong in ([], {}, True, 2.5)'.replace(
-            "lambda rows", "lambda rows, name=name, wrong=wrong"
-        ),
+        "What names a message, or its status, has a wrong type",
+        'Fault.field(name, wrong) for name in ("phoneNumber", "status") for wrong in ([], {}, True, 2.5)',
         awaited="list",
     ),
     harmless(
         "What only describes a message has a wrong type",
-        "Fault.rows(lambda rows, name=name, wrong=wrong: [{**row, name: wrong} for row in rows]) "
-        'for name in ("date", "stopSms", "stopSMS", "isSpam") for wrong in ([], {}, True, 2.5, -1, "?" * 999, 10**400)',
+        'Fault.field(name, wrong) for name in ("date", "stopSms", "stopSMS", "isSpam") '
+        'for wrong in ([], {}, True, 2.5, -1, "?" * 999, 10**400)',
         awaited="list",
     ),
     passing("A row is no object", 'Fault.rows(lambda rows: [*rows, "row"]), Fault.rows(lambda rows: [None])'),
     Row(
         happens="A status that no page of the vendor names",
-        play='Fault.rows(lambda rows: [{**row, "status": "Teleported"} for row in rows])',
+        play='Fault.field("status", "Teleported")',
         by_tag=rows(Unknown=3),
         by_list=rows(Unknown=3),
         sensor=rows(Unknown=3),
@@ -341,7 +335,7 @@ ROWS = [
 BOMBS = [
     passing("The headers never end", "Fault.endless_headers()", is_bomb=True),
     passing("The body never ends", "Fault.endless_body()", is_bomb=True),
-    passing("A small body becomes a huge one when it is decompressed", "Fault.gzip_bomb(256)", is_bomb=True),
+    passing("A small body becomes a huge one when it is decompressed", "Fault.gzip_bomb()", is_bomb=True),
     passing(
         "JSON that is nested 100,000 deep",
         'Fault.nested(100_000), Fault.body(b"[" * 100_000), Fault.body(b\'{"more":\' * 100_000)',
@@ -349,21 +343,28 @@ BOMBS = [
     ),
     passing(
         "A number of a million digits",
-        'Fault.body(b\'{"success":true,"code":200,"currentPage":1,"total":1\' + b"0" * 10**6 + '
-        'b\',"StatutResponse_List":[]}\'), Fault.rows(lambda rows: [{**rows[0], "messageId": 10**4000}])',
+        """Fault.body(b'{"success":true,"code":200,"currentPage":1,"total":' + b"9" * 10**6 + b"}")""",
         is_bomb=True,
-        awaited="list",
     ),
     Row(
-        happens="20,000 rows where 3 are right",
-        play="Fault.many_rows(20_000)",
+        happens="A message id of 4,000 digits",
+        play='Fault.field("messageId", 10**4000)',
+        by_tag=ALL,
+        by_list=GIVES_UP,
+        sensor=LATER,
+        awaited="list",
+        is_bomb=True,
+    ),
+    Row(
+        happens="12,000 rows where 3 are right",
+        play="Fault.many_rows(12_000)",
         by_tag=raises(SMSPartnerInputError),
         by_list=ALL,
         sensor=ALL,
         awaited="list",
         is_bomb=True,
     ),
-    passing("100,000 rows where 3 are right", "Fault.many_rows(100_000)", is_bomb=True),
+    passing("50,000 rows where 3 are right", "Fault.many_rows(50_000)", is_bomb=True),
 ]
 
 TABLE = {

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 from faults.arranged import TAG, Stage
+from faults.page import MAX_BYTES, MAX_SECONDS, SEEN
 from faults.readers import OPERATORS, READERS, SENSORS, Ending, What
 from faults.table import TABLE, Row
 from told import Capture, assert_nothing_in, captured, told_by
@@ -23,12 +23,6 @@ capture = pytest.fixture(captured)
 ENDPOINTS: dict[What, str] = {"tag": "/v1/bulk-status-by-tag", "list": "/v1/multi-status"}
 MESSAGES = [(f"+3363998000{number}", str(1001 + number)) for number in range(3)]
 TASKS: dict[What, dict[str, object]] = {"tag": {"tag": TAG}, "list": {"messages": MESSAGES}}
-
-MAX_SECONDS = 15.0
-"""Protects from hangs: a cell takes far less."""
-
-MAX_BYTES = 80 * 2**20
-"""What a bomb may take at most, the double's share included."""
 
 CELLS = [
     pytest.param(row, reader, id=f"{row.happens}-{reader}")
@@ -53,20 +47,24 @@ def test_cell(  # noqa: PLR0917 - fixtures
     monkeypatch: pytest.MonkeyPatch,
     capture: Capture,
     capfd: pytest.CaptureFixture[str],
-    record_property: object,
+    record_property: Callable[[str, object], None],
 ) -> None:
     monkeypatch.setattr(policy, "TOTAL_SECONDS", row.total_seconds)
-    what, read = OPERATORS[reader] if reader in OPERATORS else (row.awaited, SENSORS[reader])
     stage = Stage(monkeypatch, tmp_path, dict(row.extra), passes=reader in SENSORS)
+    what = OPERATORS[reader][0] if reader in OPERATORS else row.awaited
     plays = plays_of(row, stage, what)
     assert plays
     for name, play in plays:
         with play as double, bounded(row):
-            ending = read(TASKS[what])
+            if reader in OPERATORS:
+                ending = OPERATORS[reader][1](TASKS[what])
+            else:
+                ending = SENSORS[reader](TASKS[what], stage.is_met.set)
             asked = len(double.requests)
         seen = f"{name}: {ending.outcome}, {asked} requests: {ending.error}"
         assert ending.outcome == row.ending(reader), seen
         tell_nothing(ending, capture, capfd)
+    record_property(SEEN, (row.happens, reader, str(ending.outcome)))
 
 
 def plays_of(
@@ -85,7 +83,6 @@ def concerns(fault: Fault, what: What) -> bool:
 def bounded(row: Row) -> Iterator[None]:
     """Make sure that what is done takes neither too long nor, with bombs, too much memory."""
     if row.is_bomb:
-        gc.collect()
         tracemalloc.start()
     began = time.monotonic()
     try:

@@ -170,6 +170,15 @@ def test_rows(client: Client) -> None:
     assert client.by_tag("no-such-tag")["code"] == 4
 
 
+@pytest.mark.parametrize("value", ["Teleported", None, [{}], 10**4000])
+def test_field(client: Client, value: Any) -> None:
+    client.double.add_campaign("spring", size=2)
+    client.double.misbehave(Fault.field("status", value))
+    rows = client.by_tag("spring")["StatutResponse_List"]
+    assert [row["status"] for row in rows] == [value] * 2
+    assert all(row["phoneNumber"].startswith("+") for row in rows)
+
+
 def test_many_rows(client: Client) -> None:
     client.double.add_campaign("spring", size=3)
     client.double.misbehave(Fault.many_rows(10_000), times=2)
