@@ -37,9 +37,11 @@ raised held the API key or a phone number. In the cells of bombs, the last secti
 - The others are `SMSPartnerCampaignSensor` in its three modes. It meets the fault at its first requests; then
   the API behaves again. "Waits, then" says that the fault did not end the wait. A fault that lasts ends it at
   its `timeout`, with `AirflowSensorTimeout`. Under `soft_fail` each error of the sensor is a skip.
+- The campaign has three messages, on two pages of its tag. The sensor waits for the tag, where a row says *(list)*
+  for the list.
 - "—" says that the fault does not concern the reader.
-- The campaign has three messages, on two pages. By tag the vendor does not say which message a row is about:
-  rows that are foreign or come twice cannot be told from others there.
+- By tag the vendor does not say which message a row is about: rows that are foreign or come twice cannot be told
+  from others there.
 
 The last column plays the fault in your own tests, where `double` is an `SMSPartnerDouble`. Where it has several
 faults, or a `for`, all of them end alike:
@@ -92,8 +94,9 @@ def _rows() -> Iterator[Row]:
 def _section(title: str, rows: list[Row], cells: Cells) -> str:
     lines = [_line(*_HEAD), _line(*["---"] * len(_HEAD))]
     for row in rows:
+        happens = row.happens if row.awaited == "tag" else f"{row.happens} *(list)*"
         endings = [cells.get((row.happens, reader), "—") for reader in READERS]
-        lines.append(_line(row.happens, *endings, f"`{' '.join(row.play.split())}`"))
+        lines.append(_line(happens, *endings, f"`{' '.join(row.play.split())}`"))
     return f"\n## {title}\n\n" + "".join(lines)
 
 

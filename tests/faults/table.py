@@ -124,11 +124,19 @@ NETWORK = [
         r'Fault.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n{}\r\n") '
         'for size in (b"-1", b"zz", b"F" * 18)',
     ),
-    passing("The certificate has expired", "SMSPartnerDouble(ssl_context=...)", arrange=expired),
-    passing("The certificate is for another host", "SMSPartnerDouble(ssl_context=...)", arrange=wrong_host),
+    passing(
+        "The certificate has expired",
+        "SMSPartnerDouble(ssl_context=...)  # a certificate of yesterday",
+        arrange=expired,
+    ),
+    passing(
+        "The certificate is for another host",
+        "SMSPartnerDouble(ssl_context=...)  # a certificate for 192.0.2.1",
+        arrange=wrong_host,
+    ),
     passing(
         "The certificate is from an unknown authority, such as one signed by itself",
-        "SMSPartnerDouble(ssl_context=...)",
+        "SMSPartnerDouble(ssl_context=...)  # any certificate, and no REQUESTS_CA_BUNDLE",
         arrange=unknown_authority,
     ),
 ]
