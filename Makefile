@@ -21,7 +21,7 @@ NOX := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/nox
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-some coverage-html cells matrix one-of-each airflow-faults stack soak fuzz test-all bench lint format hooks constraints build clean
+.PHONY: help demo up test test-some fault-table coverage-html cells matrix one-of-each airflow-faults stack soak fuzz test-all bench lint format hooks constraints build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,9 @@ test: .venv/.ready ## Run all tests, with the coverage gate
 
 test-some: .venv/.ready ## Run some tests: TESTS="tests/sensors -k reschedule"
 	$(PY) -m pytest $(TOGETHER) $(TESTS)
+
+fault-table: .venv/.ready ## Play every fault for every reader, and write docs/faults.md from what is seen
+	$(PY) -m pytest $(TOGETHER) tests/faults/test_cells.py --fault-table
 
 coverage-html: .venv/.ready ## Show the coverage of the last `make test` as pages, in build/coverage
 	$(PY) -m coverage html --directory build/coverage

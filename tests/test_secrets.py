@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import socket
-import traceback
-from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote
 
 import pytest
 from environment import API_KEY
 from loopback import Ask, RawServer, connect, four_ways, response
+from told import FORBIDDEN, Capture, assert_nothing_in, captured, forms_of, told_by
 
 from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
@@ -23,88 +21,7 @@ from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 PHONE_NUMBER = "+33639980000"
 VENDORS_WORDS = "the vendor quotes " + API_KEY + " and " + PHONE_NUMBER
 
-
-def forms_of(secret: str) -> set[str]:
-    """Write a secret in every way that might get into a text."""
-    encoded = {
-        form
-        for safe in ("", "/", "/=&+")
-        for form in (quote(secret, safe=safe), quote_plus(secret, safe=safe), quote(quote(secret, safe=safe)))
-    }
-    lower = {re.sub(r"%[0-9A-F]{2}", lambda escape: escape[0].lower(), form) for form in encoded}
-    escaped = {json.dumps(secret, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
-    return {secret, repr(secret)[1:-1], repr(secret.encode())[2:-1], *encoded, *lower, *escaped}
-
-
-# The last one stands for any encoding not thought of: no character of it is ever encoded, but for the percent sign.
-FORBIDDEN = re.compile(
-    "|".join(
-        [
-            *map(re.escape, forms_of(API_KEY)),
-            "apiKey",
-            r"[?&](tag|page)=",
-            r"(33|0)63998\d{4}",
-            r"secret%(25)?20",
-        ]
-    ),
-    re.IGNORECASE,
-)
-
-
-def chain(error: BaseException) -> Iterator[BaseException]:
-    """Follow an error's causes and contexts, also those that its traceback would not show."""
-    pending, seen = [error], set()
-    while pending:
-        each = pending.pop()
-        if id(each) not in seen:
-            seen.add(id(each))
-            yield each
-            pending += [linked for linked in (each.__cause__, each.__context__) if linked is not None]
-
-
-def told_by(error: BaseException) -> Iterator[str]:
-    for each in chain(error):
-        yield from (
-            str(each),
-            repr(each),
-            repr(each.args),
-            repr(getattr(each, "__notes__", [])),
-            repr(vars(each)),
-        )
-        yield "".join(traceback.format_exception(each))
-
-
-class Capture(logging.Handler):
-    """Keeps all that records tell."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.texts: list[str] = []
-        self.names: set[str] = set()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.names.add(record.name)
-        self.texts += [record.getMessage(), str(record.msg), repr(record.args)]
-        if record.exc_info and record.exc_info[1]:
-            self.texts += told_by(record.exc_info[1])
-
-
-@pytest.fixture
-def capture(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
-    handler = Capture()
-    # Airflow 3.3 prints what a hook logs, past the standard library's logging.
-    monkeypatch.setattr(SMSPartnerHook, "log", logging.getLogger("airflow.task.hooks.tests"))
-    names = ("", "airflow", "airflow.task", "urllib3", "requests", "aiohttp", "asyncio", "tenacity", "http")
-    loggers = [logging.getLogger(name) for name in names]
-    before = [(each.level, each.propagate) for each in loggers]
-    for each in loggers:
-        each.setLevel(logging.DEBUG)
-        each.addHandler(handler)
-    yield handler
-    for each, (level, propagate) in zip(loggers, before, strict=True):
-        each.removeHandler(handler)
-        each.setLevel(level)
-        each.propagate = propagate
+capture = pytest.fixture(captured)
 
 
 @pytest.fixture(autouse=True)
@@ -323,8 +240,3 @@ def test_what_is_forbidden_would_be_found() -> None:
     for text in (PHONE_NUMBER, "0639980000", "/me?apiKey=", "https://host/path?tag=spring"):
         assert FORBIDDEN.search(text)
     assert not FORBIDDEN.search("GET /v1/bulk-status-by-tag HTTP/1.1")
-
-
-def assert_nothing_in(texts: Any) -> None:
-    found = [text for text in texts if FORBIDDEN.search(text)]
-    assert not found, found[0]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import ssl
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
@@ -44,6 +46,8 @@ class SMSPartnerDouble:
     :param latency: seconds before each answer.
     :param unknown_tag: how an unknown tag is answered: "not_found" (code 4) or "empty" (no rows).
     :param error_http_status: the HTTP status of the vendor's errors; None for a 4xx that fits the code.
+    :param ssl_context: holds the certificate to serve https with, as good or as bad as a test wants it; None
+        for plain http.
     """
 
     host = HOST
@@ -60,6 +64,7 @@ class SMSPartnerDouble:
         latency: float = 0.0,
         unknown_tag: UnknownTag = "not_found",
         error_http_status: int | None = 200,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         if not api_key:
             raise ValueError("api_key must not be empty")
@@ -91,7 +96,8 @@ class SMSPartnerDouble:
         self._max_in_flight = 0
         # Tests call from their own threads while the server's thread answers.
         self._lock = threading.Lock()
-        self._server = LoopbackServer(self._serve)
+        self._scheme = "http" if ssl_context is None else "https"
+        self._server = LoopbackServer(self._serve, ssl_context=ssl_context)
 
     def __enter__(self) -> Self:
         """Start to listen."""
@@ -115,7 +121,7 @@ class SMSPartnerDouble:
     @property
     def url(self) -> str:
         """Its address, without a path."""
-        return f"http://{self.host}:{self.port}"
+        return f"{self._scheme}://{self.host}:{self.port}"
 
     def connection_json(self, **extra: Any) -> str:
         """Describe the Airflow connection to the double, as JSON text.
@@ -133,7 +139,7 @@ class SMSPartnerDouble:
         """
         # Airflow reads numbers and booleans back from __extra__ only; plain parameters come back as text.
         query = f"?__extra__={quote(json.dumps(extra), safe='')}" if extra else ""
-        return f"smspartner://:{quote(self.api_key, safe='')}@{self.host}:{self.port}/http{query}"
+        return f"smspartner://:{quote(self.api_key, safe='')}@{self.host}:{self.port}/{self._scheme}{query}"
 
     def connection_env(self, conn_id: str = "smspartner_default", **extra: Any) -> dict[str, str]:
         """Describe the Airflow connection to the double, as an environment variable.
@@ -208,6 +214,10 @@ class SMSPartnerDouble:
         with self._lock:
             self._faults.add(fault, times=times, path=path)
 
+    def down(self) -> AbstractContextManager[None]:
+        """Refuse connections within a ``with`` block, as a server does that is not running."""
+        return self._server.down()
+
     def clear_faults(self) -> None:
         """Behave again."""
         with self._lock:
@@ -240,9 +250,14 @@ class SMSPartnerDouble:
             # aiohttp wants a response even where the connection is gone; it drops this one.
             return web.Response()
         content = answer.content if isinstance(answer.content, bytes) else json.dumps(answer.content).encode()
-        return web.Response(
+        response = web.Response(
             body=content, status=answer.http_status, content_type=answer.content_type, headers=answer.headers
         )
+        if answer.trailing and request.transport is not None:
+            await response.prepare(request)
+            await response.write_eof()
+            request.transport.write(answer.trailing)
+        return response
 
     async def _answer(self, request: web.BaseRequest) -> Answer | None:
         transport = request.transport

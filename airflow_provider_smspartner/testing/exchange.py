@@ -40,12 +40,16 @@ class RecordedRequest:
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer: a JSON object, or any bytes at all."""
+    """An HTTP answer: a JSON object, or any bytes at all.
+
+    :param trailing: bytes after the answer, on the same connection.
+    """
 
     content: Payload | bytes
     http_status: int = 200
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
+    trailing: bytes = b""
 
     @property
     def rows(self) -> list[Payload] | None:

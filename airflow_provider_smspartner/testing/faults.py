@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from itertools import cycle, islice, repeat
 
+from airflow_provider_smspartner.testing import wire
 from airflow_provider_smspartner.testing.answers import (
     ERROR_SHAPES,
     FAILED_ROWS,
@@ -52,7 +53,7 @@ class Fault:
         :param body: the text; by default the status in words.
         :param retry_after: the header Retry-After, in seconds or as an HTTP date.
         """
-        text = HTTPStatus(code).phrase if body is None else body
+        text = _phrase(code) if body is None else body
         headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
         return _instead(f"status {code}", Answer(text.encode(), code, "text/plain", headers))
 
@@ -105,16 +106,81 @@ class Fault:
         return Fault(f"error {code}", apply, frozenset({MULTI_STATUS}) if shape == FAILED_ROWS else None)
 
     @staticmethod
+    def raw(content: bytes) -> Fault:
+        """Answer with these bytes, HTTP or not, then close.
+
+        :param content: all that the client gets.
+        """
+
+        async def apply(_: object, __: object, transport: asyncio.Transport) -> None:
+            transport.write(content)
+            transport.close()
+
+        return Fault("raw", apply)
+
+    @staticmethod
+    def charset(encoding: str) -> Fault:
+        """Answer as the vendor does, but in another encoding than UTF-8.
+
+        :param encoding: as Python names it, such as "utf-16".
+        """
+
+        async def apply(request: RecordedRequest, proceed: Proceed, _: object) -> Answer:
+            answer = proceed(request)
+            if isinstance(answer.content, bytes):
+                return answer
+            text = json.dumps(answer.content, ensure_ascii=False)
+            return replace(answer, content=text.encode(encoding, errors="replace"))
+
+        return Fault(f"charset {encoding}", apply)
+
+    @staticmethod
+    def interim(count: int = 1, *, status: int = 102) -> Fault:
+        """Send interim answers before the answer.
+
+        :param count: how many.
+        :param status: their HTTP status, 100 to 199.
+        """
+        line = f"HTTP/1.1 {status} {_phrase(status)}".rstrip()
+
+        async def apply(request: RecordedRequest, proceed: Proceed, transport: asyncio.Transport) -> Answer:
+            await wire.pour(transport, repeat(f"{line}\r\n\r\n".encode(), count))
+            return proceed(request)
+
+        return Fault(f"interim {status}", apply)
+
+    @staticmethod
+    def trailing(content: bytes | None = None) -> Fault:
+        """Send more bytes after the answer, on the same connection.
+
+        :param content: the bytes; by default a second answer, which nobody asked for.
+        """
+        unasked = wire.HEAD + b"Content-Length: 2\r\n\r\n{}" if content is None else content
+
+        async def apply(request: RecordedRequest, proceed: Proceed, _: object) -> Answer:
+            return replace(proceed(request), trailing=unasked)
+
+        return Fault("trailing", apply)
+
+    @staticmethod
     def reset() -> Fault:
         """Reset the connection before anything is answered."""
 
         async def apply(_: object, __: object, transport: asyncio.Transport) -> None:
-            # Closing without lingering sends RST, where a plain close would end the stream politely.
-            linger = struct.pack("ii", 1, 0)
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            transport.abort()
+            wire.reset(transport)
 
         return Fault("reset", apply)
+
+    @staticmethod
+    def reset_in_body() -> Fault:
+        """Reset the connection after the beginning of the body."""
+
+        async def apply(_: object, __: object, transport: asyncio.Transport) -> None:
+            wire.begin_body(transport)
+            await asyncio.sleep(wire.PAUSE_SECONDS)
+            wire.reset(transport)
+
+        return Fault("reset in body", apply)
 
     @staticmethod
     def hang(seconds: float) -> Fault:
@@ -127,15 +193,68 @@ class Fault:
         return Fault("hang", apply)
 
     @staticmethod
+    def hang_in_body(seconds: float) -> Fault:
+        """Send the beginning of the body, then nothing for some time, then close."""
+
+        async def apply(_: object, __: object, transport: asyncio.Transport) -> None:
+            wire.begin_body(transport)
+            await asyncio.sleep(seconds)
+            transport.close()
+
+        return Fault("hang in body", apply)
+
+    @staticmethod
+    def drip(every: float = 0.05) -> Fault:
+        """Send the body byte by byte, and never come to its end.
+
+        :param every: seconds before each byte.
+        """
+
+        async def apply(_: object, __: object, transport: asyncio.Transport) -> None:
+            wire.begin_body(transport, length=2**20)
+            await wire.pour(transport, repeat(b" "), pause=every)
+
+        return Fault("drip", apply)
+
+    @staticmethod
     def truncated() -> Fault:
         """Announce more bytes than are sent, then close."""
 
         async def apply(_: object, __: object, transport: asyncio.Transport) -> None:
-            head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 4096\r\n\r\n"
-            transport.write(head.encode() + b'{"success":true,"code":200,"Statut')
+            wire.begin_body(transport)
             transport.close()
 
         return Fault("truncated", apply)
+
+    @staticmethod
+    def endless_headers() -> Fault:
+        """Send headers, as fast as the client takes them, and never come to their end."""
+        return _poured("endless headers", wire.HEAD, b"X-More: and more\r\n" * 1000)
+
+    @staticmethod
+    def endless_body() -> Fault:
+        """Send chunks of a body, as fast as the client takes them, and never come to the last one."""
+        chunk = b"10000\r\n" + b" " * 2**16 + b"\r\n"
+        return _poured("endless body", wire.HEAD + b"Transfer-Encoding: chunked\r\n\r\n", chunk)
+
+    @staticmethod
+    def gzip_bomb(mebibytes: int = 64) -> Fault:
+        """Send a small body that is large once it is decompressed.
+
+        :param mebibytes: its size then; it is sent as about a thousandth of that.
+        """
+        headers = {"Content-Encoding": "gzip"}
+        return _instead("gzip bomb", Answer(wire.zipped_spaces(mebibytes), headers=headers))
+
+    @staticmethod
+    def nested(depth: int = 100_000) -> Fault:
+        """Answer with JSON whose lists are nested this deep.
+
+        :param depth: how many lists stand in each other.
+        """
+        return Fault.body(
+            b'{"success":true,"code":200,"StatutResponse_List":' + b"[" * depth + b"]" * depth + b"}"
+        )
 
     @staticmethod
     def ignore_page() -> Fault:
@@ -146,6 +265,19 @@ class Fault:
             return proceed(replace(request, query=query))
 
         return Fault("ignore page", apply, frozenset({STATUS_BY_TAG}))
+
+    @staticmethod
+    def repeat_page() -> Fault:
+        """Answer each page of a tag with the rows of the first, under the number that was asked for."""
+
+        async def apply(request: RecordedRequest, proceed: Proceed, _: object) -> Answer:
+            asked = request.query.get("page")
+            answer = proceed(replace(request, query={**request.query, "page": "1"}))
+            if asked is None or isinstance(answer.content, bytes):
+                return answer
+            return replace(answer, content={**answer.content, "currentPage": int(asked)})
+
+        return Fault("repeat page", apply, frozenset({STATUS_BY_TAG}))
 
     @staticmethod
     def total(value: object) -> Fault:
@@ -169,6 +301,39 @@ class Fault:
         return Fault("headers", apply)
 
     @staticmethod
+    def drifting_total(step: int) -> Fault:
+        """Announce a total that is true on the first page of a tag, and changes from page to page.
+
+        :param step: by how much; negative to let it shrink.
+        """
+        return _altered(
+            "drifting total",
+            lambda payload: {**payload, "total": payload["total"] + step * (payload["currentPage"] - 1)},
+            frozenset({STATUS_BY_TAG}),
+        )
+
+    @staticmethod
+    def many_rows(count: int) -> Fault:
+        """Repeat the rows of a status answer until there are this many, and announce as many by tag.
+
+        :param count: how many.
+        """
+
+        async def apply(request: RecordedRequest, proceed: Proceed, _: object) -> Answer:
+            answer = proceed(request)
+            if not answer.rows or isinstance(answer.content, bytes):
+                return answer
+            around = {name: value for name, value in answer.content.items() if name != ROWS}
+            if "total" in around:
+                around["total"] = count
+            # Each row is written once: there may be a million of them.
+            written = ",".join(islice(cycle([json.dumps(row) for row in answer.rows]), count))
+            text = f'{json.dumps(around).removesuffix("}")}, "{ROWS}": [{written}]}}'
+            return replace(answer, content=text.encode())
+
+        return Fault("many rows", apply, frozenset({MULTI_STATUS, STATUS_BY_TAG}))
+
+    @staticmethod
     def rows(change: Callable[[list[Payload]], list[Payload]]) -> Fault:
         """Change the rows of a status answer: leave some out, repeat or reorder them, touch their fields.
 
@@ -179,6 +344,30 @@ class Fault:
             lambda payload: {**payload, ROWS: change(payload[ROWS])},
             frozenset({MULTI_STATUS, STATUS_BY_TAG}),
         )
+
+    @staticmethod
+    def field(name: str, value: object) -> Fault:
+        """Put a value into a field of every row of a status answer.
+
+        :param name: the field, as on the wire.
+        :param value: anything that JSON can hold.
+        """
+        return Fault.rows(lambda rows: [{**row, name: value} for row in rows])
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:  # such as 599, which gateways use and no RFC names
+        return "Error"
+
+
+def _poured(name: str, start: bytes, chunk: bytes) -> Fault:
+    async def apply(_: object, __: object, transport: asyncio.Transport) -> None:
+        transport.write(start)
+        await wire.pour(transport, repeat(chunk))
+
+    return Fault(name, apply)
 
 
 def _instead(name: str, answer: Answer) -> Fault:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
+from contextlib import closing, contextmanager
 from functools import partial
 
 from aiohttp import web
@@ -22,10 +24,15 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class LoopbackServer:
-    """Serves one handler between ``start`` and ``stop``."""
+    """Serves one handler between ``start`` and ``stop``.
 
-    def __init__(self, handler: Handler) -> None:
+    :param handler: answers the requests.
+    :param ssl_context: holds the certificate to serve https with; None for plain http.
+    """
+
+    def __init__(self, handler: Handler, *, ssl_context: ssl.SSLContext | None = None) -> None:
         self._handler = handler
+        self._ssl_context = ssl_context
         self._thread: threading.Thread | None = None
         self._port: int | None = None
         self._stop: Callable[[], object] = lambda: None
@@ -68,6 +75,21 @@ class LoopbackServer:
         self._thread.join()
         self._thread = self._port = None
 
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Refuse connections for a while: close those there are, and keep the port for later."""
+        port = self.port
+        self.stop()
+        try:
+            # Bound and not listening: it is not handed out as a free port meanwhile, and nobody is answered on it.
+            with closing(socket.socket()) as kept:
+                kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                kept.bind((HOST, port))
+                self._port = port
+                yield
+        finally:
+            self.start(port)
+
     def _run(self, listener: socket.socket, started: Future[None]) -> None:
         with listener:
             try:
@@ -84,7 +106,7 @@ class LoopbackServer:
         self._stop = partial(loop.call_soon_threadsafe, stopping.set)
         # Cancelled with their connection, handlers do not go on for a client that has given up.
         server = web.Server(self._handler, handler_cancellation=True, access_log=None)
-        acceptor = await loop.create_server(server, sock=listener)
+        acceptor = await loop.create_server(server, sock=listener, ssl=self._ssl_context)
         started.set_result(None)
         await stopping.wait()
         # A connection accepted just now is the server's to close a few turns of the loop later. Closing the
@@ -94,4 +116,8 @@ class LoopbackServer:
             await asyncio.sleep(0)
         acceptor.close()
         server.pre_shutdown()
+        transports = [each.transport for each in server.connections if each.transport is not None]
         await server.shutdown(SHUTDOWN_GRACE_SECONDS)
+        # Else TLS would wait for the client to say goodbye, and what it does not read would wait for ever.
+        for transport in transports:
+            transport.abort()

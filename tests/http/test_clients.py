@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import socket
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -194,19 +193,15 @@ class TestRetryAfter:
 
 class TestTotalTime:
     @both_ways
-    def test_a_body_that_drips(self, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-        def drip(client: socket.socket, server: RawServer) -> None:
-            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
-            while not server.stopping.wait(0.1):
-                client.sendall(b" ")
-
+    def test_a_body_that_drips(self, start: Start, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(policy, "TOTAL_SECONDS", 1.0)
-        with RawServer(drip) as server:
-            monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key", timeout=0.5))
-            began = time.monotonic()
-            with pytest.raises(SMSPartnerUnavailableError, match="Gave up after 1 try in 1 s"):
-                ask(SMSPartnerHook(), "status_by_tag", "spring")
-            assert 0.9 < time.monotonic() - began < 2
+        double = start({"timeout": 0.5})
+        double.misbehave(Fault.drip(0.1), times=None)
+
+        began = time.monotonic()
+        with pytest.raises(SMSPartnerUnavailableError, match="Gave up after 1 try in 1 s"):
+            ask(SMSPartnerHook(), "status_by_tag", "spring")
+        assert 0.9 < time.monotonic() - began < 2
 
     @both_ways
     def test_a_time_out_longer_than_that(

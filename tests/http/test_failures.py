@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import socket
-import struct
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,48 +13,40 @@ from pathlib import Path
 
 import pytest
 from certificates import issue
-from loopback import ONE_ROW, Ask, RawServer, both_ways, response, said
+from loopback import Ask, both_ways, response
 
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 KEY = "a-key-nobody-may-see"
 TAG = "tag-in-the-query"
-
-
-def _reset(client: socket.socket, _: RawServer) -> None:
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def _reset_within(client: socket.socket, server: RawServer) -> None:
-    client.sendall(response(ONE_ROW)[:-10])
-    server.stopping.wait(0.2)
-    _reset(client, server)
-
-
-def _hang(_: socket.socket, server: RawServer) -> None:
-    server.stopping.wait(5)
-
-
-def _hang_within(client: socket.socket, server: RawServer) -> None:
-    client.sendall(response(ONE_ROW)[:-10])
-    _hang(client, server)
+QUICK: dict[str, object] = {"max_attempts": 1, "requests_per_minute": 0, "timeout": 2}
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-SERVERS = {
-    "closed before": (said(b""), "was reached, but closed the connection without an answer"),
-    "closed within": (said(response(ONE_ROW)[:-10]), "was reached, but its answer broke off"),
-    "reset before": (_reset, "was reached, but the connection was reset before the whole"),
-    "reset within": (_reset_within, "was reached, but (the connection was reset|its answer broke off)"),
-    "hangs before": (_hang, r"was reached, but sent nothing for 0\.3 s"),
-    "hangs within": (_hang_within, r"was reached, but sent nothing for 0\.3 s"),
-    "not HTTP": (said(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "was reached, but its answer was not valid HTTP"),
-    "no status": (said(b"HTTP/1.1 what\r\n\r\n"), "was reached, but its answer was not valid HTTP"),
-    "bad chunk size": (said(CHUNKED + b"-1\r\nabc\r\n"), "was reached, but its answer"),
-    "huge chunk size": (said(CHUNKED + b"F" * 18 + b"\r\nabc\r\n"), "was reached, but its answer"),
+FAULTS = {
+    "closed before": (Fault.hang(0), "was reached, but closed the connection without an answer"),
+    "closed within": (Fault.truncated(), "was reached, but its answer broke off"),
+    "reset before": (Fault.reset(), "was reached, but the connection was reset before the whole"),
+    "reset within": (
+        Fault.reset_in_body(),
+        "was reached, but (the connection was reset|its answer broke off)",
+    ),
+    "hangs before": (Fault.hang(60), r"was reached, but sent nothing for 0\.3 s"),
+    "hangs within": (Fault.hang_in_body(60), r"was reached, but sent nothing for 0\.3 s"),
+    "not HTTP": (Fault.raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "was reached, but its answer was not valid HTTP"),
+    "no status": (Fault.raw(b"HTTP/1.1 what\r\n\r\n"), "was reached, but its answer was not valid HTTP"),
+    "bad chunk size": (Fault.raw(CHUNKED + b"-1\r\nabc\r\n"), "was reached, but its answer"),
+    "huge chunk size": (Fault.raw(CHUNKED + b"F" * 18 + b"\r\nabc\r\n"), "was reached, but its answer"),
 }
+
+
+@pytest.fixture
+def double() -> Iterator[SMSPartnerDouble]:
+    with SMSPartnerDouble(api_key=KEY) as started:
+        yield started
 
 
 def failed(
@@ -74,19 +65,20 @@ def failed(
 
 
 @both_ways
-@pytest.mark.parametrize(("answer", "said_of_it"), SERVERS.values(), ids=SERVERS)
-def test_a_server_in_trouble(
+@pytest.mark.parametrize(("fault", "said_of_it"), FAULTS.values(), ids=FAULTS)
+def test_a_server_in_trouble(  # noqa: PLR0917
     ask: Ask,
-    answer: object,
+    double: SMSPartnerDouble,
+    fault: Fault,
     said_of_it: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with RawServer(answer) as server:  # type: ignore[arg-type]
-        text = failed(ask, server.connection(KEY, max_attempts=1, timeout=0.3), monkeypatch, caplog)
-        port = server.url.rpartition(":")[2]
+    double.misbehave(fault)
 
-    assert re.match(rf"SMS Partner at 127\.0\.0\.1:{port} {said_of_it}", text), text
+    text = failed(ask, double.connection_json(**{**QUICK, "timeout": 0.3}), monkeypatch, caplog)
+
+    assert re.match(rf"SMS Partner at 127\.0\.0\.1:{double.port} {said_of_it}", text), text
 
 
 @pytest.fixture
@@ -98,8 +90,7 @@ def closed_port() -> Iterator[int]:
 
 
 def connection_to(url: str, **extra: object) -> str:
-    extra = {"max_attempts": 1, "requests_per_minute": 0, "timeout": 2, **extra}
-    return json.dumps({"conn_type": "smspartner", "host": url, "password": KEY, "extra": extra})
+    return json.dumps({"conn_type": "smspartner", "host": url, "password": KEY, "extra": {**QUICK, **extra}})
 
 
 @both_ways
@@ -141,16 +132,16 @@ class TestNotReached:
         assert "could not be reached: connecting took longer than 0.3 s. Check that no firewall" in text
 
     def test_the_time_for_all_tries_is_used_up(
-        self, ask: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+        self,
+        ask: Ask,
+        double: SMSPartnerDouble,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
-        def drip(client: socket.socket, server: RawServer) -> None:
-            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-            while not server.stopping.wait(0.05):
-                client.sendall(b" ")
-
+        double.misbehave(Fault.drip())
         monkeypatch.setattr(policy, "TOTAL_SECONDS", 0.5)
-        with RawServer(drip) as server:
-            text = failed(ask, server.connection(KEY, max_attempts=1), monkeypatch, caplog)
+
+        text = failed(ask, double.connection_json(**QUICK), monkeypatch, caplog)
 
         assert "was asked, but the whole of the answer did not come within the 0.5 s of a call." in text
 
@@ -186,10 +177,10 @@ class TestTls:
         if is_trusted:
             monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.authority))
 
-        with RawServer(said(response(ONE_ROW)), tls=certificate.server) as server:
-            text = failed(ask, server.connection(KEY, max_attempts=1), monkeypatch, caplog)
-            assert server.heads == []
-            assert f"{server.url.removeprefix('https://')} was not trusted: {said_of_it}" in text
+        with SMSPartnerDouble(api_key=KEY, ssl_context=certificate.server) as double:
+            text = failed(ask, double.connection_json(**QUICK), monkeypatch, caplog)
+            assert double.requests == []
+            assert f"127.0.0.1:{double.port} was not trusted: {said_of_it}" in text
 
     def test_a_server_that_does_not_speak_tls(
         self, ask: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

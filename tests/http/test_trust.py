@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from certificates import Certificate, issue
-from loopback import ONE_ROW, Ask, RawServer, both_ways, response, said
+from loopback import Ask, both_ways, connect
 
 from airflow_provider_smspartner._http.trust import authorities
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 pytest.importorskip("cryptography", reason="makes the certificates")
 
@@ -35,19 +36,19 @@ def _nothing_named(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def server(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[RawServer]:
-    with RawServer(said(response(ONE_ROW)), tls=certificate.server) as started:
-        connection = started.connection("test-key", max_attempts=2)
-        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", connection)
+def server(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[SMSPartnerDouble]:
+    with SMSPartnerDouble(ssl_context=certificate.server) as started:
+        started.add_campaign("spring", size=1)
+        connect(monkeypatch, started, max_attempts=2)
         yield started
 
 
 @both_ways
 class TestAuthorities:
-    def test_a_stranger_is_refused(self, server: RawServer, ask: Ask) -> None:
+    def test_a_stranger_is_refused(self, server: SMSPartnerDouble, ask: Ask) -> None:
         with pytest.raises(SMSPartnerUnavailableError, match="unknown authority"):
             ask(SMSPartnerHook(), "status_by_tag", "spring")
-        assert server.heads == []
+        assert server.requests == []
 
     @pytest.mark.parametrize(
         "extra",
@@ -58,29 +59,28 @@ class TestAuthorities:
         ],
     )
     def test_nothing_in_extra_stops_the_check(
-        self, server: RawServer, ask: Ask, extra: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+        self, server: SMSPartnerDouble, ask: Ask, extra: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        connection = server.connection("test-key", max_attempts=1, **extra)
-        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", connection)
+        connect(monkeypatch, server, max_attempts=1, **extra)
 
         with pytest.raises(SMSPartnerUnavailableError):
             ask(SMSPartnerHook(), "status_by_tag", "spring")
-        assert server.heads == []
+        assert server.requests == []
 
     def test_an_empty_name_stops_nothing(
-        self, server: RawServer, ask: Ask, monkeypatch: pytest.MonkeyPatch
+        self, server: SMSPartnerDouble, ask: Ask, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
         monkeypatch.setenv("CURL_CA_BUNDLE", "")
 
         with pytest.raises(SMSPartnerUnavailableError):
             ask(SMSPartnerHook(), "status_by_tag", "spring")
-        assert server.heads == []
+        assert server.requests == []
 
     @pytest.mark.parametrize("name", VARIABLES)
     def test_an_authority_of_the_environment_is_trusted(
         self,
-        server: RawServer,
+        server: SMSPartnerDouble,
         certificate: Certificate,
         ask: Ask,
         name: str,
@@ -89,10 +89,10 @@ class TestAuthorities:
         monkeypatch.setenv(name, str(certificate.authority))
 
         assert len(ask(SMSPartnerHook(), "status_by_tag", "spring")) == 1
-        assert len(server.heads) == 1
+        assert len(server.requests) == 1
 
     def test_another_authority_afterwards(
-        self, server: RawServer, certificate: Certificate, ask: Ask, monkeypatch: pytest.MonkeyPatch
+        self, server: SMSPartnerDouble, certificate: Certificate, ask: Ask, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.authority))
         ask(SMSPartnerHook(), "status_by_tag", "spring")
@@ -102,16 +102,16 @@ class TestAuthorities:
             ask(SMSPartnerHook(), "status_by_tag", "spring")
 
     def test_a_folder_of_authorities(
-        self, server: RawServer, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, server: SMSPartnerDouble, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
 
         with pytest.raises(SMSPartnerUnavailableError):
             ask(SMSPartnerHook(), "status_by_tag", "spring")
-        assert server.heads == []
+        assert server.requests == []
 
     def test_an_authority_that_is_not_there(
-        self, server: RawServer, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, server: SMSPartnerDouble, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
 
@@ -125,7 +125,7 @@ class TestAuthorities:
     )
     def test_a_bundle_without_authorities(  # noqa: PLR0917
         self,
-        server: RawServer,
+        server: SMSPartnerDouble,
         ask: Ask,
         name: str,
         content: bytes,
@@ -139,12 +139,12 @@ class TestAuthorities:
         with pytest.raises(ValueError, match=f"^{name} names a file that can't be read, or") as caught:
             ask(SMSPartnerHook(), "status_by_tag", "spring")
         assert str(tmp_path) not in str(caught.value)
-        assert server.heads == []
+        assert server.requests == []
 
     @pytest.mark.parametrize(("first", "second"), [*pairwise(VARIABLES)])
     def test_which_variable_counts(  # noqa: PLR0917
         self,
-        server: RawServer,
+        server: SMSPartnerDouble,
         certificate: Certificate,
         ask: Ask,
         first: str,
@@ -161,7 +161,7 @@ class TestAuthorities:
 
     def test_a_bundle_that_is_replaced_is_read_again(
         self,
-        server: RawServer,
+        server: SMSPartnerDouble,
         certificate: Certificate,
         ask: Ask,
         tmp_path: Path,
@@ -179,7 +179,7 @@ class TestAuthorities:
 
 
 def test_the_connection_test_says_that_authorities_are_missing(
-    server: RawServer, monkeypatch: pytest.MonkeyPatch
+    server: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "nowhere.pem")
 

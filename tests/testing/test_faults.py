@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import time
 from typing import Any
 
 import pytest
-import requests
 from testing.client import Client, Run
 
-from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+from airflow_provider_smspartner.testing import Fault
 
 PAIRS = [{"phone_number": "+33699999993", "message_id": each} for each in (1, 2)]
-
-
-def raw_request(double: SMSPartnerDouble) -> Any:
-    request = f"GET /v1/me?apiKey={double.api_key} HTTP/1.1\r\nHost: {double.host}\r\n\r\n"
-    connection = socket.create_connection((double.host, double.port), timeout=5)
-    connection.sendall(request.encode())
-    return connection
-
-
-def received(connection: Any) -> Any:
-    return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 @pytest.mark.parametrize("retry_after", [2, 0.5, "Fri, 21 Nov 2025 10:00:00 GMT"])
@@ -35,49 +21,17 @@ def test_status(client: Client, retry_after: Any) -> None:
     assert client.me().status_code == 200
 
 
+def test_a_status_that_no_rfc_names(client: Client) -> None:
+    client.double.misbehave(Fault.status(599))
+    response = client.me()
+    assert (response.status_code, response.text) == (599, "Error")
+
+
 def test_status_with_a_body(client: Client) -> None:
     client.double.misbehave(Fault.status(429, body="Trop de requêtes"))
     response = client.me()
     assert (response.status_code, response.content.decode()) == (429, "Trop de requêtes")
     assert "Retry-After" not in response.headers
-
-
-def test_reset(client: Client, caplog: pytest.LogCaptureFixture) -> None:
-    client.double.misbehave(Fault.reset())
-    with raw_request(client.double) as connection, pytest.raises(ConnectionResetError):
-        connection.recv(1)
-    client.double.misbehave(Fault.reset())
-    with pytest.raises(requests.ConnectionError, match="reset by peer"):
-        client.me()
-    assert client.me().status_code == 200
-    assert not [record for record in caplog.records if record.name.startswith("aio")]
-
-
-def test_hang(client: Client) -> None:
-    client.double.misbehave(Fault.hang(0.3))
-    started = time.monotonic()
-    with raw_request(client.double) as connection:
-        assert received(connection) == b""
-    assert 0.25 < time.monotonic() - started < 3
-
-
-def test_a_client_that_gives_up_frees_the_double(client: Client) -> None:
-    client.double.misbehave(Fault.hang(30))
-    raw_request(client.double).close()
-    time.sleep(0.2)
-    client.me()
-    assert client.double.max_in_flight == 1
-
-
-def test_truncated(client: Client, caplog: pytest.LogCaptureFixture) -> None:
-    client.double.misbehave(Fault.truncated(), times=2)
-    with raw_request(client.double) as connection:
-        head, _, content = received(connection).partition(b"\r\n\r\n")
-    assert b"Content-Length: 4096" in head
-    assert 0 < len(content) < 4096
-    with pytest.raises(requests.exceptions.ChunkedEncodingError, match="IncompleteRead"):
-        client.me()
-    assert not [record for record in caplog.records if record.name.startswith("aio")]
 
 
 @pytest.mark.parametrize("status", [200, 502])
@@ -189,6 +143,23 @@ def test_ignore_page(run: Run) -> None:
     assert client.by_tag("spring", page=2)["currentPage"] == 2
 
 
+def test_repeat_page(run: Run) -> None:
+    client = run(page_size=2)
+    client.double.add_campaign("spring", size=4)
+    first = client.by_tag("spring")
+    client.double.misbehave(Fault.repeat_page(), times=2)
+    assert client.by_tag("spring") == first
+    assert client.by_tag("spring", page=2) == {**first, "currentPage": 2}
+
+
+@pytest.mark.parametrize(("step", "totals"), [(1, [4, 5, 6]), (-2, [4, 2, 0])])
+def test_drifting_total(run: Run, step: int, totals: list[int]) -> None:
+    client = run(page_size=2)
+    client.double.add_campaign("spring", size=4)
+    client.double.misbehave(Fault.drifting_total(step), times=None)
+    assert [client.by_tag("spring", page=page)["total"] for page in (1, 2, 3)] == totals
+
+
 @pytest.mark.parametrize("value", [0, "2", -1, None, "many"])
 def test_total(client: Client, value: Any) -> None:
     client.double.add_campaign("spring", size=2)
@@ -205,6 +176,25 @@ def test_rows(client: Client) -> None:
     phones = [row["phoneNumber"] for row in client.by_tag("spring")["StatutResponse_List"]]
     assert [phone[-1] for phone in phones] == ["2", "1", "0", "0"]
     assert client.by_tag("no-such-tag")["code"] == 4
+
+
+@pytest.mark.parametrize("value", ["Teleported", None, [{}], 10**4000])
+def test_field(client: Client, value: Any) -> None:
+    client.double.add_campaign("spring", size=2)
+    client.double.misbehave(Fault.field("status", value))
+    rows = client.by_tag("spring")["StatutResponse_List"]
+    assert [row["status"] for row in rows] == [value] * 2
+    assert all(row["phoneNumber"].startswith("+") for row in rows)
+
+
+def test_many_rows(client: Client) -> None:
+    client.double.add_campaign("spring", size=3)
+    client.double.misbehave(Fault.many_rows(10_000), times=2)
+    answer = client.by_tag("spring")
+    assert answer["total"] == len(answer["StatutResponse_List"]) == 10_000
+    listed = client.multi_status(PAIRS)
+    assert len(listed["StatutResponse_List"]) == 10_000
+    assert "total" not in listed
 
 
 def test_times_and_order(client: Client) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import socket
 import threading
 import time
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from aiohttp import web
+from certificates import issue
 from testing.client import Client
 
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
@@ -119,6 +122,38 @@ def test_a_port_can_be_had_again_at_once() -> None:
         socket.create_connection((double.host, port)).close()
     with SMSPartnerDouble(port=port) as double:
         assert double.port == port
+
+
+def test_down_for_a_while(client: Client) -> None:
+    double = client.double
+    assert client.me().status_code == 200
+    url, port = double.url, double.port
+    with double.down():
+        assert double.url == url
+        with pytest.raises(requests.ConnectionError, match="refused"):
+            client.me()
+    assert client.me().status_code == 200
+    assert double.port == port
+    assert len(threads()) == 1
+
+
+def test_https(tmp_path: Path) -> None:
+    pytest.importorskip("cryptography", reason="makes the certificates")
+    certificate = issue(tmp_path)
+    with SMSPartnerDouble(ssl_context=certificate.server) as double:
+        assert double.url.startswith("https://127.0.0.1:")
+        assert json.loads(double.connection_json())["host"] == double.url
+        assert f":{double.port}/https" in double.connection_uri()
+        response = requests.get(
+            f"{double.url}/v1/me", {"apiKey": "test-key"}, verify=str(certificate.authority), timeout=5
+        )
+        assert response.json()["success"] is True
+        double.misbehave(Fault.reset_in_body())
+        with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+            requests.get(f"{double.url}/v1/me", verify=str(certificate.authority), timeout=5)
+        with pytest.raises(requests.exceptions.SSLError):
+            requests.get(f"{double.url}/v1/me", timeout=5)
+    assert threads() == []
 
 
 def test_an_impossible_port() -> None:

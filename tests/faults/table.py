@@ -1,0 +1,387 @@
+"""The table of faults: what happens, how the double plays it, and how each reader ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any
+
+from faults.arranged import Stage, expired, nobody_listens, unknown_authority, wrong_host
+from faults.outcome import Outcome, raises, rows, waits_then_rows
+from faults.readers import OPERATORS, What
+
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerCredentialsError,
+    SMSPartnerIncompleteError,
+    SMSPartnerInputError,
+    SMSPartnerNotFoundError,
+    SMSPartnerRequestError,
+    SMSPartnerUnavailableError,
+)
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+
+Arrange = Callable[[Stage], AbstractContextManager[SMSPartnerDouble]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """
+    A fault, and how each reader ends that meets it.
+
+    Operators meet it for ever, the sensor at its first requests only: then the API behaves again. The sensor's three
+    modes have one ending, for they end alike.
+
+    :param happens: what happens, in words.
+    :param play: the faults of the double, as the page shows them; all of them end alike.
+    :param by_tag: how the operator by tag ends, None where the fault does not concern it.
+    :param by_list: how the operator by list ends, None where the fault does not concern it.
+    :param sensor: how the sensor ends.
+    :param awaited: what the sensor waits for.
+    :param extra: the connection's extra.
+    :param total_seconds: what all tries of a request may take together.
+    :param is_bomb: whether it aims at memory, which is then measured.
+    :param arrange: plays the fault where more than faults of the double are needed.
+    """
+
+    happens: str
+    play: str
+    by_tag: Outcome | None
+    by_list: Outcome | None
+    sensor: Outcome
+    awaited: What = "tag"
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    total_seconds: float = 5.0
+    is_bomb: bool = False
+    arrange: Arrange | None = None
+
+    def faults(self) -> list[Fault]:
+        """Return the faults of the double, made from the text that the page shows."""
+        # The text is the table's own. So the page cannot show anything else than what was played.
+        made: list[Fault] = eval(f"[{self.play}]", {"Fault": Fault})  # noqa: S307
+        return made
+
+    def ending(self, reader: str) -> Outcome | None:
+        """Return how a reader ends, None where the fault does not concern it."""
+        return (
+            {"by tag": self.by_tag, "by list": self.by_list}[reader] if reader in OPERATORS else self.sensor
+        )
+
+
+ALL = rows(Delivered=3)
+LATER = waits_then_rows(Delivered=3)
+GIVES_UP = raises(SMSPartnerUnavailableError, tries=2)
+CREDENTIALS = raises(SMSPartnerCredentialsError)
+REQUEST = raises(SMSPartnerRequestError)
+INCOMPLETE = raises(SMSPartnerIncompleteError)
+
+
+def passing(happens: str, play: str, **more: Any) -> Row:
+    """Trouble that may pass: operators give up, the sensor goes on to wait."""
+    given = {"by_tag": GIVES_UP, "by_list": GIVES_UP, "sensor": LATER, **more}
+    return Row(happens=happens, play=play, **given)
+
+
+def final(happens: str, play: str, ending: Outcome) -> Row:
+    """Refusals that no retry mends: every reader ends at once."""
+    return Row(happens=happens, play=play, by_tag=ending, by_list=ending, sensor=ending)
+
+
+def harmless(happens: str, play: str, **more: Any) -> Row:
+    """Oddities that change nothing."""
+    return Row(happens=happens, play=play, by_tag=ALL, by_list=ALL, sensor=ALL, **more)
+
+
+def of_pages(happens: str, play: str, operator: Outcome, sensor: Outcome = LATER) -> Row:
+    """Faults of a tag's pages, which a list has not."""
+    return Row(happens=happens, play=play, by_tag=operator, by_list=None, sensor=sensor)
+
+
+SHORT = {"timeout": 0.4}
+OUT_OF_TIME = raises(SMSPartnerUnavailableError, is_out_of_time=True)
+
+NETWORK = [
+    passing("Nobody listens: the connection is refused", "with double.down(): ...", arrange=nobody_listens),
+    passing("The connection is reset before an answer", "Fault.reset()"),
+    passing("The connection is reset in the middle of the body", "Fault.reset_in_body()"),
+    passing("The connection is closed without an answer", "Fault.hang(0)"),
+    passing("Nothing comes: the vendor hangs before its answer", "Fault.hang(60)", extra=SHORT),
+    passing("Nothing more comes: the vendor hangs in the body", "Fault.hang_in_body(60)", extra=SHORT),
+    passing(
+        "The body drips, byte by byte, for ever",
+        "Fault.drip()",
+        by_tag=OUT_OF_TIME,
+        by_list=OUT_OF_TIME,
+        total_seconds=0.4,
+    ),
+    passing("The body is shorter than announced", "Fault.truncated()"),
+    passing(
+        "What answers does not speak HTTP",
+        r'Fault.raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), Fault.raw(b"\x16\x03\x01\x02\x00\x01\x00")',
+    ),
+    passing(
+        "The chunks of the body have no valid size",
+        r'Fault.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n{}\r\n") '
+        'for size in (b"-1", b"zz", b"F" * 18)',
+    ),
+    passing(
+        "The certificate has expired",
+        "SMSPartnerDouble(ssl_context=...)  # a certificate of yesterday",
+        arrange=expired,
+    ),
+    passing(
+        "The certificate is for another host",
+        "SMSPartnerDouble(ssl_context=...)  # a certificate for 192.0.2.1",
+        arrange=wrong_host,
+    ),
+    passing(
+        "The certificate is from an unknown authority, such as one signed by itself",
+        "SMSPartnerDouble(ssl_context=...)  # any certificate, and no REQUESTS_CA_BUNDLE",
+        arrange=unknown_authority,
+    ),
+]
+
+HTTP = [
+    harmless(
+        "An interim answer comes first", "Fault.interim(status=status) for status in (100, 102, 103, 199)"
+    ),
+    passing("Interim answers come without an end", "Fault.interim(10_000_000)", is_bomb=True),
+    passing(
+        "The vendor switches protocols",
+        r'Fault.raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")',
+        extra=SHORT,
+    ),
+    harmless(
+        "After the answer come more bytes",
+        r'Fault.trailing(), Fault.trailing(b"more"), Fault.trailing(b"\r\n")',
+    ),
+    passing(
+        "An answer without a body",
+        'Fault.body(b""), Fault.body(b"", status=204), Fault.body(b"", status=205)',
+    ),
+    passing(
+        "A redirect", 'Fault.redirect("https://example.com/", status) for status in (301, 302, 303, 307, 308)'
+    ),
+    passing("A redirect to nowhere", 'Fault.redirect("", 301), Fault.redirect("http://[", 308)'),
+    passing("429 without Retry-After", "Fault.status(429)"),
+    passing("429 with a Retry-After that is kept to", "Fault.status(429, retry_after=0.1)"),
+    passing(
+        "429 with a Retry-After beyond the longest that is kept to",
+        'Fault.status(429, retry_after=after) for after in (10**9, "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT")',
+    ),
+    passing(
+        "429 with a Retry-After that says nothing",
+        "Fault.status(429, retry_after=after) for after in "
+        '(-5, 0, "soon", "", "nan", "inf", "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 99 Foo 9999 99:99:99 GMT")',
+    ),
+]
+
+NOT_JSON = [
+    passing("An HTML page with 200", "Fault.html()"),
+    passing("Text that is not JSON", r'Fault.body(b"OK"), Fault.body(b"\x00\xff\xfe"), Fault.body(b"{")'),
+    passing("JSON that is no object", 'Fault.body(b"[]"), Fault.body(b"null"), Fault.body(b"1")'),
+    passing("JSON in UTF-16 or UTF-32", 'Fault.charset("utf-16"), Fault.charset("utf-32")'),
+    passing(
+        "JSON with bytes that are not UTF-8",
+        r"""Fault.body(b'{"success":true,"code":200,"currentPage":1,"total":1,"StatutResponse_List":'
+        b'[{"phoneNumber":"+33639980000","messageId":1001,"status":"D\xe9livr\xe9"}]}')""",
+    ),
+    harmless("JSON with a byte order mark", 'Fault.charset("utf-8-sig")'),
+    passing(
+        "A compression that nobody asked for, or a damaged one",
+        r'Fault.raw(b"HTTP/1.1 200 OK\r\nContent-Encoding: " + name + b"\r\nContent-Length: 2\r\n\r\n{}") '
+        'for name in (b"br", b"gzip", b"gzip, gzip")',
+    ),
+    passing("Success without any data, as in July 2026", "Fault.fake_success()"),
+]
+
+STATUSES = [
+    row
+    for status in (401, 403)
+    for row in (
+        passing(f"HTTP {status}, not in JSON", f"Fault.status({status}), Fault.html({status})"),
+        final(
+            f"HTTP {status} in any shape of an error",
+            f"Fault.error(None, shape=shape, http_status={status}) for shape in (1, 2, 3, 4, 5)",
+            CREDENTIALS,
+        ),
+    )
+]
+STATUSES += [
+    passing("HTTP 404, not in JSON", "Fault.status(404), Fault.html(404)"),
+    final(
+        "HTTP 404 in any shape of an error, without the code 4",
+        "Fault.error(None, shape=shape, http_status=404) for shape in (1, 2, 3, 4, 5)",
+        REQUEST,
+    ),
+]
+STATUSES += [
+    passing(
+        f"HTTP {status}, not in JSON or in any shape of an error",
+        f"Fault.status({status}), Fault.html({status}), "
+        f"*(Fault.error(None, shape=shape, http_status={status}) for shape in (1, 2, 3, 4, 5))",
+    )
+    for status in (500, 502, 503, 504, 599)
+]
+
+CODES = [
+    final(
+        "Refused credentials: codes 1, 10, 20, 30, 40, 96",
+        "Fault.error(code, shape=shape, http_status=status) for code in (1, 10, 20, 30, 40, 96) "
+        "for shape in (1, 2, 3, 4) for status in (200, 400)",
+        CREDENTIALS,
+    ),
+    final(
+        "Refused requests: codes 2, 3, 5, 6, 9, 50, 90",
+        "Fault.error(code, shape=shape, http_status=status) for code in (2, 3, 5, 6, 9, 50, 90) "
+        "for shape in (1, 2, 3, 4) for status in (200, 400)",
+        REQUEST,
+    ),
+    final(
+        "A code that no page of the vendor names",
+        "Fault.error(999, shape=shape) for shape in (1, 2, 3, 4)",
+        REQUEST,
+    ),
+    Row(
+        happens="Nothing is found: code 4 for the whole call",
+        play="Fault.error(4, shape=shape, http_status=status) for shape in (1, 2, 3, 4) for status in (200, 404)",
+        by_tag=raises(SMSPartnerNotFoundError),
+        by_list=rows(Not_found=3),
+        sensor=LATER,
+    ),
+    Row(
+        happens="Nothing is found: code 4 for each message",
+        play='Fault.error(4, "Numéro introuvable", shape=5)',
+        by_tag=None,
+        by_list=rows(Not_found=3),
+        sensor=LATER,
+        awaited="list",
+    ),
+    passing(
+        "An error on the vendor's side: code 500",
+        "Fault.error(500, shape=shape, http_status=status) for shape in (1, 2, 3, 4) for status in (200, 400, 500)",
+    ),
+]
+
+PAGES = [
+    of_pages("`page` is ignored: the first page comes again", "Fault.ignore_page()", INCOMPLETE),
+    of_pages("A page repeats the rows of the one before", "Fault.repeat_page()", INCOMPLETE),
+    of_pages("The total grows from page to page, without rows for it", "Fault.drifting_total(1)", INCOMPLETE),
+    of_pages("The total shrinks from page to page", "Fault.drifting_total(-1)", ALL, ALL),
+    of_pages("The total is higher than there are rows", "Fault.total(99)", INCOMPLETE),
+    of_pages(
+        "The total is no plausible number",
+        'Fault.total(total) for total in ("many", -1, 10**9, None, 2.5, [], True)',
+        GIVES_UP,
+    ),
+]
+
+ROWS = [
+    Row(
+        happens="A row is missing",
+        play="Fault.rows(lambda rows: rows[1:])",
+        by_tag=INCOMPLETE,
+        by_list=rows(Delivered=2, Not_found=1),
+        sensor=LATER,
+        awaited="list",
+    ),
+    Row(
+        happens="All rows are missing",
+        play="Fault.rows(lambda rows: [])",
+        by_tag=INCOMPLETE,
+        by_list=rows(Not_found=3),
+        sensor=LATER,
+        awaited="list",
+    ),
+    Row(
+        happens="Rows that were not asked for come instead",
+        play='Fault.rows(lambda rows: [{**row, "phoneNumber": "+33639989999", "messageId": 5} for row in rows])',
+        by_tag=ALL,
+        by_list=GIVES_UP,
+        sensor=LATER,
+        awaited="list",
+    ),
+    Row(
+        happens="Rows that were not asked for come as well",
+        play='Fault.rows(lambda rows: [*rows, {**rows[0], "phoneNumber": "+33639989999", "messageId": 5}])',
+        by_tag=ALL,
+        by_list=ALL,
+        sensor=ALL,
+        awaited="list",
+    ),
+    Row(
+        happens="Rows come twice",
+        play="Fault.rows(lambda rows: rows * 2)",
+        by_tag=rows(Delivered=4),
+        by_list=ALL,
+        sensor=ALL,
+        awaited="list",
+    ),
+    harmless("Rows come in another order", "Fault.rows(lambda rows: rows[::-1])", awaited="list"),
+    passing(
+        "What names a message, or its status, has a wrong type",
+        'Fault.field(name, wrong) for name in ("phoneNumber", "status") for wrong in ([], {}, True, 2.5)',
+        awaited="list",
+    ),
+    harmless(
+        "What only describes a message has a wrong type",
+        'Fault.field(name, wrong) for name in ("date", "stopSms", "stopSMS", "isSpam") '
+        'for wrong in ([], {}, True, 2.5, -1, "?" * 999, 10**400)',
+        awaited="list",
+    ),
+    passing("A row is no object", 'Fault.rows(lambda rows: [*rows, "row"]), Fault.rows(lambda rows: [None])'),
+    Row(
+        happens="A status that no page of the vendor names",
+        play='Fault.field("status", "Teleported")',
+        by_tag=rows(Unknown=3),
+        by_list=rows(Unknown=3),
+        sensor=rows(Unknown=3),
+        awaited="list",
+    ),
+]
+
+BOMBS = [
+    passing("The headers never end", "Fault.endless_headers()", is_bomb=True),
+    passing("The body never ends", "Fault.endless_body()", is_bomb=True),
+    passing("A small body becomes a huge one when it is decompressed", "Fault.gzip_bomb()", is_bomb=True),
+    passing(
+        "JSON that is nested 100,000 deep",
+        'Fault.nested(100_000), Fault.body(b"[" * 100_000), Fault.body(b\'{"more":\' * 100_000)',
+        is_bomb=True,
+    ),
+    passing(
+        "A number of a million digits",
+        """Fault.body(b'{"success":true,"code":200,"currentPage":1,"total":' + b"9" * 10**6 + b"}")""",
+        is_bomb=True,
+    ),
+    Row(
+        happens="A message id of 4,000 digits",
+        play='Fault.field("messageId", 10**4000)',
+        by_tag=ALL,
+        by_list=GIVES_UP,
+        sensor=LATER,
+        awaited="list",
+        is_bomb=True,
+    ),
+    Row(
+        happens="12,000 rows where 3 are right",
+        play="Fault.many_rows(12_000)",
+        by_tag=raises(SMSPartnerInputError),
+        by_list=ALL,
+        sensor=ALL,
+        awaited="list",
+        is_bomb=True,
+    ),
+    passing("50,000 rows where 3 are right", "Fault.many_rows(50_000)", is_bomb=True),
+]
+
+TABLE = {
+    "The way to the vendor": NETWORK,
+    "HTTP": HTTP,
+    "What comes instead of an answer": NOT_JSON,
+    "HTTP statuses, with every shape of an error": STATUSES,
+    "The vendor's codes": CODES,
+    "Pages of a tag": PAGES,
+    "Rows": ROWS,
+    "Bombs": BOMBS,
+}
