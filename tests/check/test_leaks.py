@@ -13,7 +13,8 @@ from environment import API_KEY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import RawServer, connect, response
-from test_secrets import FAULTS, FORBIDDEN, mirror, mirror_body, mirror_chunk, mirror_headers, mirror_status
+from test_secrets import FAULTS, mirror, mirror_body, mirror_chunk, mirror_headers, mirror_status
+from told import FORBIDDEN
 
 from airflow_provider_smspartner.check.__main__ import main
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
