@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,6 +22,8 @@ from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
 from airflow_provider_smspartner._shared_polls import dispatcher
 from airflow_provider_smspartner.protocol import by_message
 from airflow_provider_smspartner.testing import SMSPartnerDouble
+
+FIGURE = "figure"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,10 +38,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the figures that tests have recorded with `record_property`."""
+    """Print the figures that tests have told."""
     for report in terminalreporter.getreports("passed"):
         for name, figure in report.user_properties:
-            terminalreporter.write_line(f"{report.nodeid}: {name}: {figure}")
+            if name == FIGURE:
+                terminalreporter.write_line(f"{report.nodeid}: {figure}")
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Tell a figure at the end of the run."""
+    return partial(record_property, FIGURE)
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ WATCHED_SECONDS = 60
 
 
 def test_they_share_their_calls_and_all_end(
-    production: Production, vendor: Vendor, record_property: Callable[[str, object], None]
+    production: Production, vendor: Vendor, tell: Callable[[str], None]
 ) -> None:
     conn_id, double = vendor()
     for number in range(3 * WAITS):
@@ -45,8 +45,7 @@ def test_they_share_their_calls_and_all_end(
     assert set(asked) == set(range(500_000, 500_000 + 3 * WAITS))
     # Alone, each wait would make a call every 15 seconds.
     alone = WAITS * WATCHED_SECONDS / POKE_SECONDS
-    record_property("calls", calls)
-    record_property("calls without sharing", alone)
+    tell(f"{calls} calls in {WATCHED_SECONDS} s for {WAITS} waits; without sharing {alone:.0f}")
     assert calls < alone / 20
     double.misbehave(Fault.rows(lambda rows: [{**row, "status": "Delivered"} for row in rows]), times=None)
     assert run.follow(lambda *_: None, seconds=1200) == "success"
