@@ -158,7 +158,7 @@ def test_its_file_has_no_name_and_is_gone_once_it_is_closed() -> None:
     backlog.close()
     backlog.close()
 
-    assert open_files() == before
+    assert open_files() <= before
     assert len(backlog) == 60_000
     with pytest.raises(sqlite3.ProgrammingError):
         next(iter(backlog))
@@ -190,7 +190,7 @@ def test_closing_does_not_wait_for_the_thread_that_loads_it() -> None:
     loading.join()
 
     assert len(read) == 60_001
-    assert open_files() == before
+    assert open_files() <= before
     with pytest.raises(sqlite3.ProgrammingError):
         next(iter(backlog))
 
@@ -204,7 +204,7 @@ def test_a_fault_in_a_file_is_told_and_leaves_nothing_behind(tmp_path: Path) -> 
     with pytest.raises(ValueError, match=r"m\.csv, row 60001: phone_number is neither") as raised:
         PendingOnDisk.of(str(path))
 
-    assert open_files() == before
+    assert open_files() <= before
     assert "98765432" not in str(raised.value)
 
 
