@@ -64,7 +64,7 @@ class TestPaging:
             with pytest.raises(StopIteration):
                 pages.send(call.read(page_of(tag_rows(2, 3), 1, 3)))
         else:
-            with pytest.raises(SMSPartnerIncompleteError, match="announced 3 rows .* gave 2"):
+            with pytest.raises(SMSPartnerIncompleteError, match=r"announced 3 rows .* gave 2"):
                 pages.send(call.read(answer_of({"success": False, "code": 4})))
 
     def test_following_pages_keep_the_tag(self) -> None:
