@@ -76,13 +76,16 @@ def tag_page(tag: str, number: int) -> Call[TagPage]:
     :param tag: 1 to 20 characters without white space.
     :param number: from 1; the first is asked for as the vendor documents it, without a page parameter.
     """
-    query = {"tag": check_tag(tag)}
-    if number == 1:
-        return Call(
-            Request("GET", "/bulk-status-by-tag", query, may_repeat=True), partial(_read_first_tag_page, tag)
-        )
-    request = Request("GET", "/bulk-status-by-tag", {**query, "page": str(number)}, may_repeat=True)
-    return Call(request, _read_later_tag_page)
+    if number > 1:
+        return _later_tag_page(tag, number)
+    request = Request("GET", "/bulk-status-by-tag", {"tag": check_tag(tag)}, may_repeat=True)
+    return Call(request, partial(_read_first_tag_page, tag))
+
+
+def _later_tag_page(tag: str, number: int) -> Call[TagPage]:
+    # Also the page 1 of a vendor that counts from 0: how it counts is not documented.
+    query = {"tag": check_tag(tag), "page": str(number)}
+    return Call(Request("GET", "/bulk-status-by-tag", query, may_repeat=True), _read_later_tag_page)
 
 
 def following(pages: Generator[Call[TagPage], TagPage, None], page: TagPage) -> Call[TagPage] | None:
@@ -120,7 +123,7 @@ def status_by_tag(tag: str) -> Generator[Call[TagPage], TagPage, None]:
         asked = _number_after(page)
         if not page.rows:
             raise _incomplete(tag, "an empty page", expected=total, received=received)
-        page = yield tag_page(tag, asked)
+        page = yield _later_tag_page(tag, asked)
         total = max(total, page.total)
         if page.rows and page.number != asked:
             answered = "a page without a number" if page.number is None else f"page {page.number}"
@@ -144,7 +147,7 @@ def foreseen_pages(tag: str, first: TagPage) -> Iterator[Call[TagPage]]:
     """
     start = _number_after(first)
     later = -(-first.total // len(first.rows)) - 1 if first.rows else 0
-    return (tag_page(tag, number) for number in range(start, start + later))
+    return (_later_tag_page(tag, number) for number in range(start, start + later))
 
 
 def _number_after(page: TagPage) -> int:

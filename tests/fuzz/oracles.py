@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from airflow_provider_smspartner.exceptions import SMSPartnerError
@@ -97,7 +98,8 @@ def names_a_member_twice(body: bytes) -> bool:
         found.append(len({name for name, _ in members}) < len(members))
 
     text = body.removeprefix(_MARK).decode("utf-8", "replace")
-    json.loads(text, object_pairs_hook=note, parse_int=_integer)
+    with suppress(ValueError, RecursionError):
+        json.loads(text, object_pairs_hook=note, parse_int=_integer)
     return any(found)
 
 

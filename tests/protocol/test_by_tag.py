@@ -52,6 +52,21 @@ class TestPaging:
         assert [row.phone_number for row in rows] == [f"+336{n:08}" for n in range(25)]
         assert asked == [1, 2, 3]
 
+    @pytest.mark.parametrize("known", [True, False])
+    def test_a_vendor_that_counts_pages_from_0_is_asked_for_page_1(self, known: bool) -> None:
+        pages = protocol.status_by_tag("montag")
+        first = next(pages).read(page_of(tag_rows(0, 2), 0, 3))
+        (foreseen,) = protocol.foreseen_pages("montag", first)
+        call = pages.send(first)
+
+        assert call.request.query == foreseen.request.query == {"tag": "montag", "page": "1"}
+        if known:
+            with pytest.raises(StopIteration):
+                pages.send(call.read(page_of(tag_rows(2, 3), 1, 3)))
+        else:
+            with pytest.raises(SMSPartnerIncompleteError, match=r"announced 3 rows .* gave 2"):
+                pages.send(call.read(answer_of({"success": False, "code": 4})))
+
     def test_following_pages_keep_the_tag(self) -> None:
         pages = protocol.status_by_tag("montag")
         call = pages.send(next(pages).read(page_of(tag_rows(0, 1), 1, 2)))
