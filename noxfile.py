@@ -66,7 +66,7 @@ def matrix(session: nox.Session, series: str) -> None:
     session.env["PYTHONSAFEPATH"] = "1"
     session.run(
         *("pytest", "-m", "not system and not stack and not soak", f"--junit-xml={report}"),
-        *("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal", "--max-worker-restart=0"),
+        *("--numprocesses=4", "--dist=worksteal", "--max-worker-restart=0"),
         *session.posargs,
     )
 
