@@ -6,7 +6,6 @@ import asyncio
 import json
 import socket
 import socketserver
-import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -108,12 +107,9 @@ def said(answer: bytes) -> Callable[[socket.socket, RawServer], None]:
 class RawServer:
     """Hands each connection to a function, once the head of a request has come."""
 
-    def __init__(
-        self, answer: Callable[[socket.socket, RawServer], None], *, tls: ssl.SSLContext | None = None
-    ) -> None:
+    def __init__(self, answer: Callable[[socket.socket, RawServer], None]) -> None:
         self.heads: list[bytes] = []
         self.stopping = threading.Event()
-        self._scheme = "https" if tls else "http"
         outer = self
 
         class Handler(socketserver.BaseRequestHandler):
@@ -121,8 +117,6 @@ class RawServer:
                 client = self.request
                 client.settimeout(5)
                 try:
-                    if tls:
-                        client = tls.wrap_socket(client, server_side=True)
                     with client:
                         outer.heads.append(_head(client))
                         answer(client, outer)
@@ -150,7 +144,7 @@ class RawServer:
 
     @property
     def url(self) -> str:
-        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def connection(self, api_key: str, **extra: Any) -> str:
         """Write the connection that leads here, as Airflow reads it from the environment."""

@@ -22,13 +22,11 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, EmptyPoolError, NewConnectionError
 
 from airflow_provider_smspartner._http.bounds import Exchange, current, shut_down
+from airflow_provider_smspartner._http.policy import MAX_INTERIM_ANSWERS
 
 if TYPE_CHECKING:
     import requests
     from urllib3.poolmanager import ProxyManager
-
-MAX_INTERIM_ANSWERS = 20
-"""Of one request: a server sends one or two, if any."""
 
 _SENT_AT_ONCE_BYTES = 16 * 1024
 _POOL_WAIT_SECONDS = 0.1

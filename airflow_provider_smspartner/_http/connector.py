@@ -1,4 +1,4 @@
-"""aiohttp's pool of connections, without those on which something came without a request."""
+"""aiohttp's pool of connections: not those on which something came without a request, nor endless interim answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 from urllib3.util.wait import wait_for_read
+
+from airflow_provider_smspartner._http.policy import MAX_INTERIM_ANSWERS
 
 if TYPE_CHECKING:
     import asyncio
@@ -42,14 +45,16 @@ class Connector(aiohttp.TCPConnector):
 
 
 class _Handler(ResponseHandler):
-    """Closes the connection once something arrives that was not asked for."""
+    """Closes the connection once something arrives that was not asked for, or interim answers (1xx) without an end."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self.is_idle = False
+        self._interim_answers = 0
 
     def set_response_params(self, **options: Any) -> None:
         self.is_idle = False
+        self._interim_answers = 0
         super().set_response_params(**options)
 
     def data_received(self, data: bytes) -> None:
@@ -58,6 +63,17 @@ class _Handler(ResponseHandler):
             self.close()
         else:
             super().data_received(data)
+
+    def feed_data(self, data: tuple[Any, Any], size: int = 0) -> None:
+        # aiohttp calls this with each answer, skips the interim ones, and has no limit for them.
+        message, _ = data
+        if message.code < 200:
+            self._interim_answers += 1
+        if self._interim_answers <= MAX_INTERIM_ANSWERS:
+            super().feed_data(data, size)
+        elif not self.is_eof():
+            self.close()  # first: it forgets an exception
+            self.set_exception(HttpProcessingError(message="too many interim answers"))
 
 
 def _is_readable(connection: Connection) -> bool:

@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 TOTAL_SECONDS = 300.0
 """What all tries of one request and the waits between them may take together."""
 
+MAX_INTERIM_ANSWERS = 20
+"""Of one request: a server sends one or two, if any."""
+
 MAX_RETRY_AFTER_SECONDS = 60.0
 FIRST_WAIT_SECONDS = 0.5
 MAX_WAIT_SECONDS = 30.0

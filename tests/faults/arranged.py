@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 import pytest
 from certificates import Certificate, issue
@@ -89,23 +90,22 @@ def nobody_listens(stage: Stage) -> Iterator[SMSPartnerDouble]:
 
 def expired(stage: Stage) -> AbstractContextManager[SMSPartnerDouble]:
     """Serve https with a certificate that has expired."""
-    bad = issue(_new(stage.folder / "bad"), ends=timedelta(days=-1))
-    return _served(stage, bad, trusted=True)
+    return _served(stage, _issued(stage, "bad", ends=timedelta(days=-1)), trusted=True)
 
 
 def wrong_host(stage: Stage) -> AbstractContextManager[SMSPartnerDouble]:
     """Serve https with a certificate for another host."""
-    return _served(stage, issue(_new(stage.folder / "bad"), host="192.0.2.1"), trusted=True)
+    return _served(stage, _issued(stage, "bad", host="192.0.2.1"), trusted=True)
 
 
 def unknown_authority(stage: Stage) -> AbstractContextManager[SMSPartnerDouble]:
     """Serve https with a certificate that nobody vouches for."""
-    return _served(stage, issue(_new(stage.folder / "bad")), trusted=False)
+    return _served(stage, _issued(stage, "bad"), trusted=False)
 
 
 @contextmanager
 def _served(stage: Stage, bad: Certificate, *, trusted: bool) -> Iterator[SMSPartnerDouble]:
-    good = issue(_new(stage.folder / "good"))
+    good = _issued(stage, "good")
     authorities = [good, bad] if trusted else [good]
     bundle = stage.folder / "authorities.pem"
     bundle.write_bytes(b"".join(each.authority.read_bytes() for each in authorities))
@@ -115,6 +115,8 @@ def _served(stage: Stage, bad: Certificate, *, trusted: bool) -> Iterator[SMSPar
         yield double
 
 
-def _new(folder: Path) -> Path:
+def _issued(stage: Stage, name: str, **options: Any) -> Certificate:
+    pytest.importorskip("cryptography", reason="makes the certificates")
+    folder = stage.folder / name
     folder.mkdir()
-    return folder
+    return issue(folder, **options)

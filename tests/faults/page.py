@@ -28,8 +28,8 @@ _OPENING = """\
 {faults} faults, played in {ways} ways, meet {readers} readers: {cells} cells. `make fault-table` plays all of
 them against the double of the API, and writes this page from what it has seen. Each cell is a test of `make
 test` as well: the reader ended as it stands here, within {seconds:g} seconds, and nothing that was logged or
-raised held the API key or a phone number. In the cells of bombs, the last section, Python's memory peaked below
-{mebibytes} MiB, the double's included.
+raised held the API key or a phone number. In the last section, Python's memory peaked below {mebibytes} MiB
+in each cell, the double's included.
 
 - *By tag* and *by list* are `SMSPartnerStatusByTagOperator` and `SMSPartnerMultiStatusOperator`. They meet the
   fault for ever, with `max_attempts` 2: "2 tries" says that both failed, "out of time" that the
@@ -43,11 +43,11 @@ raised held the API key or a phone number. In the cells of bombs, the last secti
 - By tag the vendor does not say which message a row is about: rows that are foreign or come twice cannot be told
   from others there.
 
-The last column plays the fault in your own tests, where `double` is an `SMSPartnerDouble`. Where it has several
-faults, or a `for`, all of them end alike:
+The last column plays the fault in your own tests, where `double` is an `SMSPartnerDouble`, such as the fixture
+`smspartner_double`. Where it has several faults, or a `for`, all of them end alike:
 
 ```python
-smspartner_double.misbehave(Fault.reset(), times=3)  # or times=None, for ever
+double.misbehave(Fault.reset(), times=3)  # or times=None, for ever
 ```
 """
 

@@ -143,9 +143,14 @@ NETWORK = [
 
 HTTP = [
     harmless(
-        "An interim answer comes first", "Fault.interim(status=status) for status in (100, 102, 103, 199)"
+        "Interim answers come first, up to 20",
+        "Fault.interim(count, status=status) for count in (1, 20) for status in (100, 102, 103, 199)",
     ),
-    passing("Interim answers come without an end", "Fault.interim(10_000_000)", is_bomb=True),
+    passing(
+        "More interim answers come, or no end of them",
+        "Fault.interim(21), Fault.interim(10**9)",
+        is_bomb=True,
+    ),
     passing(
         "The vendor switches protocols",
         r'Fault.raw(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n")',

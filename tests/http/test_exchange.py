@@ -17,11 +17,12 @@ from itertools import count
 from typing import Any
 
 import pytest
-from loopback import ONE_ROW, ROW, Ask, RawServer, both_ways, get, response
+from loopback import ONE_ROW, ROW, Ask, RawServer, both_ways, connect, get, response
 
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 KEPT = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
@@ -89,15 +90,29 @@ class TestInterimAnswers:
                 ask(SMSPartnerHook(), "status_by_tag", "spring")
             assert len(server.heads) == 2
 
-    def test_endless_ones(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def endless(client: socket.socket, server: RawServer) -> None:
-            while not server.stopping.is_set():
-                client.sendall(b"HTTP/1.1 102 Processing\r\n\r\n" * 100)
+    @both_ways
+    @pytest.mark.parametrize("more", [0, 1])
+    def test_their_number_is_limited(
+        self, double: SMSPartnerDouble, ask: Ask, more: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        connect(monkeypatch, double, max_attempts=1)
+        double.add_campaign("spring", size=120)
+        double.misbehave(Fault.interim(policy.MAX_INTERIM_ANSWERS + more), times=None)
+        if not more:
+            # Of each request: this takes three.
+            assert len(ask(SMSPartnerHook(), "status_by_tag", "spring")) == 120
+            return
+        with pytest.raises(SMSPartnerUnavailableError, match="not valid HTTP"):
+            ask(SMSPartnerHook(), "status_by_tag", "spring")
 
-        with RawServer(endless) as server:
-            lead_to(monkeypatch, server)
-            with pytest.raises(SMSPartnerUnavailableError):
-                get(SMSPartnerHook(), "status_by_tag", "spring")
+    @both_ways
+    def test_endless_ones(self, double: SMSPartnerDouble, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+        connect(monkeypatch, double, max_attempts=1)
+        double.misbehave(Fault.interim(10**9))
+        began = time.monotonic()
+        with pytest.raises(SMSPartnerUnavailableError, match="not valid HTTP"):
+            ask(SMSPartnerHook(), "status_by_tag", "spring")
+        assert time.monotonic() - began < 5
 
 
 class TestBytesThatNobodyAskedFor:
