@@ -26,7 +26,7 @@ def test_waits_that_end_together_end_a_few_in_each_turn_of_the_loop(
             turns += 1
 
     async def one(number: int) -> None:
-        trigger = new_trigger(messages=[[f"+336399{number:05}", str(number)]], first_in=0.5)
+        trigger = new_trigger(messages=[[f"+336399{number:05}", str(number)]], first_in=2.0)
         event = await asyncio.wait_for(anext(trigger.run()), timeout=30)
         assert event.payload["verdict"] == "done"
         ended[turns] += 1

@@ -18,7 +18,7 @@ def message(number: int) -> list[str]:
 
 def waiting(new_trigger: Any, **arguments: Any) -> list[Any]:
     # Late enough for all of them to have begun, also on a busy machine: they are to share their first call.
-    return [new_trigger(messages=[message(number)], first_in=1.5, **arguments) for number in range(WAITS)]
+    return [new_trigger(messages=[message(number)], first_in=3.0, **arguments) for number in range(WAITS)]
 
 
 def poisoned(*numbers: int) -> Fault:
