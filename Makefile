@@ -7,6 +7,9 @@ WORKERS ?= auto
 TESTS ?=
 # A part of the benchmarks, or all of them.
 PART ?=
+# What to mutate, or all of it: make mutants ROOM=waiting. The tests mostly wait: more mutants at once than cores.
+ROOM ?=
+MUTANTS_AT_ONCE ?= 4
 
 AIRFLOW := 3.3.2
 PINS := constraints/airflow-3.3.txt
@@ -25,7 +28,7 @@ PY := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-some coverage-html $(OLDER:%=test-%) bench lint format hooks constraints build clean
+.PHONY: help demo up test test-some coverage-html $(OLDER:%=test-%) bench mutants lint format hooks constraints build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -61,6 +64,10 @@ test-3.0 test-3.1 test-3.2 test-lowest: test-%: .venv-%/.ready
 bench: .venv/.ready ## Measure speed, calls and memory against baselines; takes some minutes (PART=importing)
 	$(PY) -m benchmarks $(PART)
 
+mutants: .venv/.ready ## See whether the tests notice changes in the code; takes long (ROOM=waiting)
+	$(INSTALL) --python $(PY) --constraint $(PINS) --group mutants
+	nice -n 10 $(PY) scripts/mutants.py $(MUTANTS_AT_ONCE) $(ROOM)
+
 lint: .venv/.ready ## Check style and types
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
@@ -77,7 +84,7 @@ build: $(UV) ## Build the wheel and the sdist into dist/
 	$(UV) build --python $(PY) --build-constraints $(PINS) --out-dir dist
 
 constraints: $(UV) ## Pin the newest versions that fit, for every Airflow tested
-	echo "apache-airflow==$(AIRFLOW)" | $(COMPILE) --group dev --output-file $(PINS)
+	echo "apache-airflow==$(AIRFLOW)" | $(COMPILE) --group dev --group mutants --output-file $(PINS)
 	$(foreach older,$(OLDER),printf '%s\n' $(PIN_$(older):%='%') | \
 		$(COMPILE) --group test --output-file $(call PINS_OF,$(older)) &&) true
 
