@@ -178,7 +178,7 @@ def run_here(workers: int) -> None:
     mutators.mutation_operators[:] = [  # type: ignore[index]  # a list, which its type does not say
         pair for pair in mutators.mutation_operators if pair[1] is not mutators.operator_string
     ]
-    # A few examples, the same for each mutant. mutmut runs all tests twice before it forks, which is what is suppressed.
+    # A few examples, the same for each mutant. mutmut runs the tests again and again in one process and its forks.
     settings.register_profile(
         "mutants",
         settings.get_profile("ci"),
