@@ -92,7 +92,7 @@ class _Outline(msgspec.Struct):
     error: msgspec.Raw = msgspec.Raw(b"null")
     total: msgspec.Raw = msgspec.Raw(b"null")
     currentPage: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815 - as on the wire
-    credits: msgspec.Raw = msgspec.Raw(b"{}")
+    credits: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     rows: msgspec.Raw | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="StatutResponse_List")
 
 
@@ -163,16 +163,21 @@ def _decode_in_parts(body: bytes, decoder: msgspec.json.Decoder[E]) -> E:
         raise msgspec.ValidationError("it has implausibly many members")
     outline = _outline_decoder.decode(body)
     members = {name: getattr(outline, name) for name in outline.__struct_fields__ if name != "rows"}
+    if outline.credits is msgspec.UNSET:
+        del members["credits"]
     if any(len(raw) > MAX_MEMBER_BYTES for raw in members.values()):
         raise msgspec.ValidationError(f"a member is longer than {MAX_MEMBER_BYTES} bytes")
     decoded = decoder.decode(
         b"{%b}" % b",".join(b'"%b":%b' % (n.encode(), bytes(r)) for n, r in members.items())
     )
-    if outline.rows is not msgspec.UNSET and isinstance(decoded, StatusAnswer):
-        raws = _rows_decoder.decode(outline.rows)
-        if any(len(raw) > MAX_MEMBER_BYTES for raw in raws):
-            raise msgspec.ValidationError(f"a row is longer than {MAX_MEMBER_BYTES} bytes")
-        decoded.rows = [_row_decoder.decode(raw) for raw in raws]
+    if outline.rows is not msgspec.UNSET:
+        if isinstance(decoded, StatusAnswer):
+            raws = _rows_decoder.decode(outline.rows)
+            if any(len(raw) > MAX_MEMBER_BYTES for raw in raws):
+                raise msgspec.ValidationError(f"a row is longer than {MAX_MEMBER_BYTES} bytes")
+            decoded.rows = [_row_decoder.decode(raw) for raw in raws]
+        elif isinstance(decoded, AccountAnswer):
+            decoded.rows = None  # that there are any is all that is looked at
     return decoded
 
 
