@@ -31,10 +31,7 @@ MIN_SCORE = 90
 ROOMS: dict[str, tuple[list[str], list[str]]] = {
     # One test has 1,428 cases: those of one HTTP status will do.
     "protocol": (["protocol/*.py"], ["tests/protocol", "-k", "not test_the_code_decides or -404]"]),
-    "policy": (
-        ["_http/policy.py"],
-        [f"tests/http/test_{name}.py" for name in ("policy", "repeating", "clients")],
-    ),
+    "policy": (["_http/policy.py"], ["tests/http/test_policy.py", "tests/http/test_repeating.py"]),
     "waiting": (
         [f"_waiting/{name}.py" for name in ("campaign", "event", "goal", "rhythm", "tally", "wait")],
         ["tests/waiting"],
