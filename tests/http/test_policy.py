@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -129,6 +130,14 @@ class TestTries:
         assert raised.surely_unsent is error.surely_unsent
         assert raised.retry_after is None  # the vendor's own text
         assert raised.__cause__ is None
+
+    def test_the_last_error_tells_how_long_they_took(self) -> None:
+        def fail() -> None:
+            time.sleep(0.6)
+            raise DOWN
+
+        with pytest.raises(SMSPartnerUnavailableError, match=r"Gave up after 1 try in 1 s\.$"):
+            Retrying(**policy.retry_options(READ, max_attempts=1))(fail)
 
     def test_each_further_one_is_announced(self, caplog: pytest.LogCaptureFixture) -> None:
         failed(READ, DOWN, max_attempts=3)
