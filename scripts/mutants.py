@@ -85,7 +85,7 @@ class Mutant:
 def main(rooms: list[str], workers: int) -> int:
     """Mutate rooms, and return the exit code: 0 if enough mutants are killed and each survivor is explained."""
     explained = read_survivors(SURVIVORS.read_text())
-    survivors: set[Mutant] = set()
+    survivors: Counter[Mutant] = Counter()
     modules: set[str] = set()
     poor: list[str] = []
     for room in rooms:
@@ -96,7 +96,7 @@ def main(rooms: list[str], workers: int) -> int:
         for mutant, status in results:
             by_module[mutant.module][status] += 1
             if status in {"survived", "no tests"}:
-                survivors.add(mutant)
+                survivors[mutant] += 1
         for module, statuses in sorted(by_module.items()):
             print(f"  {module:32} {describe(statuses)}")
         total = sum(by_module.values(), Counter())
@@ -106,14 +106,14 @@ def main(rooms: list[str], workers: int) -> int:
         modules |= by_module.keys()
 
     unexplained = survivors - explained
-    dead = {mutant for mutant in explained - survivors if mutant.module in modules}
+    dead = Counter({each: n for each, n in (explained - survivors).items() if each.module in modules})
     for heading, mutants in {
         f"Survivors that {SURVIVORS} does not explain": unexplained,
         f"No longer survivors, to be taken out of {SURVIVORS}": dead,
     }.items():
         if mutants:
             print(f"\n{heading}:\n")
-            print("\n".join(str(each) for each in sorted(mutants, key=str)))
+            print("\n".join(sorted(map(str, mutants.elements()))))
     if poor:
         print(f"\nLess than {MIN_SCORE} % of the mutants are killed: {', '.join(poor)}")
     return 1 if unexplained or dead or poor else 0
@@ -130,13 +130,13 @@ def describe(statuses: Counter[str]) -> str:
     return f"{score(statuses):5.1f} %  of {statuses.total():4}: {counts}"
 
 
-def read_survivors(text: str) -> set[Mutant]:
+def read_survivors(text: str) -> Counter[Mutant]:
     """Return the mutants of the diffs in a list of survivors."""
-    return {
+    return Counter(
         Mutant(module, function, change.strip())
         for block in re.findall(r"^```diff\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
         for module, function, change in re.findall(r"^@@ (\S+) (\S+)\n((?:[-+].*\n)+)", block, re.MULTILINE)
-    }
+    )
 
 
 def run_room(room: str, workers: int) -> list[tuple[Mutant, str]]:

@@ -52,13 +52,6 @@ def test_a_poll_at_the_very_moment_counts_as_made() -> None:
     assert rhythm().delay(first, remaining=float("inf")) == second
 
 
-def test_the_pauses_of_one_task_do_not_grow_in_step() -> None:
-    # Each is drawn by itself: what it is above the least pause of its number differs.
-    shares = [wait / (60 * 2 ** (number - 2)) for number, wait in enumerate(waits(rhythm(), 8), start=1)]
-
-    assert len({round(share, 3) for share in shares}) > 4
-
-
 def test_waits_of_two_tasks_differ() -> None:
     other = Rhythm(poke_interval=60.0, exponential_backoff=True, max_wait=None, seed="d#u")
 
