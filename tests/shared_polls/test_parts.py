@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
-from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any
 
 import pytest
-from shared_polls.vendor import ref, wait_for
+from shared_polls.vendor import on_a_loop, ref, wait_for
 
 from airflow_provider_smspartner._shared_polls.per_loop import PerLoop
 from airflow_provider_smspartner._shared_polls.schedule import Schedule
@@ -18,24 +16,12 @@ from airflow_provider_smspartner._shared_polls.shared_call import SharedCall, sh
 from airflow_provider_smspartner._shared_polls.subscriber import Subscriber
 from airflow_provider_smspartner._shared_polls.waiters import AT_ONCE, Waiters
 
-P = ParamSpec("P")
-
 LONG = range(10_000, 10_500)
 
 
 def subscriber(*numbers: int, tag: str | None = None) -> Subscriber:
     outcome: asyncio.Future[datetime | None] = asyncio.get_running_loop().create_future()
     return Subscriber(wait_for(*numbers, tag=tag), lambda _: None, copy_context(), outcome, deadline_at=60.0)
-
-
-def on_a_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
-    """Run a test on an event loop of its own."""
-
-    @wraps(test)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        asyncio.run(asyncio.wait_for(test(*args, **kwargs), timeout=20))
-
-    return run
 
 
 def scheduled(*due_in: tuple[Subscriber, float]) -> Schedule:
