@@ -37,6 +37,9 @@ class TestRequests:
         assert (request.method, request.path) == ("GET", "/me")
         assert request.with_key(KEY) == ({"apiKey": KEY}, None)
 
+    def test_what_only_reads_may_be_repeated(self, call: Call[Any]) -> None:
+        assert call.request.may_repeat is True
+
     def test_multi_status(self) -> None:
         request = multi_call(("0619922264", 199897), ("+33600000001", "1000")).request
         query, body = request.with_key(KEY)
