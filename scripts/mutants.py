@@ -36,10 +36,22 @@ ROOMS: dict[str, tuple[list[str], list[str]]] = {
         [f"_waiting/{name}.py" for name in ("campaign", "event", "goal", "rhythm", "tally", "wait")],
         ["tests/waiting"],
     ),
-    # mutmut's way to switch mutants on adds objects, which one test counts, and time, which another one has little of.
+    # Without the tests that ask what happens in how much time: these are for a machine that does little else.
     "shared_polls": (
         ["_shared_polls/*.py"],
-        ["tests/shared_polls", "-k", "not nothing_for_the_collector and not end_together"],
+        [
+            f"tests/shared_polls/test_{name}.py"
+            for name in (
+                "ask_by_parts",
+                "connection_changes",
+                "dispatcher",
+                "outage_turns",
+                "parts",
+                "registry",
+                "subscriber",
+            )
+        ]
+        + ["-k", "not nothing_for_the_collector"],
     ),
 }
 
