@@ -48,6 +48,7 @@ ROOMS: dict[str, tuple[list[str], list[str]]] = {
                 "outage_turns",
                 "parts",
                 "registry",
+                "sender",
                 "subscriber",
             )
         ]
