@@ -45,6 +45,7 @@ ROOMS: dict[str, tuple[list[str], list[str]]] = {
                 "ask_by_parts",
                 "connection_changes",
                 "dispatcher",
+                "look_ups",
                 "outage_turns",
                 "parts",
                 "registry",

@@ -293,6 +293,47 @@ def test_a_long_list_is_asked_for_by_itself() -> None:
     assert counts_of(short).total() == 1
 
 
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_calls_of_a_long_list_are_in_flight_as_far_as_allowed(in_flight: int) -> None:
+    class Watched(Vendor):
+        async def send_once(self, call: Call[Any]) -> Any:
+            under_way.append(len(self.asked) - self.answered + 1)
+            return await super().send_once(call)
+
+    under_way: list[int] = []
+    vendor = Watched(delays=dict.fromkeys(range(8), 0.01))
+
+    run(vendor, lambda polls: poll(polls, wait_for(*range(4_000))), in_flight=in_flight)
+
+    assert len(vendor.asked) == 8
+    assert max(under_way) == in_flight
+
+
+def test_final_messages_of_a_long_list_are_asked_for_no_more() -> None:
+    vendor, wait = Vendor(), wait_for(*range(1_200))
+
+    run(vendor, lambda polls: poll(polls, wait))
+
+    still_asked = [ref.message_id for ref in wait.campaign.messages]
+    assert still_asked == [str(n) for n in range(1_200) if not status_of(str(n)).is_final]
+    assert wait.campaign.settled.total() == 1_200 - len(still_asked)
+
+
+@pytest.mark.parametrize("error", [SMSPartnerRequestError("x", code=9), SMSPartnerUnavailableError("down")])
+def test_the_trouble_of_one_call_is_that_of_the_whole_long_list(error: Exception) -> None:
+    vendor = Vendor(failures=[None, error])
+
+    (outcome,) = run(
+        vendor, lambda polls: asyncio.gather(poll(polls, wait_for(*range(1_200))), return_exceptions=True)
+    )
+
+    if isinstance(error, SMSPartnerUnavailableError):
+        assert (str(outcome.trouble), outcome.summary) == ("down", None)
+    else:
+        assert str(outcome) == "x"
+        assert outcome.code == 9
+
+
 def test_a_long_list_that_is_let_go_of_while_it_is_read_is_asked_for_no_further() -> None:
     class Watched(Vendor):
         async def send_once(self, call: Call[Any]) -> Any:
