@@ -121,7 +121,7 @@ async def test_a_refusal_of_everything_is_about_none_in_particular() -> None:
     vendor = Vendor(lambda _: MALFORMED)
     await vendor.ask_for(64)
 
-    assert set(vendor.refused) == set(range(64))
+    assert vendor.refused == dict.fromkeys(range(64), MALFORMED)
     # The whole, its halves, and five waits alone.
     assert [len(numbers) for numbers in vendor.asked] == [64, 32, 32, 1, 1, 1, 1, 1]
     assert len(set(map(frozenset, vendor.asked[3:]))) == 5
@@ -132,7 +132,7 @@ async def test_three_waits_are_enough_to_ask_for_some_alone() -> None:
     vendor = Vendor(lambda _: MALFORMED)
     await vendor.ask_for(3)
 
-    assert set(vendor.refused) == {0, 1, 2}
+    assert vendor.refused == dict.fromkeys(range(3), MALFORMED)
     assert sorted(map(len, vendor.asked)) == [1, 1, 1, 1, 2, 3]
 
 
@@ -143,6 +143,36 @@ async def test_bad_ones_in_both_halves_leave_the_others() -> None:
 
     assert set(vendor.refused) == {3, 60}
     assert vendor.answered == set(range(64)) - {3, 60}
+
+
+@on_a_loop
+async def test_one_good_one_among_many_bad_ones_is_not_refused_once_others_were_answered() -> None:
+    vendor = Vendor(about(*range(199)))
+    await vendor.ask_for(400)
+
+    assert vendor.refused == dict.fromkeys(range(199), BAD_NUMBER)
+    assert vendor.answered == set(range(199, 400))
+
+
+@on_a_loop
+async def test_some_are_asked_for_alone_only_once() -> None:
+    vendor = Vendor(about(*range(0, 64, 2)))
+    await vendor.ask_for(64)
+
+    assert vendor.refused == dict.fromkeys(range(0, 64, 2), BAD_NUMBER)
+    # A call for each wait, each pair and so on, and five waits alone at the most.
+    assert len(vendor.asked) <= 127 + 5
+
+
+@on_a_loop
+async def test_waits_that_are_refused_alone_for_other_reasons_each_get_their_own() -> None:
+    def answer(numbers: set[int]) -> SMSPartnerRequestError:
+        return MALFORMED if len(numbers) > 1 else SMSPartnerRequestError("x", code=min(numbers))
+
+    vendor = Vendor(answer)
+    await vendor.ask_for(16)
+
+    assert {number: refusal.code for number, refusal in vendor.refused.items()} == {n: n for n in range(16)}
 
 
 @on_a_loop
