@@ -36,7 +36,8 @@ ROOMS: dict[str, tuple[list[str], list[str]]] = {
         [f"_waiting/{name}.py" for name in ("campaign", "event", "goal", "rhythm", "tally", "wait")],
         ["tests/waiting"],
     ),
-    # Without the tests that ask what happens in how much time: these are for a machine that does little else.
+    # Without the tests that ask what happens in how much time, which are for a machine that does little else, and the
+    # one that counts objects, to which mutmut's way to switch mutants on adds.
     "shared_polls": (
         ["_shared_polls/*.py"],
         [
@@ -159,7 +160,8 @@ def run_room(room: str, workers: int) -> list[tuple[Mutant, str]]:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name in (PACKAGE, "tests", "scripts", "example_dags"):
-        (folder / name).symlink_to(Path(name).absolute())
+        # Not a link: hatchling follows links when it looks for the files of a distribution.
+        shutil.copytree(name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     mutated, tests = ROOMS[room]
     configuration = CONFIGURATION.format(
         package=PACKAGE, mutated=[f"{PACKAGE}/{path}" for path in mutated], tests=tests
