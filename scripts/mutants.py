@@ -204,7 +204,9 @@ def run_here(workers: int) -> None:
     from mutmut.mutation import file_mutation, mutators
     from mutmut.mutation.data import SourceFileMutationData
     from mutmut.mutation.diff_apply import get_diff_for_mutant
+    from mutmut.mutation.trampoline import set_mutant_under_test
     from mutmut.runners.harness import BadTestExecutionCommandsException, PytestRunner
+    from mutmut.state import state
     from mutmut.stats import status_by_exit_code
     from mutmut.utils.file_utils import walk_mutatable_files
     from mutmut.utils.format_utils import orig_function_and_class_names_from_key
@@ -232,6 +234,11 @@ def run_here(workers: int) -> None:
         patch.object(file_mutation, "mutation_operators", without_texts),
     ):
         cli(["run", "--max-children", str(workers)], standalone_mode=False)
+        # The control: the very same cases, without a mutant, must pass.
+        set_mutant_under_test("")
+        cases = set().union(*state().tests_by_mangled_function_name.values())
+        if PytestRunner().run_tests(mutant_name=None, tests=sorted(cases)):
+            sys.exit("The tests also fail without a mutant, when they are run one by one.")
     results = []
     for path in walk_mutatable_files():
         data = SourceFileMutationData(path=path)
