@@ -84,6 +84,8 @@ pytest_add_cli_args = [
 timeout_multiplier = 3.0
 timeout_constant = 60.0
 use_git_change_detection = false
+# Forks of a process that has run tests lack the threads of those tests, and may wait for them for ever.
+process_isolation = "forkserver"
 """
 
 
@@ -214,8 +216,9 @@ def run_here(workers: int) -> None:
     run_tests = PytestRunner.run_tests
 
     def run_found_tests(self: PytestRunner, *, mutant_name: str | None, tests: Iterable[str]) -> int:
-        # pytest does not find a case whose name has a backslash: then all cases of its test are run.
-        found = dict.fromkeys(test.partition("[")[0] if "\\" in test else test for test in tests)
+        # The quick ones first. pytest does not find a case whose name has a backslash: all of its test are run then.
+        quick_first = sorted(tests, key=lambda test: state().duration_by_test[test])
+        found = dict.fromkeys(test.partition("[")[0] if "\\" in test else test for test in quick_first)
         try:
             return run_tests(self, mutant_name=mutant_name, tests=found)
         except BadTestExecutionCommandsException:
