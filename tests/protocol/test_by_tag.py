@@ -161,6 +161,32 @@ class TestPaging:
         assert [row.phone_number for row in page.rows] == ["36200", "short 1"]
 
 
+@pytest.mark.parametrize(
+    ("size", "total", "number", "pages"),
+    [
+        (2, 2, 1, []),
+        (2, 3, 1, [2]),
+        (2, 4, 1, [2]),
+        (2, 9, 1, [2, 3, 4, 5]),
+        (2, 5, 0, [1, 2]),
+        (2, 5, None, [2, 3]),
+        (3, 1, 1, []),
+        (0, 0, 1, []),
+        (0, 9, 1, []),
+    ],
+)
+def test_the_pages_that_will_be_asked_for_are_foreseen(
+    size: int, total: int, number: int | None, pages: list[int]
+) -> None:
+    first = tag_call().read(page_of(tag_rows(0, size), number=number, total=total))
+
+    foreseen = list(protocol.foreseen_pages("montag", first))
+
+    assert [(call.request.query["tag"], int(call.request.query.get("page", 1))) for call in foreseen] == [
+        ("montag", page) for page in pages
+    ]
+
+
 def _check_incomplete(serve: Callable[[int], Answer], *, expected: int, received: int, met: str) -> None:
     with pytest.raises(SMSPartnerIncompleteError) as caught:
         drive_tag(serve)

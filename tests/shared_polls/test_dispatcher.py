@@ -309,6 +309,23 @@ def test_calls_of_a_long_list_are_in_flight_as_far_as_allowed(in_flight: int) ->
     assert max(under_way) == in_flight
 
 
+def test_a_long_list_is_read_only_as_its_calls_are_sent() -> None:
+    class Watched(PendingInMemory):
+        def __iter__(self) -> Iterator[MessageRef]:
+            for taken, each in enumerate(super().__iter__(), start=1):
+                ahead.append(taken - 500 * vendor.answered)
+                yield each
+
+    ahead: list[int] = []
+    vendor, wait = Vendor(), wait_for()
+    wait.campaign.messages = Watched(map(ref, range(4_000)))
+
+    run(vendor, lambda polls: poll(polls, wait), in_flight=2)
+
+    # Its messages may be in a file: two calls are in flight, a third one is ready, and one result is handed over.
+    assert max(ahead) <= 4 * 500
+
+
 def test_final_messages_of_a_long_list_are_asked_for_no_more() -> None:
     vendor, wait = Vendor(), wait_for(*range(1_200))
 
