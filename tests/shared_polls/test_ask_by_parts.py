@@ -155,13 +155,12 @@ async def test_one_good_one_among_many_bad_ones_is_not_refused_once_others_were_
 
 
 @on_a_loop
-async def test_some_are_asked_for_alone_only_once() -> None:
-    vendor = Vendor(about(*range(0, 64, 2)))
-    await vendor.ask_for(64)
+async def test_one_good_one_among_many_bad_ones_is_not_refused_once_refusals_have_differed() -> None:
+    vendor = Vendor(lambda numbers: MALFORMED if len(numbers) >= 200 else about(*range(399))(numbers))
+    await vendor.ask_for(400)
 
-    assert vendor.refused == dict.fromkeys(range(0, 64, 2), BAD_NUMBER)
-    # A call for each wait, each pair and so on, and five waits alone at the most.
-    assert len(vendor.asked) <= 127 + 5
+    assert vendor.refused == dict.fromkeys(range(399), BAD_NUMBER)
+    assert vendor.answered == {399}
 
 
 @on_a_loop

@@ -386,6 +386,31 @@ def test_waits_for_one_tag_share_one_reading() -> None:
     assert [counts_of(tally) for tally in tallies] == [Counter({D: 3})] * 50
 
 
+@pytest.mark.parametrize("failed_call", [0, 1])
+def test_the_trouble_of_one_page_is_that_of_all_waits_for_the_tag(failed_call: int) -> None:
+    failures: list[Exception | None] = [None] * failed_call
+    vendor = Vendor(pages={"spring": [[D, D], [D]]}, failures=[*failures, SMSPartnerUnavailableError("down")])
+
+    tallies = run(vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(tag="spring")) for _ in "ab")))
+
+    assert [(str(tally.trouble), tally.summary) for tally in tallies] == [("down", None)] * 2
+
+
+def test_a_refusal_of_a_tag_is_no_other_tags() -> None:
+    vendor = Vendor(pages={"spring": [[D]]}, failures=[SMSPartnerRequestError("x", code=90)])
+
+    refused, also, other = run(
+        vendor,
+        lambda polls: asyncio.gather(
+            *(poll(polls, wait_for(tag=tag)) for tag in ("summer", "summer", "spring")),
+            return_exceptions=True,
+        ),
+    )
+
+    assert (type(refused), refused.code) == (type(also), also.code) == (SMSPartnerRequestError, 90)
+    assert counts_of(other) == Counter({D: 1})
+
+
 def test_a_tag_is_read_only_as_far_as_its_verdict_needs() -> None:
     pages = {"spring": [[D, D], [D, W], [W, D]]}
     vendor = Vendor(pages=pages)

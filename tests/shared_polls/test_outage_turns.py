@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from shared_polls.vendor import on_a_loop
@@ -212,6 +214,8 @@ class TestPauses:
     async def test_last_as_long_as_the_vendor_asks_up_to_a_minute(self) -> None:
         assert self.pauses(30.0, failures=1, retry_after="20") == [pytest.approx(20, abs=0.5)]
         assert self.pauses(30.0, failures=1, retry_after="3600") == [pytest.approx(60, abs=0.5)]
+        date = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
+        assert self.pauses(30.0, failures=1, retry_after=date) == [pytest.approx(19, abs=5)]
 
     @on_a_loop
     async def test_are_kept_to(self) -> None:
