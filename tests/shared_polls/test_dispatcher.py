@@ -281,6 +281,35 @@ def test_a_client_that_cannot_be_opened_fails_all_and_hangs_none() -> None:
     assert [str(outcome) for outcome in asyncio.run(main())] == ["no certificates"] * 3
 
 
+def test_once_the_connection_has_changed_all_waits_go_on_elsewhere_when_they_are_due() -> None:
+    vendor = Vendor(failures=[SMSPartnerUnavailableError("down")])
+    answers: list[Tally] = []
+
+    async def open_client() -> Vendor:
+        return vendor
+
+    async def has_changed(_: float, __: bool) -> bool:
+        return True
+
+    async def main() -> list[float | None]:
+        polls = SharedPolls(open_client, tries=1, has_changed=has_changed)
+        now = datetime.now(UTC)
+        outcomes = await asyncio.gather(
+            *(
+                polls.poll(wait_for(n), now + timedelta(seconds=due_in), answers.append)
+                for n, due_in in ((1, 0.0), (2, 0.0), (3, 1000.0), (4, 2000.0))
+            )
+        )
+        assert polls.is_over
+        outcomes.append(await polls.poll(wait_for(5), now, answers.append))
+        await polls.close()
+        return [round((due - now).total_seconds(), -2) if due else None for due in outcomes]
+
+    assert asyncio.run(asyncio.wait_for(main(), timeout=20)) == [0.0, 0.0, 1000.0, 2000.0, 0.0]
+    # Nobody's poll has failed.
+    assert (answers, len(vendor.asked), vendor.closed) == ([], 1, True)
+
+
 def test_a_long_list_is_asked_for_by_itself() -> None:
     vendor = Vendor()
 
