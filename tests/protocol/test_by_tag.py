@@ -153,7 +153,28 @@ class TestPaging:
 
     @pytest.mark.parametrize("row", [{"status": "Delivered"}, {"phoneNumber": None}, {"phoneNumber": ""}])
     def test_a_row_must_say_whom_it_is_about(self, row: dict[str, object]) -> None:
-        assert type(error_of(tag_call(), page_of([row], total=1).body)) is SMSPartnerUnavailableError
+        error = error_of(tag_call(), page_of([row], total=1).body)
+
+        assert type(error) is SMSPartnerUnavailableError
+        assert "a row has no phoneNumber" in str(error)
+
+    @pytest.mark.parametrize("number", [2, 3, 50])
+    def test_a_first_page_that_is_a_later_one_is_not_believed(self, number: int) -> None:
+        error = error_of(tag_call(), page_of(tag_rows(0, 1), number=number, total=1).body)
+
+        assert type(error) is SMSPartnerUnavailableError
+        assert f"it is page {number} where the first was asked for" in str(error)
+
+    def test_a_later_page_repeated_under_the_right_number(self) -> None:
+        _check_incomplete(
+            lambda number: page_of(tag_rows(min(number, 2), min(number, 2) + 1), number, total=9),
+            expected=9,
+            received=2,
+            met="page 3 with the rows of an earlier page",
+        )
+
+    def test_each_page_may_be_asked_for_again(self) -> None:
+        assert [protocol.tag_page("montag", number).request.may_repeat for number in (1, 2)] == [True] * 2
 
     def test_a_row_about_no_mobile_number_stays_as_it_is(self) -> None:
         page = tag_call().read(page_of([{"phoneNumber": "36200"}, {"phoneNumber": "short 1"}], total=2))

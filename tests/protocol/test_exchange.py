@@ -92,6 +92,10 @@ class TestRequests:
     def test_tags(self, tag: str) -> None:
         assert next(protocol.status_by_tag(tag)).request.query == {"tag": tag}
 
+    def test_what_is_no_text_is_no_tag(self) -> None:
+        with pytest.raises(ValueError, match=r"^tag must be text, not of type int$"):
+            protocol.check_tag(5)
+
     @pytest.mark.parametrize("tag", ["", "x" * 21, "a b", "a\n", "\u00a0", "\t", None, 5, b"x"], ids=repr)
     def test_what_is_no_tag(self, tag: object) -> None:
         with pytest.raises(ValueError, match=r"^tag must"):
