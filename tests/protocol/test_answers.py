@@ -164,6 +164,30 @@ class TestErrorAnswers:
         assert (type(error), error.code) == (error_type, 77)
 
     @pytest.mark.parametrize(
+        ("code", "error_type"),
+        [
+            (499, SMSPartnerRequestError),
+            (599, SMSPartnerUnavailableError),
+            (600, SMSPartnerRequestError),
+        ],
+    )
+    def test_codes_like_those_of_a_server_may_pass(
+        self, code: int, error_type: type[SMSPartnerError]
+    ) -> None:
+        assert type(error_of(multi_call(), {"success": False, "code": code})) is error_type
+
+    @pytest.mark.parametrize(("code", "http_status"), [(None, 503), (429, 200), (500, 401)])
+    def test_what_may_pass_is_the_vendors_trouble(self, code: int | None, http_status: int) -> None:
+        error = error_of(multi_call(), {"success": False, "code": code}, http_status)
+
+        assert "an error on the vendor's side" in str(error)
+
+    def test_something_that_is_not_known_is_told_with_its_codes(self) -> None:
+        error = error_of(protocol.account(), {"success": False, "code": 4}, 404)
+
+        assert str(error) == "SMS Partner does not know what it was asked for (code 4, HTTP 404)."
+
+    @pytest.mark.parametrize(
         "code", [33612345678, "33612345678", -10, 10**300, 10.0, True, "1O", " 10", "10 "]
     )
     def test_what_is_no_code_is_none(self, code: object) -> None:
