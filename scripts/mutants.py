@@ -61,6 +61,7 @@ ROOMS: dict[str, tuple[list[str], list[str]]] = {
                 "registry",
                 "sender",
                 "subscriber",
+                "time_and_context",
             )
         ]
         + ["-k", "not nothing_for_the_collector"],

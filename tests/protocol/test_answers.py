@@ -182,6 +182,17 @@ class TestErrorAnswers:
 
         assert "an error on the vendor's side" in str(error)
 
+    def test_refused_access_says_what_to_check(self) -> None:
+        assert str(error_of(multi_call(), {"success": False}, 403)) == (
+            "SMS Partner refuses access (HTTP 403). Check the API key and the host of the Airflow connection."
+        )
+
+    def test_a_refusal_without_a_known_reason_says_what_to_check(self) -> None:
+        assert str(error_of(multi_call(), {"success": False, "code": 77}, 404)) == (
+            "SMS Partner refuses the request, for a reason that its documents do not name (code 77, HTTP 404). "
+            "Check the host of the Airflow connection, and ask SMS Partner what the code means."
+        )
+
     def test_something_that_is_not_known_is_told_with_its_codes(self) -> None:
         error = error_of(protocol.account(), {"success": False, "code": 4}, 404)
 

@@ -35,7 +35,7 @@ class Vendor:
         self.refused: dict[int, SMSPartnerRequestError] = {}
         self._number_of: dict[Subscriber, int] = {}
 
-    async def ask_for(self, count: int, *, others_are_answered: bool = False) -> None:
+    async def ask_for(self, count: int, **options: bool) -> None:
         """Ask for so many waits, from 0."""
         for number in range(count):
             outcome: asyncio.Future[datetime | None] = asyncio.get_running_loop().create_future()
@@ -43,7 +43,7 @@ class Vendor:
             each.take(0.0)
             self._number_of[each] = number
         (call,) = shared_calls(self._number_of)
-        await ask_by_parts(call, ask=self._ask, refuse=self._refuse, others_are_answered=others_are_answered)
+        await ask_by_parts(call, ask=self._ask, refuse=self._refuse, **options)
 
     async def _ask(self, call: SharedCall) -> SMSPartnerRequestError | None:
         await asyncio.sleep(0)
