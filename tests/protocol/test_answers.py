@@ -182,6 +182,11 @@ class TestErrorAnswers:
 
         assert "an error on the vendor's side" in str(error)
 
+    def test_what_says_neither_may_pass(self) -> None:
+        error = error_of(multi_call(), {"success": False}, 200)
+
+        assert "(HTTP 200): neither a success nor an error that the vendor documents." in str(error)
+
     def test_refused_access_says_what_to_check(self) -> None:
         assert str(error_of(multi_call(), {"success": False}, 403)) == (
             "SMS Partner refuses access (HTTP 403). Check the API key and the host of the Airflow connection."

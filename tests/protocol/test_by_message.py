@@ -204,3 +204,10 @@ class TestMatching:
             self._read([multi_row(), multi_row(**row)])
 
         assert "699999993" not in str(caught.value)
+
+
+@pytest.mark.parametrize("row", [multi_row(messageId=None), multi_row(phoneNumber=None)])
+def test_a_row_must_say_which_message_it_is_about(row: dict[str, object]) -> None:
+    error = error_of(multi_call(), {"success": True, "StatutResponse_List": [row]})
+
+    assert "a row does not say which message it is about" in str(error)

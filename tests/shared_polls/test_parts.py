@@ -95,6 +95,7 @@ class TestSchedule:
         assert schedule.take_due() == [due]
         schedule.add(due, datetime.now(UTC) - timedelta(seconds=1))
         assert schedule.take_due() == [due]
+        assert not schedule._by_tag
 
     @pytest.mark.parametrize("place", range(4))
     @on_a_loop
