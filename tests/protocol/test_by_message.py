@@ -11,6 +11,7 @@ from protocol.samples import (
     PHONE,
     REF,
     answer_of,
+    error_of,
     multi_call,
     multi_row,
     pairs_of,
