@@ -212,6 +212,12 @@ class TestErrorAnswers:
         assert (type(error), error.code) == (SMSPartnerUnavailableError, None)
         assert "612345678" not in str(error)
 
+    @pytest.mark.parametrize(
+        ("http_status", "redirects"), [(299, False), (300, True), (399, True), (400, False)]
+    )
+    def test_which_statuses_redirect(self, http_status: int, redirects: bool) -> None:
+        assert ("a redirect" in str(error_of(multi_call(), b"<html>", http_status))) is redirects
+
     @pytest.mark.parametrize("http_status", [301, 302, 307, 308])
     def test_redirects_are_not_followed(self, call: Call[Any], http_status: int) -> None:
         error = error_of(

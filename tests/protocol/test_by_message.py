@@ -212,3 +212,11 @@ def test_a_row_must_say_which_message_it_is_about(row: dict[str, object]) -> Non
     error = error_of(multi_call(), {"success": True, "StatutResponse_List": [row]})
 
     assert "a row does not say which message it is about" in str(error)
+
+
+def test_of_duplicates_that_are_equally_certain_the_first_counts() -> None:
+    rows = [multi_row(status=status) for status in ("Delivered", "KO")]
+
+    (status,) = multi_call().read(answer_of({"success": True, "StatutResponse_List": rows}))
+
+    assert status.outcome.raw_status == "Delivered"

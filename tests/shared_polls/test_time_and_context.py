@@ -36,6 +36,17 @@ def test_a_poll_ends_soon_after_the_deadline_of_its_wait() -> None:
     assert not polling
 
 
+def test_of_two_polls_one_after_the_other_both_end_in_time() -> None:
+    vendor = Vendor(delays={0: 15.0, 1: 15.0})
+
+    async def main(polls: SharedPolls) -> list[Tally]:
+        first = await poll(polls, wait_for(1, timeout=0.2))
+        await asyncio.sleep(0.1)  # the sweeper has found nothing under way
+        return [first, await poll(polls, wait_for(2, timeout=0.2))]
+
+    assert ["The time was over" in str(tally.trouble) for tally in run(vendor, main)] == [True, True]
+
+
 def test_a_poll_of_a_wait_that_has_time_is_not_given_up() -> None:
     vendor = Vendor(delays={0: 1.5})
 
