@@ -11,6 +11,9 @@ PART ?=
 CELL ?=
 # Inputs of the fuzz targets, for all of them together.
 RUNS ?= 1000000
+# What to mutate, or all of it: make mutants ROOM=waiting. The tests mostly wait: more mutants at once than cores.
+ROOM ?=
+MUTANTS_AT_ONCE ?= 4
 
 PINS := constraints/airflow-3.3.txt
 
@@ -21,7 +24,7 @@ NOX := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/nox
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-some fault-table coverage-html cells matrix one-of-each airflow-faults stack soak fuzz test-all bench lint format hooks constraints build clean
+.PHONY: help demo up test test-some fault-table coverage-html cells matrix one-of-each airflow-faults stack soak fuzz mutants test-all bench lint format hooks constraints build clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
@@ -79,6 +82,10 @@ test-all: one-of-each stack soak ## Run all that `make test` leaves out, in less
 
 bench: .venv/.ready ## Measure speed, calls and memory against baselines; takes some minutes (PART=importing)
 	$(PY) -m benchmarks $(PART)
+
+mutants: .venv/.ready ## See whether the tests notice changes in the code; takes long (ROOM=waiting)
+	$(INSTALL) --python $(PY) --constraint $(PINS) --group mutants
+	nice -n 10 $(PY) scripts/mutants.py $(MUTANTS_AT_ONCE) $(ROOM)
 
 lint: .venv/.ready ## Check style and types
 	$(PY) -m ruff format --check .

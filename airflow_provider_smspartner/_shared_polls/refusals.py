@@ -43,8 +43,9 @@ async def _divide(
         await refuse(call, refusal)
         return
     halves = list(call.halves())
-    refusals = await asyncio.gather(*(ask(half) for half in halves))
-    if None in refusals:
+    answers = await asyncio.gather(*(ask(half) for half in halves))
+    refusals = [each for each in answers if each is not None]
+    if len(refusals) < len(answers):
         others_are_answered = True
     elif (
         len(call.subscribers) > len(halves)
@@ -58,7 +59,7 @@ async def _divide(
     await asyncio.gather(
         *(
             _divide(half, refused, ask, refuse, others_are_answered)
-            for half, refused in zip(halves, refusals, strict=True)
+            for half, refused in zip(halves, answers, strict=True)
             if refused is not None
         )
     )
@@ -80,5 +81,5 @@ async def _is_answered_alone(
     return False
 
 
-def _kind(refusal: SMSPartnerRequestError | None) -> tuple[object, ...]:
-    return (type(refusal), refusal and refusal.code, refusal and refusal.http_status)
+def _kind(refusal: SMSPartnerRequestError) -> tuple[int | None, int | None]:
+    return refusal.code, refusal.http_status

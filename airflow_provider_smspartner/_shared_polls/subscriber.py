@@ -197,7 +197,6 @@ class Subscriber:
         if self._tally is not None:
             self._tally.end(SMSPartnerUnavailableError())
             self._tally = None
-        self.poll_number += 1
         self._step(Step.MOVE)
         self.outcome.set_result(due)
 

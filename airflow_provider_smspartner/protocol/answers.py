@@ -207,7 +207,7 @@ def _refusal(answer: Answer, envelope: Envelope) -> SMSPartnerError:
         )
     if _is_transient(answer.http_status) or _is_transient(code):
         return unavailable(answer, "an error on the vendor's side", code=code)
-    return unavailable(answer, "neither a success nor an error that the vendor documents", code=code)
+    return unavailable(answer, "neither a success nor an error that the vendor documents")
 
 
 def refusal(

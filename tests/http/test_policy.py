@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tenacity import Future, RetryCallState
+from tenacity import Future, RetryCallState, Retrying
 
 from airflow_provider_smspartner import __version__
+from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner._http import policy
-from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
+from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError, SMSPartnerUnavailableError
+from airflow_provider_smspartner.protocol import Request
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 
@@ -90,6 +93,116 @@ class TestWait:
 
     def test_a_short_retry_after_does_not_shorten_the_wait(self) -> None:
         assert max(policy.pause_before_retry(state(9, "1")) for _ in range(50)) > 1
+
+
+READ = Request("GET", "/me", may_repeat=True)
+WRITE = Request("POST", "/made-up", may_repeat=False)
+DOWN = SMSPartnerUnavailableError("It is down.", code=500, http_status=503, retry_after="0")
+UNSENT = SMSPartnerUnavailableError("It is not there.", surely_unsent=True)
+
+
+def failed(request: Request, error: Exception, *, max_attempts: int) -> tuple[int, Exception]:
+    """Try a request that always fails, without waiting, and return how often it was tried and how that ended."""
+    tries = 0
+
+    def fail() -> None:
+        nonlocal tries
+        tries += 1
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        Retrying(sleep=lambda _: None, **policy.retry_options(request, max_attempts=max_attempts))(fail)
+    return tries, caught.value
+
+
+class TestTries:
+    @pytest.mark.parametrize("error", [DOWN, UNSENT], ids=["down", "unsent"])
+    @pytest.mark.parametrize(("max_attempts", "said"), [(1, "1 try"), (2, "2 tries"), (5, "5 tries")])
+    def test_the_last_error_tells_how_many_there_were(
+        self, error: SMSPartnerUnavailableError, max_attempts: int, said: str
+    ) -> None:
+        tries, raised = failed(READ, error, max_attempts=max_attempts)
+
+        assert tries == max_attempts
+        assert isinstance(raised, SMSPartnerUnavailableError)
+        assert str(raised) == f"{error} Gave up after {said} in 0 s."
+        assert (raised.code, raised.http_status) == (error.code, error.http_status)
+        assert raised.surely_unsent is error.surely_unsent
+        assert raised.retry_after is None  # the vendor's own text
+        assert raised.__cause__ is None
+
+    def test_the_last_error_tells_how_long_they_took(self) -> None:
+        def fail() -> None:
+            time.sleep(0.6)
+            raise DOWN
+
+        with pytest.raises(SMSPartnerUnavailableError, match=r"Gave up after 1 try in 1 s\.$"):
+            Retrying(**policy.retry_options(READ, max_attempts=1))(fail)
+
+    def test_each_further_one_is_announced(self, caplog: pytest.LogCaptureFixture) -> None:
+        failed(READ, DOWN, max_attempts=3)
+
+        assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+            ("WARNING", "It is down. Asking /me again in 0.0 s (try 2 of 3)."),
+            ("WARNING", "It is down. Asking /me again in 0.0 s (try 3 of 3)."),
+        ]
+
+    @pytest.mark.parametrize(
+        ("request_", "error"),
+        [
+            (READ, SMSPartnerCredentialsError("The key is wrong.")),
+            (READ, ValueError("a fault of ours")),
+            (WRITE, DOWN),
+        ],
+    )
+    def test_there_is_one_where_another_is_of_no_use(self, request_: Request, error: Exception) -> None:
+        assert failed(request_, error, max_attempts=3) == (1, error)
+
+    def test_what_surely_was_not_sent_is_sent_again(self) -> None:
+        assert failed(WRITE, UNSENT, max_attempts=3)[0] == 3
+
+    def test_they_end_with_the_time_of_a_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(policy, "TOTAL_SECONDS", 0.0)
+
+        assert failed(READ, DOWN, max_attempts=3)[0] == 1
+
+
+class TestErrors:
+    def test_of_a_request_that_may_be_repeated_is_the_last_one(self) -> None:
+        assert policy.last_error(READ, DOWN) is DOWN
+        assert policy.last_error(WRITE, UNSENT) is UNSENT
+
+    def test_of_one_that_may_not_says_that_its_fate_is_unknown(self) -> None:
+        error = policy.last_error(WRITE, DOWN)
+
+        assert str(error) == (
+            "It is down. The request was sent once and is not repeated: whether SMS Partner received it, and acted "
+            "on it, is unknown."
+        )
+        assert (error.code, error.http_status, error.surely_unsent) == (500, 503, False)
+
+    def test_of_a_closed_hook(self) -> None:
+        error = policy.closed_before_answer()
+
+        assert str(error) == "The hook was closed before SMS Partner answered."
+        assert not error.surely_unsent
+        assert policy.closed_before_answer(surely_unsent=True).surely_unsent
+
+    def test_of_a_call_that_took_too_long_names_the_time(self) -> None:
+        settings = Settings(
+            base_url="https://api.example/v1",
+            api_key="test-key",
+            timeout=10,
+            max_attempts=5,
+            requests_per_minute=0,
+            max_connections=1,
+        )
+
+        error = policy.no_answer(TimeoutError(), settings)
+
+        assert "api.example" in str(error)
+        assert "within the 300 s of a call" in str(error)
+        assert not error.surely_unsent
 
 
 def test_the_bounds_as_shipped() -> None:

@@ -164,6 +164,46 @@ class TestErrorAnswers:
         assert (type(error), error.code) == (error_type, 77)
 
     @pytest.mark.parametrize(
+        ("code", "error_type"),
+        [
+            (499, SMSPartnerRequestError),
+            (599, SMSPartnerUnavailableError),
+            (600, SMSPartnerRequestError),
+        ],
+    )
+    def test_codes_like_those_of_a_server_may_pass(
+        self, code: int, error_type: type[SMSPartnerError]
+    ) -> None:
+        assert type(error_of(multi_call(), {"success": False, "code": code})) is error_type
+
+    @pytest.mark.parametrize(("code", "http_status"), [(None, 503), (429, 200), (500, 401)])
+    def test_what_may_pass_is_the_vendors_trouble(self, code: int | None, http_status: int) -> None:
+        error = error_of(multi_call(), {"success": False, "code": code}, http_status)
+
+        assert "an error on the vendor's side" in str(error)
+
+    def test_what_says_neither_may_pass(self) -> None:
+        error = error_of(multi_call(), {"success": False}, 200)
+
+        assert "(HTTP 200): neither a success nor an error that the vendor documents." in str(error)
+
+    def test_refused_access_says_what_to_check(self) -> None:
+        assert str(error_of(multi_call(), {"success": False}, 403)) == (
+            "SMS Partner refuses access (HTTP 403). Check the API key and the host of the Airflow connection."
+        )
+
+    def test_a_refusal_without_a_known_reason_says_what_to_check(self) -> None:
+        assert str(error_of(multi_call(), {"success": False, "code": 77}, 404)) == (
+            "SMS Partner refuses the request, for a reason that its documents do not name (code 77, HTTP 404). "
+            "Check the host of the Airflow connection, and ask SMS Partner what the code means."
+        )
+
+    def test_something_that_is_not_known_is_told_with_its_codes(self) -> None:
+        error = error_of(protocol.account(), {"success": False, "code": 4}, 404)
+
+        assert str(error) == "SMS Partner does not know what it was asked for (code 4, HTTP 404)."
+
+    @pytest.mark.parametrize(
         "code", [33612345678, "33612345678", -10, 10**300, 10.0, True, "1O", " 10", "10 "]
     )
     def test_what_is_no_code_is_none(self, code: object) -> None:
@@ -171,6 +211,12 @@ class TestErrorAnswers:
 
         assert (type(error), error.code) == (SMSPartnerUnavailableError, None)
         assert "612345678" not in str(error)
+
+    @pytest.mark.parametrize(
+        ("http_status", "redirects"), [(299, False), (300, True), (399, True), (400, False)]
+    )
+    def test_which_statuses_redirect(self, http_status: int, redirects: bool) -> None:
+        assert ("a redirect" in str(error_of(multi_call(), b"<html>", http_status))) is redirects
 
     @pytest.mark.parametrize("http_status", [301, 302, 307, 308])
     def test_redirects_are_not_followed(self, call: Call[Any], http_status: int) -> None:

@@ -11,6 +11,7 @@ from protocol.samples import (
     PHONE,
     REF,
     answer_of,
+    error_of,
     multi_call,
     multi_row,
     pairs_of,
@@ -204,3 +205,18 @@ class TestMatching:
             self._read([multi_row(), multi_row(**row)])
 
         assert "699999993" not in str(caught.value)
+
+
+@pytest.mark.parametrize("row", [multi_row(messageId=None), multi_row(phoneNumber=None)])
+def test_a_row_must_say_which_message_it_is_about(row: dict[str, object]) -> None:
+    error = error_of(multi_call(), {"success": True, "StatutResponse_List": [row]})
+
+    assert "a row does not say which message it is about" in str(error)
+
+
+def test_of_duplicates_that_are_equally_certain_the_first_counts() -> None:
+    rows = [multi_row(status=status) for status in ("Delivered", "KO")]
+
+    (status,) = multi_call().read(answer_of({"success": True, "StatutResponse_List": rows}))
+
+    assert status.outcome.raw_status == "Delivered"

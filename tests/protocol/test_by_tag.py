@@ -163,17 +163,64 @@ class TestPaging:
 
     @pytest.mark.parametrize("total", [0, "0", None])
     def test_an_unknown_tag_by_an_empty_list(self, total: object) -> None:
-        with pytest.raises(SMSPartnerNotFoundError, match="no message with the tag 'montag'"):
+        with pytest.raises(SMSPartnerNotFoundError, match=r"no message with the tag 'montag' \(yet\)\. "):
             drive_tag(serving(page_of([], 1, total)))
 
     @pytest.mark.parametrize("row", [{"status": "Delivered"}, {"phoneNumber": None}, {"phoneNumber": ""}])
     def test_a_row_must_say_whom_it_is_about(self, row: dict[str, object]) -> None:
-        assert type(error_of(tag_call(), page_of([row], total=1).body)) is SMSPartnerUnavailableError
+        error = error_of(tag_call(), page_of([row], total=1).body)
+
+        assert type(error) is SMSPartnerUnavailableError
+        assert "a row has no phoneNumber" in str(error)
+
+    @pytest.mark.parametrize("number", [2, 3, 50])
+    def test_a_first_page_that_is_a_later_one_is_not_believed(self, number: int) -> None:
+        error = error_of(tag_call(), page_of(tag_rows(0, 1), number=number, total=1).body)
+
+        assert type(error) is SMSPartnerUnavailableError
+        assert f"it is page {number} where the first was asked for" in str(error)
+
+    def test_a_later_page_repeated_under_the_right_number(self) -> None:
+        _check_incomplete(
+            lambda number: page_of(tag_rows(min(number, 2), min(number, 2) + 1), number, total=9),
+            expected=9,
+            received=2,
+            met="page 3 with the rows of an earlier page",
+        )
+
+    def test_each_page_may_be_asked_for_again(self) -> None:
+        assert [protocol.tag_page("montag", number).request.may_repeat for number in (1, 2)] == [True] * 2
 
     def test_a_row_about_no_mobile_number_stays_as_it_is(self) -> None:
         page = tag_call().read(page_of([{"phoneNumber": "36200"}, {"phoneNumber": "short 1"}], total=2))
 
         assert [row.phone_number for row in page.rows] == ["36200", "short 1"]
+
+
+@pytest.mark.parametrize(
+    ("size", "total", "number", "pages"),
+    [
+        (2, 2, 1, []),
+        (2, 3, 1, [2]),
+        (2, 4, 1, [2]),
+        (2, 9, 1, [2, 3, 4, 5]),
+        (2, 5, 0, [1, 2]),
+        (2, 5, None, [2, 3]),
+        (3, 1, 1, []),
+        (0, 0, 1, []),
+        (0, 9, 1, []),
+    ],
+)
+def test_the_pages_that_will_be_asked_for_are_foreseen(
+    size: int, total: int, number: int | None, pages: list[int]
+) -> None:
+    first = tag_call().read(page_of(tag_rows(0, size), number=number, total=total))
+
+    foreseen = list(protocol.foreseen_pages("montag", first))
+
+    assert [(call.request.query["tag"], int(call.request.query.get("page", 1))) for call in foreseen] == [
+        ("montag", page) for page in pages
+    ]
 
 
 def _check_incomplete(serve: Callable[[int], Answer], *, expected: int, received: int, met: str) -> None:

@@ -37,6 +37,9 @@ class TestRequests:
         assert (request.method, request.path) == ("GET", "/me")
         assert request.with_key(KEY) == ({"apiKey": KEY}, None)
 
+    def test_what_only_reads_may_be_repeated(self, call: Call[Any]) -> None:
+        assert call.request.may_repeat is True
+
     def test_multi_status(self) -> None:
         request = multi_call(("0619922264", 199897), ("+33600000001", "1000")).request
         query, body = request.with_key(KEY)
@@ -88,6 +91,10 @@ class TestRequests:
     @pytest.mark.parametrize("tag", ["a", "x" * 20, "Été-2026", "été", "a+b&c=d"])
     def test_tags(self, tag: str) -> None:
         assert next(protocol.status_by_tag(tag)).request.query == {"tag": tag}
+
+    def test_what_is_no_text_is_no_tag(self) -> None:
+        with pytest.raises(ValueError, match=r"^tag must be text, not of type int$"):
+            protocol.check_tag(5)
 
     @pytest.mark.parametrize("tag", ["", "x" * 21, "a b", "a\n", "\u00a0", "\t", None, 5, b"x"], ids=repr)
     def test_what_is_no_tag(self, tag: object) -> None:

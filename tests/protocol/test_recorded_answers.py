@@ -75,6 +75,11 @@ class TestRecordedAnswers:
             ({"creditSms": 1234, "balance": "12.50", "currency": "EUR"}, Account("12.50", "EUR", 1234)),
             ({"creditSms": "1234", "balance": 12.5, "currency": "EUR"}, Account("12.5", "EUR", 1234)),
             ({"creditSms": 0, "balance": -3, "currency": "eur"}, Account("-3", None, 0)),
+            (
+                {"creditSms": 99_999_999, "balance": -99_999_999, "currency": "USD"},
+                Account("-99999999", "USD", 99_999_999),
+            ),
+            ({"creditSms": 100_000_000, "balance": 100_000_000}, Account(None, None, None)),
             ({"creditSms": None, "balance": KEY, "currency": KEY}, Account(None, None, None)),
             ({"creditSms": -1, "balance": True, "currency": 5}, Account(None, None, None)),
             ({"creditSms": 1.5, "balance": 10**4200, "currency": []}, Account(None, None, None)),

@@ -100,6 +100,8 @@ class TestRows:
             ("yesterday", None),
             (["1517934416"], None),
             ({"date": 1}, None),
+            ("1000000000", "2001-09-09T01:46:40+00:00"),
+            ("999999999", None),
         ],
         ids=lambda value: str(value)[:30] if not isinstance(value, int) else "int",
     )

@@ -281,6 +281,35 @@ def test_a_client_that_cannot_be_opened_fails_all_and_hangs_none() -> None:
     assert [str(outcome) for outcome in asyncio.run(main())] == ["no certificates"] * 3
 
 
+def test_once_the_connection_has_changed_all_waits_go_on_elsewhere_when_they_are_due() -> None:
+    vendor = Vendor(failures=[SMSPartnerUnavailableError("down")])
+    answers: list[Tally] = []
+
+    async def open_client() -> Vendor:
+        return vendor
+
+    async def has_changed(_: float, __: bool) -> bool:
+        return True
+
+    async def main() -> list[float | None]:
+        polls = SharedPolls(open_client, tries=1, has_changed=has_changed)
+        now = datetime.now(UTC)
+        outcomes = await asyncio.gather(
+            *(
+                polls.poll(wait_for(n), now + timedelta(seconds=due_in), answers.append)
+                for n, due_in in ((1, 0.0), (2, 0.0), (3, 1000.0), (4, 2000.0))
+            )
+        )
+        assert polls.is_over
+        outcomes.append(await polls.poll(wait_for(5), now, answers.append))
+        await polls.close()
+        return [round((due - now).total_seconds(), -2) if due else None for due in outcomes]
+
+    assert asyncio.run(asyncio.wait_for(main(), timeout=20)) == [0.0, 0.0, 1000.0, 2000.0, 0.0]
+    # Nobody's poll has failed.
+    assert (answers, len(vendor.asked), vendor.closed) == ([], 1, True)
+
+
 def test_a_long_list_is_asked_for_by_itself() -> None:
     vendor = Vendor()
 
@@ -291,6 +320,64 @@ def test_a_long_list_is_asked_for_by_itself() -> None:
     assert sorted(map(len, vendor.asked)) == [1, 200, 500, 500]
     assert counts_of(long).total() == 1200
     assert counts_of(short).total() == 1
+
+
+@pytest.mark.parametrize("in_flight", [1, 3])
+def test_calls_of_a_long_list_are_in_flight_as_far_as_allowed(in_flight: int) -> None:
+    class Watched(Vendor):
+        async def send_once(self, call: Call[Any]) -> Any:
+            under_way.append(len(self.asked) - self.answered + 1)
+            return await super().send_once(call)
+
+    under_way: list[int] = []
+    vendor = Watched(delays=dict.fromkeys(range(8), 0.01))
+
+    run(vendor, lambda polls: poll(polls, wait_for(*range(4_000))), in_flight=in_flight)
+
+    assert len(vendor.asked) == 8
+    assert max(under_way) == in_flight
+
+
+def test_a_long_list_is_read_only_as_its_calls_are_sent() -> None:
+    class Watched(PendingInMemory):
+        def __iter__(self) -> Iterator[MessageRef]:
+            for taken, each in enumerate(super().__iter__(), start=1):
+                ahead.append(taken - 500 * vendor.answered)
+                yield each
+
+    ahead: list[int] = []
+    vendor, wait = Vendor(), wait_for()
+    wait.campaign.messages = Watched(map(ref, range(4_000)))
+
+    run(vendor, lambda polls: poll(polls, wait), in_flight=2)
+
+    # Its messages may be in a file: two calls are in flight, a third one is ready, and one result is handed over.
+    assert max(ahead) <= 4 * 500
+
+
+def test_final_messages_of_a_long_list_are_asked_for_no_more() -> None:
+    vendor, wait = Vendor(), wait_for(*range(1_200))
+
+    run(vendor, lambda polls: poll(polls, wait))
+
+    still_asked = [ref.message_id for ref in wait.campaign.messages]
+    assert still_asked == [str(n) for n in range(1_200) if not status_of(str(n)).is_final]
+    assert wait.campaign.settled.total() == 1_200 - len(still_asked)
+
+
+@pytest.mark.parametrize("error", [SMSPartnerRequestError("x", code=9), SMSPartnerUnavailableError("down")])
+def test_the_trouble_of_one_call_is_that_of_the_whole_long_list(error: Exception) -> None:
+    vendor = Vendor(failures=[None, error])
+
+    (outcome,) = run(
+        vendor, lambda polls: asyncio.gather(poll(polls, wait_for(*range(1_200))), return_exceptions=True)
+    )
+
+    if isinstance(error, SMSPartnerUnavailableError):
+        assert (str(outcome.trouble), outcome.summary) == ("down", None)
+    else:
+        assert str(outcome) == "x"
+        assert outcome.code == 9
 
 
 def test_a_long_list_that_is_let_go_of_while_it_is_read_is_asked_for_no_further() -> None:
@@ -326,6 +413,31 @@ def test_waits_for_one_tag_share_one_reading() -> None:
 
     assert vendor.asked == [("spring", 1), ("spring", 2)]
     assert [counts_of(tally) for tally in tallies] == [Counter({D: 3})] * 50
+
+
+@pytest.mark.parametrize("failed_call", [0, 1])
+def test_the_trouble_of_one_page_is_that_of_all_waits_for_the_tag(failed_call: int) -> None:
+    failures: list[Exception | None] = [None] * failed_call
+    vendor = Vendor(pages={"spring": [[D, D], [D]]}, failures=[*failures, SMSPartnerUnavailableError("down")])
+
+    tallies = run(vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(tag="spring")) for _ in "ab")))
+
+    assert [(str(tally.trouble), tally.summary) for tally in tallies] == [("down", None)] * 2
+
+
+def test_a_refusal_of_a_tag_is_no_other_tags() -> None:
+    vendor = Vendor(pages={"spring": [[D]]}, failures=[SMSPartnerRequestError("x", code=90)])
+
+    refused, also, other = run(
+        vendor,
+        lambda polls: asyncio.gather(
+            *(poll(polls, wait_for(tag=tag)) for tag in ("summer", "summer", "spring")),
+            return_exceptions=True,
+        ),
+    )
+
+    assert (type(refused), refused.code) == (type(also), also.code) == (SMSPartnerRequestError, 90)
+    assert counts_of(other) == Counter({D: 1})
 
 
 def test_a_tag_is_read_only_as_far_as_its_verdict_needs() -> None:

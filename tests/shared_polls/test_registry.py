@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from shared_polls.vendor import (
 )
 
 from airflow_provider_smspartner._shared_polls import connections
+from airflow_provider_smspartner._shared_polls.registry import poll_together
 from airflow_provider_smspartner._waiting.tally import Tally
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerUnavailableError,
@@ -114,3 +116,51 @@ def test_one_connection_keeps_to_its_sockets(monkeypatch: pytest.MonkeyPatch) ->
     assert [counts_of(tally) for tally in tallies] == [Counter({D: 1})] * 3000
     assert double.max_in_flight <= 2
     assert len({request.peer_port for request in double.requests}) <= 2
+
+
+def test_the_polls_keep_to_the_settings_and_are_made_anew_once_they_are_over(
+    monkeypatch: pytest.MonkeyPatch, double: SMSPartnerDouble
+) -> None:
+    for name, value in double.connection_env("one", max_attempts=7, max_connections=3).items():
+        monkeypatch.setenv(name, value)
+
+    async def main() -> None:
+        async with taking_part("one") as polls:
+            assert (polls._sender._tries, polls._in_flight) == (7, 3)
+            polls._sender.is_over = True
+            async with taking_part("one") as anew:
+                assert anew is not polls
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("pause", [0.05, -60.0], ids=["later", "at once"])
+def test_polls_of_a_missing_connection_fail_as_often_as_the_wait_polls(pause: float) -> None:
+    wait, tallies = wait_for(1), list[Tally]()
+
+    def answered(tally: Tally) -> datetime | None:
+        tallies.append(tally)
+        return datetime.now(UTC) + timedelta(seconds=pause) if len(tallies) < 4 else None
+
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await poll_together("nowhere", wait, datetime.now(UTC), answered)
+        return loop.time() - began
+
+    seconds = asyncio.run(main())
+
+    assert [type(tally.trouble) for tally in tallies] == [SMSPartnerUnavailableError] * 4
+    assert max(3 * pause, 0) <= seconds < 2.5
+
+
+def test_a_connection_that_is_missing_at_the_deadline_ends_the_wait_then() -> None:
+    wait, tallies = wait_for(1, timeout=0.2), list[Tally]()
+
+    def answered(tally: Tally) -> datetime | None:
+        tallies.append(tally)
+        return datetime.now(UTC) + timedelta(hours=1) if datetime.now(UTC) < wait.goal.deadline else None
+
+    asyncio.run(asyncio.wait_for(poll_together("nowhere", wait, datetime.now(UTC), answered), timeout=20))
+
+    assert len(tallies) == 2

@@ -119,3 +119,44 @@ def test_a_move_forgets_what_the_poll_has_read() -> None:
         return subscriber.size, await subscriber.outcome
 
     assert asyncio.run(main()) == (1, NOW)
+
+
+def test_a_message_that_is_final_is_asked_for_no_more() -> None:
+    async def main() -> list[str]:
+        outcome: asyncio.Future[datetime | None] = asyncio.get_running_loop().create_future()
+        subscriber = Subscriber(wait_for(1, 2), lambda _: NOW, copy_context(), outcome, deadline_at=60.0)
+        subscriber.take(0.0)
+        subscriber.calls_left = 1
+        assert subscriber.add({ref(1): DeliveryStatus.DELIVERED, ref(2): DeliveryStatus.WAITING})
+        assert subscriber.answer() == NOW
+        return [each.message_id for each in subscriber.messages()]
+
+    assert asyncio.run(main()) == ["2"]
+
+
+def test_an_error_of_who_takes_the_answer_is_the_waits() -> None:
+    def answered(_: Tally) -> datetime | None:
+        raise ValueError("a fault of the trigger")
+
+    async def main() -> None:
+        outcome: asyncio.Future[datetime | None] = asyncio.get_running_loop().create_future()
+        subscriber = Subscriber(wait_for(1), answered, copy_context(), outcome, deadline_at=60.0)
+        subscriber.take(0.0)
+        assert subscriber.answer() is None
+        await outcome
+
+    with pytest.raises(ValueError, match="a fault of the trigger"):
+        asyncio.run(main())
+
+
+def test_each_poll_has_a_number_of_its_own() -> None:
+    async def main() -> list[int]:
+        subscriber = await subscriber_in(State.POLLING, next_poll=NOW)
+        numbers = []
+        for _ in range(4):
+            numbers.append(subscriber.poll_number)
+            subscriber.answer()
+            subscriber.take(0.0)
+        return numbers
+
+    assert asyncio.run(main()) == [0, 1, 2, 3]

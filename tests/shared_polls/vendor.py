@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec
 
 from airflow_provider_smspartner._messages.pending import PendingInMemory
 from airflow_provider_smspartner._shared_polls.connections import connection_in_use
@@ -24,6 +25,8 @@ from airflow_provider_smspartner.exceptions import (
 )
 from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, MessageStatus, Outcome
 from airflow_provider_smspartner.protocol import Call, TagPage
+
+P = ParamSpec("P")
 
 STATUSES = list(DeliveryStatus)
 OUTCOMES = {status: Outcome(status=status) for status in STATUSES}
@@ -116,6 +119,16 @@ async def poll(polls: SharedPolls, wait: Wait, due_in: float = 0.0) -> Tally:
     await polls.poll(wait, datetime.now(UTC) + timedelta(seconds=due_in), tallies.append)
     (tally,) = tallies
     return tally
+
+
+def on_a_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a test on an event loop of its own."""
+
+    @wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        asyncio.run(asyncio.wait_for(test(*args, **kwargs), timeout=20))
+
+    return run
 
 
 def run(vendor: Vendor, work: Callable[[SharedPolls], Any], in_flight: int = 4) -> Any:

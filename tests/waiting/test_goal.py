@@ -80,3 +80,10 @@ def test_waits_for_the_unknown_during_the_grace_only(summary: StatusSummary | No
 )
 def test_judges_after_its_time(summary: StatusSummary | None, verdict: Verdict) -> None:
     assert goal().judge(summary, now=TOO_LATE) is verdict
+
+
+def test_only_what_was_read_can_lack_messages() -> None:
+    assert not goal().lacks_messages(None)
+    assert goal().lacks_messages(counted())
+    assert goal().lacks_messages(counted(delivered=3, not_found=1))
+    assert not goal().lacks_messages(counted(delivered=3, waiting=1))

@@ -40,6 +40,18 @@ def test_does_not_wait_progressively_past_the_deadline() -> None:
     assert rhythm().delay(1e6, remaining=-3.0) == 0.0
 
 
+def test_short_intervals_grow_from_a_second() -> None:
+    for number, wait in enumerate(waits(rhythm(0.0), 8), start=1):
+        assert wait == int(wait)
+        assert max(2 ** (number - 3), 1) <= wait < max(2 ** (number - 2), 2)
+
+
+def test_a_poll_at_the_very_moment_counts_as_made() -> None:
+    first, second = waits(rhythm(), 2)
+
+    assert rhythm().delay(first, remaining=float("inf")) == second
+
+
 def test_waits_of_two_tasks_differ() -> None:
     other = Rhythm(poke_interval=60.0, exponential_backoff=True, max_wait=None, seed="d#u")
 

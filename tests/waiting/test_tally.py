@@ -31,6 +31,43 @@ def test_a_whole_reading_leaves_only_what_is_not_final_to_ask_for() -> None:
     assert tally.summary.total == 3
 
 
+def test_messages_of_the_same_status_add_up_from_poll_to_poll() -> None:
+    more = [*REFS, MessageRef("+33639980009", 9)]
+    campaign = Campaign(tag=None, messages=PendingInMemory(more))
+
+    with Tally(campaign) as first:
+        for ref, status in zip(more, ("DELIVERED", "DELIVERED", "WAITING", "WAITING"), strict=True):
+            first.add(DeliveryStatus[status], ref)
+    with Tally(campaign) as second:
+        second.add(DeliveryStatus.DELIVERED, more[2])
+        second.add(DeliveryStatus.KO, more[3])
+
+    assert first.summary is not None
+    assert first.summary.counts == {DeliveryStatus.DELIVERED: 2, DeliveryStatus.WAITING: 2}
+    assert second.summary is not None
+    assert second.summary.counts == {DeliveryStatus.DELIVERED: 3, DeliveryStatus.KO: 1}
+    assert campaign.settled == {DeliveryStatus.DELIVERED: 3, DeliveryStatus.KO: 1}
+    assert not campaign.messages
+
+
+def test_rows_that_were_counted_for_several_waits_are_added() -> None:
+    with Tally(Campaign(tag="spring")) as tally:
+        tally.add_counts({DeliveryStatus.DELIVERED: 3, DeliveryStatus.WAITING: 1})
+        tally.add_counts({DeliveryStatus.WAITING: 2})
+
+    assert tally.summary is not None
+    assert tally.summary.counts == {DeliveryStatus.DELIVERED: 3, DeliveryStatus.WAITING: 3}
+
+
+def test_a_tag_that_is_not_read_to_its_end_has_no_counts() -> None:
+    with Tally(Campaign(tag="spring")) as tally:
+        tally.add_counts({DeliveryStatus.DELIVERED: 3})
+        tally.stop_at_waiting(page=2)
+
+    assert tally.waiting_on_page == 2
+    assert (tally.summary, tally.trouble) == (None, None)
+
+
 @pytest.mark.parametrize("trouble", [SMSPartnerUnavailableError("x"), SMSPartnerIncompleteError("x")])
 def test_passing_trouble_breaks_a_reading_off_and_leaves_the_campaign_as_it_was(trouble: Exception) -> None:
     campaign = Campaign(tag=None, messages=PendingInMemory(REFS))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from airflow_provider_smspartner._messages.pending import PendingInMemory
 from airflow_provider_smspartner._waiting.campaign import Campaign
 from airflow_provider_smspartner._waiting.goal import Goal, Verdict
@@ -11,7 +13,7 @@ from airflow_provider_smspartner._waiting.report import PollReport
 from airflow_provider_smspartner._waiting.rhythm import Rhythm
 from airflow_provider_smspartner._waiting.wait import Wait
 from airflow_provider_smspartner.exceptions import SMSPartnerNotFoundError, SMSPartnerUnavailableError
-from airflow_provider_smspartner.models import DeliveryStatus, MessageRef
+from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, StatusSummary
 
 START = datetime(2026, 11, 21, 10, tzinfo=UTC)
 REF = MessageRef("+33639980001", 1)
@@ -27,7 +29,7 @@ class Clock:
         return self.time
 
 
-def wait_for(campaign: Campaign, clock: Clock) -> Wait:
+def wait_for(campaign: Campaign, clock: Clock, *, exponential_backoff: bool = False) -> Wait:
     return Wait(
         campaign=campaign,
         goal=Goal(
@@ -37,7 +39,7 @@ def wait_for(campaign: Campaign, clock: Clock) -> Wait:
             deadline=START + timedelta(days=2),
             not_found_until=START + timedelta(minutes=10),
         ),
-        rhythm=Rhythm(poke_interval=3600.0, exponential_backoff=False, max_wait=None, seed=""),
+        rhythm=Rhythm(poke_interval=3600.0, exponential_backoff=exponential_backoff, max_wait=None, seed=""),
         now=clock,
     )
 
@@ -105,8 +107,42 @@ def test_a_failed_poll_is_made_again_at_the_deadline_and_not_long_after_it() -> 
     assert report.next_at == START + timedelta(days=2)
 
 
-def test_time_to_read_ends_soon_after_the_deadline() -> None:
-    wait = wait_for(Campaign(tag="spring"), Clock())
+def test_a_failed_poll_after_the_deadline_is_made_again_at_once() -> None:
+    clock = Clock()
+    wait = wait_for(Campaign(tag="spring"), clock)
+    clock.time = START + timedelta(days=2)
 
-    assert wait.time_to_read(left=100.0) == 102.0
-    assert wait.time_to_read(left=-1.0) == 60.0
+    report = poll(wait, SMSPartnerUnavailableError("x"))
+
+    assert (report.verdict, report.delay, report.next_at) == (Verdict.NOT_YET, 0.0, clock.time)
+
+
+@pytest.mark.parametrize(("left", "seconds"), [(100.0, 102.0), (0.5, 2.5), (0.0, 2.0), (-1.0, 60.0)])
+def test_time_to_read_ends_soon_after_the_deadline(left: float, seconds: float) -> None:
+    assert wait_for(Campaign(tag="spring"), Clock()).time_to_read(left=left) == seconds
+
+
+def test_a_poll_brings_its_counts_and_when_they_were_read() -> None:
+    clock = Clock()
+    wait = wait_for(Campaign(tag=None, messages=PendingInMemory([REF])), clock)
+    clock.time = START + timedelta(hours=5)
+
+    report = poll(wait, DeliveryStatus.WAITING)
+
+    assert report.summary == StatusSummary(counts={DeliveryStatus.WAITING: 1}, checked_at=clock.time)
+    assert (report.delay, report.next_at) == (3600.0, START + timedelta(hours=6))
+
+
+def test_pauses_grow_with_the_time_since_the_first_poll_and_end_at_the_deadline() -> None:
+    clock = Clock()
+    wait = wait_for(Campaign(tag="spring"), clock, exponential_backoff=True)
+
+    delays = []
+    while clock.time < wait.goal.deadline:
+        report = poll(wait, DeliveryStatus.WAITING)
+        delays.append(report.delay)
+        clock.time = report.next_at
+
+    assert delays == sorted(delays[:-1]) + delays[-1:]
+    assert len(delays) < 10
+    assert clock.time == wait.goal.deadline

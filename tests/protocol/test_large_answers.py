@@ -1,0 +1,135 @@
+"""Bodies that are decoded row by row: they say what the same answer says in a small body, up to a limit."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from protocol.samples import BY_TAG, FAKE_SUCCESS, KEY, MULTI_STATUS, WRONG_KEY, answer_of, error_of, tag_call
+
+from airflow_provider_smspartner.exceptions import SMSPartnerError
+from airflow_provider_smspartner.protocol import Answer, Call
+from airflow_provider_smspartner.protocol.answers import LARGE_BYTES, MAX_COMMAS, MAX_MEMBER_BYTES
+
+ACCOUNT = b'{"success":true,"code":200,"credits":{"creditSms":5,"balance":"1.5","currency":"EUR"}}'
+UNKNOWN_MESSAGE = b'{"success":false,"code":4,"message":"Texte"}'
+ROW = b'{"phoneNumber":"+33699999991","status":"Delivered"}'
+
+
+def enlarged(body: bytes) -> bytes:
+    """Return the same JSON in a large body."""
+    return body[:1] + b" " * LARGE_BYTES + body[1:]
+
+
+def told(call: Call[Any], body: bytes) -> object:
+    """Return what a call reads in an answer, or the error that it raises."""
+    try:
+        return call.read(answer_of(body))
+    except SMSPartnerError as error:
+        return error
+
+
+def page(rows: bytes, *, total: int, more: bytes = b"") -> Answer:
+    body = b'{"success":true,"currentPage":1,"total":%d,"StatutResponse_List":[%b]%b}' % (total, rows, more)
+    return answer_of(enlarged(body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        BY_TAG,
+        MULTI_STATUS,
+        ACCOUNT,
+        WRONG_KEY,
+        UNKNOWN_MESSAGE,
+        FAKE_SUCCESS,
+        b'{"success":false,"error":{"code":"96"}}',
+        b'{"success":false,"errors":[{"code":"9"}]}',
+        b'{"success":true,"total":0,"StatutResponse_List":[]}',
+        b'{"success":true,"total":1,"StatutResponse_List":null}',
+        b'{"success":true,"total":1,"StatutResponse_List":[5]}',
+        b'{"success":true,"total":1,"StatutResponse_List":[{"phoneNumber":[]}]}',
+        b'{"success":true,"credits":{"creditSms":5},"StatutResponse_List":[]}',
+        b'{"success":true,"credits":5}',
+        b"[]",
+    ],
+    ids=lambda body: body[:60].decode(),
+)
+def test_they_say_the_same(call: Call[Any], body: bytes) -> None:
+    large = enlarged(body)
+
+    assert len(large) > LARGE_BYTES
+    said, said_large = told(call, body), told(call, large)
+    if isinstance(said, SMSPartnerError):
+        assert isinstance(said_large, SMSPartnerError)
+        # Which place of the body the texts of some errors name depends on how it is decoded.
+        assert type(said_large) is type(said)
+        assert (said_large.code, said_large.http_status) == (said.code, said.http_status)
+    else:
+        assert said_large == said
+
+
+def test_usual_rows_are_read_up_to_the_largest_body() -> None:
+    rows = json.dumps(
+        [
+            {
+                "success": True,
+                "code": 200,
+                "phoneNumber": f"+336{number:08}",
+                "messageId": number,
+                "status": "Delivered",
+                "date": "1517934416",
+                "stopSms": "0",
+                "isSpam": "0",
+            }
+            for number in range(22_000)
+        ]
+    ).encode()
+
+    read = tag_call().read(page(rows[1:-1], total=22_000))
+
+    assert len(read.rows) == read.total == 22_000
+    assert len({row.phone_number for row in read.rows}) == 22_000
+
+
+@pytest.mark.parametrize("too_many", [0, 1])
+def test_there_is_a_limit_of_members(too_many: int) -> None:
+    around = page(ROW, total=1, more=b',"unknown":[0]').body.count(b",")
+    answer = page(
+        ROW, total=1, more=b',"unknown":[%b]' % b",".join([b"0"] * (MAX_COMMAS - around + 1 + too_many))
+    )
+
+    assert answer.body.count(b",") == MAX_COMMAS + too_many
+    if too_many:
+        assert "it has implausibly many members" in str(error_of(tag_call(), answer.body))
+    else:
+        assert len(tag_call().read(answer).rows) == 1
+
+
+@pytest.mark.parametrize("too_long", [0, 1])
+def test_there_is_a_limit_of_the_length_of_a_member(too_long: int) -> None:
+    answer = page(ROW, total=1, more=b',"errors":"%b"' % (b"x" * (MAX_MEMBER_BYTES - 2 + too_long)))
+
+    if too_long:
+        assert "a member is longer than 65536 bytes" in str(error_of(tag_call(), answer.body))
+    else:
+        assert len(tag_call().read(answer).rows) == 1
+
+
+@pytest.mark.parametrize("too_long", [0, 1])
+def test_there_is_a_limit_of_the_length_of_a_row(too_long: int) -> None:
+    row = ROW[:-1] + b',"date":"%b"}'
+    answer = page(b"%b,%b" % (ROW, row % (b"x" * (MAX_MEMBER_BYTES - len(row) + 2 + too_long))), total=2)
+
+    if too_long:
+        assert "a row is longer than 65536 bytes" in str(error_of(tag_call(), answer.body))
+    else:
+        assert len(tag_call().read(answer).rows) == 2
+
+
+def test_errors_tell_nothing_of_a_large_body() -> None:
+    error = error_of(tag_call(), enlarged(b'{"success":true,"total":"%b"}' % KEY.replace('"', "").encode()))
+
+    assert "secret" not in str(error)
+    assert error.__context__ is None

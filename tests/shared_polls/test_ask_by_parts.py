@@ -1,0 +1,219 @@
+"""How it is found out which wait a refusal is about: the calls by themselves, without a network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import copy_context
+from datetime import datetime
+
+import pytest
+from shared_polls.vendor import on_a_loop, wait_for
+
+from airflow_provider_smspartner._shared_polls.refusals import ask_by_parts
+from airflow_provider_smspartner._shared_polls.shared_call import SharedCall, shared_calls
+from airflow_provider_smspartner._shared_polls.subscriber import Subscriber
+from airflow_provider_smspartner.exceptions import SMSPartnerRequestError
+
+BAD_NUMBER = SMSPartnerRequestError("bad", code=9, http_status=200)
+MALFORMED = SMSPartnerRequestError("malformed", code=90, http_status=200)
+
+Answer = Callable[[set[int]], SMSPartnerRequestError | None]
+
+
+class Vendor:
+    """
+    Answers calls for waits, each of which asks for the message with its number.
+
+    :param answer: takes the numbers of a call, and returns the refusal or None.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.asked: list[set[int]] = []
+        self.answered: set[int] = set()
+        self.refused: dict[int, SMSPartnerRequestError] = {}
+        self._number_of: dict[Subscriber, int] = {}
+
+    async def ask_for(self, count: int, **options: bool) -> None:
+        """Ask for so many waits, from 0."""
+        for number in range(count):
+            outcome: asyncio.Future[datetime | None] = asyncio.get_running_loop().create_future()
+            each = Subscriber(wait_for(number), lambda _: None, copy_context(), outcome, deadline_at=60.0)
+            each.take(0.0)
+            self._number_of[each] = number
+        (call,) = shared_calls(self._number_of)
+        await ask_by_parts(call, ask=self._ask, refuse=self._refuse, **options)
+
+    async def _ask(self, call: SharedCall) -> SMSPartnerRequestError | None:
+        await asyncio.sleep(0)
+        numbers = {int(ref.message_id) for ref in call.messages}
+        self.asked.append(numbers)
+        refusal = self.answer(numbers)
+        if refusal is None:
+            self._end(call, self.answered.add)
+        return refusal
+
+    async def _refuse(self, call: SharedCall, refusal: SMSPartnerRequestError) -> None:
+        self._end(call, lambda number: self.refused.setdefault(number, refusal))
+
+    def _end(self, call: SharedCall, note: Callable[[int], object]) -> None:
+        for each in call.wanted:
+            note(self._number_of[each])
+            each.answer()
+
+
+def about(*bad: int) -> Answer:
+    return lambda numbers: BAD_NUMBER if numbers & set(bad) else None
+
+
+@on_a_loop
+async def test_a_call_that_is_answered_is_sent_once() -> None:
+    vendor = Vendor(about())
+    await vendor.ask_for(8)
+
+    assert vendor.asked == [set(range(8))]
+    assert vendor.answered == set(range(8))
+
+
+@on_a_loop
+async def test_a_single_wait_gets_its_refusal_at_once() -> None:
+    vendor = Vendor(about(0))
+    await vendor.ask_for(1)
+
+    assert vendor.asked == [{0}]
+    assert vendor.refused == {0: BAD_NUMBER}
+
+
+@pytest.mark.parametrize("bad", range(2))
+@on_a_loop
+async def test_of_two_waits_one_is_answered(bad: int) -> None:
+    vendor = Vendor(about(bad))
+    await vendor.ask_for(2)
+
+    assert vendor.asked == [{0, 1}, {0}, {1}]
+    assert (vendor.answered, set(vendor.refused)) == ({1 - bad}, {bad})
+
+
+@on_a_loop
+async def test_two_waits_that_are_both_refused_are_asked_for_alone_only_once() -> None:
+    vendor = Vendor(about(0, 1))
+    await vendor.ask_for(2)
+
+    assert vendor.asked == [{0, 1}, {0}, {1}]
+    assert set(vendor.refused) == {0, 1}
+
+
+@pytest.mark.parametrize("bad", range(0, 64, 9))
+@on_a_loop
+async def test_one_among_many_is_found_by_halving(bad: int) -> None:
+    vendor = Vendor(about(bad))
+    await vendor.ask_for(64)
+
+    assert vendor.refused == {bad: BAD_NUMBER}
+    assert vendor.answered == set(range(64)) - {bad}
+    # The whole, and two halves at each of six depths.
+    assert len(vendor.asked) == 13
+
+
+@on_a_loop
+async def test_a_refusal_of_everything_is_about_none_in_particular() -> None:
+    vendor = Vendor(lambda _: MALFORMED)
+    await vendor.ask_for(64)
+
+    assert vendor.refused == dict.fromkeys(range(64), MALFORMED)
+    # The whole, its halves, and five waits alone.
+    assert [len(numbers) for numbers in vendor.asked] == [64, 32, 32, 1, 1, 1, 1, 1]
+    assert len(set(map(frozenset, vendor.asked[3:]))) == 5
+
+
+@on_a_loop
+async def test_three_waits_are_enough_to_ask_for_some_alone() -> None:
+    vendor = Vendor(lambda _: MALFORMED)
+    await vendor.ask_for(3)
+
+    assert vendor.refused == dict.fromkeys(range(3), MALFORMED)
+    assert sorted(map(len, vendor.asked)) == [1, 1, 1, 1, 2, 3]
+
+
+@on_a_loop
+async def test_bad_ones_in_both_halves_leave_the_others() -> None:
+    vendor = Vendor(about(3, 60))
+    await vendor.ask_for(64)
+
+    assert set(vendor.refused) == {3, 60}
+    assert vendor.answered == set(range(64)) - {3, 60}
+
+
+@on_a_loop
+async def test_one_good_one_among_many_bad_ones_is_not_refused_once_others_were_answered() -> None:
+    vendor = Vendor(about(*range(199)))
+    await vendor.ask_for(400)
+
+    assert vendor.refused == dict.fromkeys(range(199), BAD_NUMBER)
+    assert vendor.answered == set(range(199, 400))
+
+
+@on_a_loop
+async def test_one_good_one_among_many_bad_ones_is_not_refused_once_refusals_have_differed() -> None:
+    vendor = Vendor(lambda numbers: MALFORMED if len(numbers) >= 200 else about(*range(399))(numbers))
+    await vendor.ask_for(400)
+
+    assert vendor.refused == dict.fromkeys(range(399), BAD_NUMBER)
+    assert vendor.answered == {399}
+
+
+@on_a_loop
+async def test_waits_that_are_refused_alone_for_other_reasons_each_get_their_own() -> None:
+    def answer(numbers: set[int]) -> SMSPartnerRequestError:
+        return MALFORMED if len(numbers) > 1 else SMSPartnerRequestError("x", code=min(numbers))
+
+    vendor = Vendor(answer)
+    await vendor.ask_for(16)
+
+    assert {number: refusal.code for number, refusal in vendor.refused.items()} == {n: n for n in range(16)}
+
+
+@on_a_loop
+async def test_one_that_is_refused_alone_for_another_reason_shows_that_the_refusals_differ() -> None:
+    def answer(numbers: set[int]) -> SMSPartnerRequestError | None:
+        if len(numbers) == 1:
+            return BAD_NUMBER if 0 in numbers else None
+        return MALFORMED if len(numbers) > 4 else about(0)(numbers)
+
+    vendor = Vendor(answer)
+    await vendor.ask_for(16)
+
+    assert set(vendor.refused) == {0}
+    assert vendor.answered == set(range(1, 16))
+
+
+@on_a_loop
+async def test_waits_that_are_all_refused_for_reasons_of_their_own_each_get_theirs() -> None:
+    vendor = Vendor(lambda numbers: SMSPartnerRequestError("x", code=min(numbers)))
+    await vendor.ask_for(16)
+
+    assert {number: refusal.code for number, refusal in vendor.refused.items()} == {n: n for n in range(16)}
+
+
+@pytest.mark.parametrize(
+    "other", [SMSPartnerRequestError("x", code=9, http_status=400), SMSPartnerRequestError("x", code=6)]
+)
+@on_a_loop
+async def test_refusals_with_another_code_or_status_are_of_another_kind(
+    other: SMSPartnerRequestError,
+) -> None:
+    vendor = Vendor(lambda numbers: BAD_NUMBER if 0 in numbers else other)
+    await vendor.ask_for(4)
+
+    assert vendor.refused == {0: BAD_NUMBER, 1: other, 2: other, 3: other}
+    assert len(vendor.asked) == 7
+
+
+@on_a_loop
+async def test_where_others_have_been_answered_each_wait_is_asked_for() -> None:
+    vendor = Vendor(about(*range(8)))
+    await vendor.ask_for(8, others_are_answered=True)
+
+    assert set(vendor.refused) == set(range(8))
+    assert len(vendor.asked) == 15
