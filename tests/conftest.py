@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,20 +99,33 @@ def campaign_lines(
 
 
 @pytest.fixture(scope="session")
-def metadata_database(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Airflow's metadata database, a real one, made once for all workers and copied for each."""
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Make a file once for all workers of a run: the others wait for it."""
     # Workers of one run have temporary folders beside each other.
     together = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         together = together.parent
-    made = together / "airflow.db"
-    with (together / "airflow.db.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not made.exists():
-            making = together / "airflow.db.part"
-            env = os.environ | {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{making}"}
-            subprocess.run(
-                [sys.executable, "-m", "airflow", "db", "migrate"], env=env, check=True, capture_output=True
-            )
-            making.rename(made)
-    shutil.copy(made, METADATA_DATABASE)
+
+    def once(name: str, make: Callable[[Path], None]) -> Path:
+        made = together / name
+        with (together / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                making = together / f"{name}.part"
+                make(making)
+                making.rename(made)
+        return made
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def metadata_database(made_once: Callable[[str, Callable[[Path], None]], Path]) -> None:
+    """Airflow's metadata database, a real one, made once for all workers and copied for each."""
+
+    def migrate(path: Path) -> None:
+        env = os.environ | {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{path}"}
+        command = [sys.executable, "-m", "airflow", "db", "migrate"]
+        subprocess.run(command, env=env, check=True, capture_output=True)
+
+    shutil.copy(made_once("airflow.db", migrate), METADATA_DATABASE)

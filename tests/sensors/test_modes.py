@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,8 +31,21 @@ class Ending:
 
 
 @pytest.fixture(scope="module", params=modes.MODES)
-def endings(request: pytest.FixtureRequest, metadata_database: None) -> Iterator[dict[str, Ending]]:
-    mode = request.param
+def endings(
+    request: pytest.FixtureRequest,
+    metadata_database: None,
+    made_once: Callable[[str, Callable[[Path], None]], Path],
+) -> dict[str, Ending]:
+    """Run all cases in a mode, once for all workers."""
+
+    def run_cases(path: Path) -> None:
+        path.write_text(json.dumps({name: asdict(each) for name, each in endings_in(request.param)}))
+
+    told = json.loads(made_once(f"endings-{request.param}.json", run_cases).read_text())
+    return {name: Ending(**each) for name, each in told.items()}
+
+
+def endings_in(mode: str) -> Iterator[tuple[str, Ending]]:
     doubles = {}
     with ExitStack() as stack:
         environment = stack.enter_context(pytest.MonkeyPatch.context())
@@ -43,20 +58,22 @@ def endings(request: pytest.FixtureRequest, metadata_database: None) -> Iterator
             ).items():
                 environment.setenv(variable, value)
         run = run_dag(f"sensor_mode_{mode}")
-        yield {
-            name: Ending(
-                state=str(run.task(modes.task_id_of(name)).state),
-                tries=run.task(modes.task_id_of(name)).try_number,
-                rows=run.xcom(modes.task_id_of(name)),
-                summary=run.xcom(modes.task_id_of(name), key="summary"),
-                asked=[
-                    [pair["messageId"] for pair in asked.body["SMSStatut_List"]]
-                    for asked in doubles[name].requests
-                    if asked.body
-                ],
+        for name in modes.CASES:
+            task = run.task(modes.task_id_of(name))
+            yield (
+                name,
+                Ending(
+                    state=str(task.state),
+                    tries=task.try_number,
+                    rows=run.xcom(task.task_id),
+                    summary=run.xcom(task.task_id, key="summary"),
+                    asked=[
+                        [pair["messageId"] for pair in asked.body["SMSStatut_List"]]
+                        for asked in doubles[name].requests
+                        if asked.body
+                    ],
+                ),
             )
-            for name in modes.CASES
-        }
 
 
 @pytest.mark.parametrize("name", modes.CASES)
