@@ -46,6 +46,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._leave_thread)
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's own
+        """Wait for the threads without a limit, which Python 3.12 sets: in this loop's time it would pass at once."""
+        await super().shutdown_default_executor()
+
     def _leave_thread(self, _: asyncio.Future[Any]) -> None:
         self.in_threads -= 1
 
