@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from airflow.models.connection import Connection as AirflowConnection
+from airflow.providers.common.compat.sdk import Connection as AirflowConnection
 from shared_polls.vendor import on_a_loop
 
 from airflow_provider_smspartner._connection.settings import Settings
