@@ -27,7 +27,7 @@ NOX := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/nox
 .PHONY: help demo up test test-some fault-table coverage-html cells matrix one-of-each airflow-faults stack soak fuzz mutants test-all bench lint format hooks constraints build clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' Makefile
 
 demo: .venv/.ready ## Watch an example DAG await a campaign on a real Airflow; needs no account
 	@$(PY) scripts/demo.py
@@ -78,7 +78,8 @@ fuzz: .venv/.fuzz ## Fuzz what reads answers and message files, guided by covera
 # What takes an hour or more is not in it: it says so.
 test-all: one-of-each stack soak ## Run all that `make test` leaves out, in less than 40 minutes
 	@echo "Passed: one cell of each Airflow, the production stack, the soak."
-	@echo "Left out: the other cells (make matrix), a million fuzz inputs (make fuzz), mutants (make mutants)."
+	@echo "Left out: the other cells (make matrix), a million fuzz inputs (make fuzz), mutants (make mutants),"
+	@echo "Airflow's own faults (make airflow-faults), benchmarks (make bench)."
 
 bench: .venv/.ready ## Measure speed, calls and memory against baselines; takes some minutes (PART=importing)
 	$(PY) -m benchmarks $(PART)

@@ -82,12 +82,16 @@ def test_calls_are_sent_in_the_context_of_no_wait() -> None:
 
 
 def test_a_poll_that_is_answered_after_the_connection_has_changed_goes_on_elsewhere() -> None:
-    vendor = Vendor(
-        pages={"late": [[D]]}, failures=[SMSPartnerUnavailableError("down")], delays={0: 0.05, 1: 0.3}
-    )
+    class Vendors(Vendor):
+        async def send_once(self, call: Call[Any]) -> Any:
+            if call.request.query["tag"] == "down":
+                await asyncio.sleep(0.05)
+                raise SMSPartnerUnavailableError("down")
+            await asyncio.sleep(0.3)
+            return await super().send_once(call)
 
     async def open_client() -> Vendor:
-        return vendor
+        return Vendors(pages={"late": [[D]]})
 
     async def has_changed(_: float, __: bool) -> bool:
         return True
