@@ -325,7 +325,9 @@ def environment(home: Path, *, dags: Path, url: str) -> dict[str, str]:
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     }
-    return {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")} | own
+    # Nor a measurement of the caller's coverage: it would slow Airflow's processes down.
+    others = ("AIRFLOW", "COVERAGE_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(others)} | own
 
 
 def free_port() -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,9 +44,6 @@ class Production:
     def __init__(self, home: Path, *, database: str, broker: str) -> None:
         self.home = home
         self._database = f"postgresql://{database}"
-        # What the processes run is measured by other tests: they need not be slowed down here.
-        for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
-            del os.environ[name]
         workers = {
             name: [
                 *("celery", "worker", "--skip-serve-logs", "--concurrency", str(SLOTS_A_WORKER)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -32,13 +31,7 @@ def airflow(vendor: SMSPartnerDouble, tmp_path_factory: pytest.TempPathFactory) 
     """Scheduler, triggerer, dag-processor and api-server, ready for runs."""
     if version("apache-airflow").startswith("2."):
         pytest.skip("Airflow 2 has another API and another UI")
-    with pytest.MonkeyPatch.context() as patch:
-        # What Airflow's processes run is measured by other tests: they need not be slowed down here.
-        for name in [name for name in os.environ if name.startswith("COVERAGE_")]:
-            patch.delenv(name)
-        started = LocalAirflow(
-            tmp_path_factory.mktemp("airflow"), dags=EXAMPLE_DAGS, env=vendor.connection_env()
-        )
+    started = LocalAirflow(tmp_path_factory.mktemp("airflow"), dags=EXAMPLE_DAGS, env=vendor.connection_env())
     with started:
         started.wait_until_ready()
         yield started
