@@ -22,6 +22,8 @@ REPORTS = ROOT / "build" / "matrix"
 NEWEST = "3.3"
 EXTRAS = ["testing", "parquet"]
 
+wheel_is_built: list[bool] = []
+
 nox.options.default_venv_backend = "uv"
 nox.options.reuse_venv = "yes"
 nox.options.error_on_missing_interpreters = False  # such a cell is skipped, and named
@@ -134,12 +136,14 @@ def install(session: nox.Session, series: str, package: Path, group: str) -> Non
 
 
 def wheel(session: nox.Session) -> Path:
-    """Build the wheel, and return its path."""
+    """Build the wheel, once for all sessions of a run, and return its path."""
     out = ROOT / "build" / "wheel"
-    session.run_install(
-        *("uv", "build", "--quiet", "--wheel", "--clear", "--build-constraints", str(pins(NEWEST))),
-        *("--out-dir", str(out)),
-    )
+    if not wheel_is_built:
+        session.run_install(
+            *("uv", "build", "--quiet", "--wheel", "--clear", "--build-constraints", str(pins(NEWEST))),
+            *("--out-dir", str(out)),
+        )
+        wheel_is_built.append(True)
     (built,) = out.glob("*.whl")
     return built.resolve()
 

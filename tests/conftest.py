@@ -27,15 +27,39 @@ from airflow_provider_smspartner.testing import SMSPartnerDouble
 FIGURE = "figure"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest: workers that have run out of tests take over from the end of the others' lists."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let every worker of pytest-xdist begin with its share of the tests that take longest."""
+    groups: dict[str, list[pytest.Item]] = {}
+    others = []
+    for item in items:
+        if group := _slow_group(item):
+            groups.setdefault(group, []).append(item)
+        else:
+            others.append(item)
+    workers = getattr(config, "workerinput", {"workercount": 1})["workercount"]
+    slow: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for number, group in enumerate(groups):
+        slow[number % workers] += groups[group]
+    items.clear()
+    total = len(others) + sum(map(len, slow))
+    for number, share in enumerate(slow):
+        # Each worker is given the same number of tests, one worker's after the other's.
+        size = (total - len(items)) // (workers - number)
+        fill = max(0, size - len(share))
+        items += share + others[:fill]
+        del others[:fill]
+    items += others
 
-    def rank(item: pytest.Item) -> int:
-        if item.get_closest_marker("system"):
-            return 0
-        return 1 if "metadata_database" in getattr(item, "fixturenames", ()) else 2
 
-    items.sort(key=rank)
+def _slow_group(item: pytest.Item) -> str | None:
+    """Return what names the slow tests that belong to one worker, for they share what takes long; None for others."""
+    if item.get_closest_marker("system"):
+        return "system"
+    if "metadata_database" not in getattr(item, "fixturenames", ()):
+        return None
+    together = item.get_closest_marker("xdist_group")
+    return together.args[0] if together else item.nodeid
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -30,7 +30,9 @@ class Ending:
     asked: list[list[int]]
 
 
-@pytest.fixture(scope="module", params=modes.MODES)
+@pytest.fixture(
+    scope="module", params=[pytest.param(mode, marks=pytest.mark.xdist_group(mode)) for mode in modes.MODES]
+)
 def endings(
     request: pytest.FixtureRequest,
     metadata_database: None,
