@@ -57,7 +57,7 @@ cells: .venv/.ready ## List the cells of the matrix: every Airflow on every Pyth
 	@$(NOX) --list --session matrix
 
 matrix: .venv/.ready ## Test the built wheel in all cells, and write the table; in one: CELL=airflow-3.2-python-3.12
-	$(NOX) --session "matrix$(CELL:%=(%))" -- $(TESTS) && status=0 || status=1; \
+	$(NOX) --session "matrix$(if $(CELL),($(CELL)))" -- $(TESTS) && status=0 || status=1; \
 		$(PY) scripts/compatibility.py $(if $(CELL)$(TESTS),,--write) && exit $$status
 
 one-of-each: .venv/.ready ## Test the built wheel in one cell of each Airflow
