@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache, partial
 from itertools import islice
@@ -248,6 +249,42 @@ class StatusSummary(msgspec.Struct, frozen=True, kw_only=True):
             "delivery_rate": self.delivery_rate,
             "checked_at": self.checked_at.isoformat(),
         }
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What the vendor answered to one call that sends.
+
+    :param message_id: the id of the call's SMS, the same for all of its recipients; None if it took none of them.
+    :param accepted: the phone numbers, in E.164 and in order, that the vendor took.
+    :param refused: the phone numbers that it did not take, each with the vendor's code, or None where it gave none.
+    :param sms: SMS that are charged, over all parts and recipients, or None where the vendor does not say it.
+    :param cost: in `currency`, or None where the vendor does not say it.
+    :param currency: ISO 4217, or None.
+    """
+
+    message_id: str | None
+    accepted: tuple[str, ...]
+    refused: Mapping[str, int | None] = msgspec.field(default_factory=dict)
+    sms: int | None = None
+    cost: Decimal | None = None
+    currency: str | None = None
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The accepted messages, as the sensor's and the multi-status operator's `messages` take them."""
+        if self.message_id is None:
+            return []
+        return [{"phone_number": number, "message_id": self.message_id} for number in self.accepted]
+
+    def __repr__(self) -> str:
+        """Return the receipt without its phone numbers, which no log may hold."""
+        return f"Receipt({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return the same to rich, which otherwise shows every field in a traceback."""
+        figures = [("accepted", len(self.accepted)), ("refused", len(self.refused)), ("sms", self.sms)]
+        return [("message_id", self.message_id), *figures, ("cost", self.cost), ("currency", self.currency)]
 
 
 def counts_to_json(counts: Mapping[DeliveryStatus, int]) -> dict[str, int]:

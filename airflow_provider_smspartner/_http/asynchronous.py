@@ -84,6 +84,11 @@ class AsyncClient:
         return cls(settings, conn_id, session)
 
     @property
+    def settings(self) -> Settings:
+        """What the connection says."""
+        return self._settings
+
+    @property
     def max_connections(self) -> int:
         """How many calls may be on their way at once."""
         return self._settings.max_connections

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, 
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from airflow.providers.common.compat.sdk import BaseHook
 
@@ -16,8 +16,10 @@ from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._connection import fields, form
 from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner._http.opening import open_async_client, open_client
+from airflow_provider_smspartner._sending.delivery import Ledger, NoLedger, adrive, deliver, drive
+from airflow_provider_smspartner._sending.send import Send, SendParameters
 from airflow_provider_smspartner.exceptions import SMSPartnerError, TooManyRowsError
-from airflow_provider_smspartner.models import MessageStatus, StatusRow
+from airflow_provider_smspartner.models import MessageStatus, Receipt, StatusRow
 from airflow_provider_smspartner.protocol import Call
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ _ROWS_AT_ONCE = 1_000
 
 class SMSPartnerHook(BaseHook):
     """
-    Ask SMS Partner for delivery statuses.
+    Send SMS with SMS Partner, and ask for their delivery statuses.
 
     Connections to the API are kept alive over all calls of a hook. Use the hook in ``with``, or in ``async with``
     for the asynchronous methods, to close them at the end; without ``async with`` each asynchronous call opens and
@@ -199,6 +201,60 @@ class SMSPartnerHook(BaseHook):
     async def aget_multi_status(self, messages: Iterable[object]) -> list[StatusRow]:
         """Return the statuses of messages: as `get_multi_status`, asynchronously."""
         return await _acollect(self._aread_list(protocol.multi_status(messages)))
+
+    def send(
+        self, recipients: object, message: str | None = None, **options: Unpack[SendParameters]
+    ) -> list[Receipt]:
+        """
+        Send SMS, up to 500 in a call, and return the receipts, one for each call.
+
+        Everything is checked before anything is sent. No call is ever repeated unless it surely was not made: the
+        vendor has no means to recognise a repeated one. Use `SMSPartnerSendOperator` in a DAG, which remembers across
+        Airflow's retries what was sent; this method does not.
+
+        :param recipients: with `message`, phone numbers that all get that text; without, ``(phone_number, text)`` pairs
+            or mappings with ``phone_number`` and ``message``. A list, or the path of a file with those columns. A number
+            that is named again gets one SMS.
+        :param message: the text for all of them, of at most 10 SMS.
+        :param options: `tag`, 1 to 20 characters without white space; `sender`, 3 to 11 letters or digits;
+            `scheduled_at`, an aware datetime or its ISO text, which is sent as the next step of five minutes;
+            `stop_notice`, whether the vendor adds how to answer STOP; `unicode`, whether the text is sent as Unicode, 70
+            characters an SMS; `sandbox`, True to neither deliver nor charge anything, which a connection can also
+            demand; `max_recipients`, 1000, more than which are an error.
+        :raises ValueError: names the position and the fault, never a number or a text, before anything is sent.
+        :raises SMSPartnerAmbiguousSendError: if SMS may or may not have left; its `receipts` are of those that have.
+        :raises SMSPartnerCreditError: if the account has no credit left; its `receipts` are of the calls before.
+        :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`; its `receipts` are of
+            the calls before.
+
+        .. seealso:: https://www.docpartner.dev/en/api/sms-partner
+        """
+        return self._deliver(self._prepare(recipients, message, **options), NoLedger())
+
+    async def asend(
+        self, recipients: object, message: str | None = None, **options: Unpack[SendParameters]
+    ) -> list[Receipt]:
+        """Send SMS: as `send`, asynchronously."""
+        async with self._async_client_in_use() as client:
+            # On a thread: it may be a long list, or a file.
+            always_sandbox = client.settings.sandbox
+            send = await asyncio.to_thread(
+                Send.of, recipients, message, always_sandbox=always_sandbox, **options
+            )
+            return await adrive(deliver(send, NoLedger()), client.send)
+
+    def _prepare(self, recipients: object, message: object, **options: Unpack[SendParameters]) -> Send:
+        """Check what is to be sent, as `send` does."""
+        always_sandbox = self._look_up_settings().sandbox
+        return Send.of(recipients, message, always_sandbox=always_sandbox, **options)
+
+    def _fingerprint(self, send: Send) -> str:
+        """Return a text by which a send is recognised, and which tells nothing about it."""
+        return send.fingerprint(self._look_up_settings().api_key)
+
+    def _deliver(self, send: Send, ledger: Ledger) -> list[Receipt]:
+        """Make the calls of a send, but for those that the ledger knows."""
+        return drive(deliver(send, ledger), self._blocking_client().send)
 
     def _read_tag(
         self, tag: str, *, max_rows: int | None = None, read_ahead: bool = False

@@ -1,0 +1,127 @@
+"""Who gets which text: read from arguments or files, checked whole, each phone number once."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from airflow_provider_smspartner.exceptions import SMSPartnerInputError
+from airflow_provider_smspartner.models import described, to_e164
+from airflow_provider_smspartner.protocol.texts import MAX_PARTS, count_foreign, count_parts
+
+log = logging.getLogger(__name__)
+
+MAX_RECIPIENTS = 1_000
+"""Of one send, where its author does not say otherwise."""
+
+_MEMBERS = ("phone_number", "phoneNumber")
+
+
+def read_recipients(
+    recipients: object, message: str | None, *, unicode: bool, max_recipients: int
+) -> dict[str, str]:
+    """
+    Return the text for each phone number, in order; a number that is named again gets the first text.
+
+    :param recipients: with `message`, phone numbers; without, ``(phone_number, text)`` pairs or mappings with
+        ``phone_number`` and ``message``; or the path of a file with those columns.
+    :param message: the text for all of them, or None.
+    :param unicode: whether the texts are sent as Unicode.
+    :param max_recipients: more of them than that are an error.
+    :raises SMSPartnerInputError: names the position and the fault, never a number or a text.
+    """
+    if message is not None:
+        _check_text("`message`", message, unicode=unicode)
+    texts: dict[str, str] = {}
+    seen: Counter[str] = Counter()
+    for place, value in _each(recipients, with_text=message is None):
+        number, text = _recipient(place, value, message)
+        if number in texts:
+            seen["again"] += 1
+            seen["with another text"] += texts[number] != text
+            continue
+        if message is None:
+            _check_text(f"{place}: message", text, unicode=unicode)
+        if len(texts) == max_recipients:
+            raise SMSPartnerInputError(
+                f"There are more than {max_recipients} recipients, which is `max_recipients`. Nothing was sent. "
+                "Raise it if you mean to send to all of them."
+            )
+        texts[number] = text
+    if not texts:
+        raise SMSPartnerInputError("`recipients` is empty: there is nobody to send to.")
+    _tell(texts, seen, unicode=unicode)
+    return texts
+
+
+def _each(recipients: object, *, with_text: bool) -> Iterator[tuple[str, object]]:
+    """Yield each recipient with what an error calls its place."""
+    if isinstance(recipients, str):
+        from airflow_provider_smspartner._sending.file import read_file
+
+        yield from read_file(recipients, with_text=with_text)
+        return
+    if not isinstance(recipients, Iterable) or isinstance(recipients, bytes | Mapping):
+        raise SMSPartnerInputError(
+            f"`recipients` must be a list, the output of an upstream task, or the path of a file, "
+            f"not {described(recipients)}."
+        )
+    for position, value in enumerate(recipients):
+        yield f"recipients[{position}]", value
+
+
+def _recipient(place: str, value: object, message: str | None) -> tuple[str, str]:
+    if message is not None:
+        # A file's rows, and those of a task that prepares them, have names.
+        number: object = _named(place, value) if isinstance(value, Mapping) else value
+        text: object = message
+    elif isinstance(value, Mapping):
+        number, text = _named(place, value), value.get("message")
+    elif isinstance(value, Sequence) and not isinstance(value, str | bytes) and len(value) == 2:
+        number, text = value
+    else:
+        raise SMSPartnerInputError(
+            f"{place}: without `message` each recipient is a (phone_number, text) pair, or a mapping with "
+            f"phone_number and message, not {described(value)}."
+        )
+    try:
+        number = to_e164(number)
+    except ValueError as error:
+        raise SMSPartnerInputError(f"{place}: {error}.") from None
+    if not isinstance(text, str):
+        raise SMSPartnerInputError(f"{place}: message must be text, not {described(text)}.")
+    return number, text
+
+
+def _named(place: str, value: Mapping[object, object]) -> object:
+    for name in _MEMBERS:
+        if name in value:
+            return value[name]
+    raise SMSPartnerInputError(f"{place}: phone_number is missing.")
+
+
+def _check_text(place: str, text: str, *, unicode: bool) -> None:
+    if not text.strip():
+        raise SMSPartnerInputError(f"{place} is empty.")
+    if (parts := count_parts(text, unicode=unicode)) > MAX_PARTS:
+        raise SMSPartnerInputError(
+            f"{place} has {len(text)} characters, which are {parts} SMS; the most that SMS Partner takes are "
+            f"{MAX_PARTS}. Shorten it."
+        )
+
+
+def _tell(texts: Mapping[str, str], seen: Counter[str], *, unicode: bool) -> None:
+    """Log what was read otherwise than it stands there, in figures."""
+    if seen["again"]:
+        log.info("%d recipients are named again; each number gets one SMS.", seen["again"])
+    if seen["with another text"]:
+        log.warning(
+            "%d recipients are named again with another text; each number gets the first.",
+            seen["with another text"],
+        )
+    if not unicode and any(map(count_foreign, set(texts.values()))):
+        log.warning(
+            "A text has characters that GSM 03.38 lacks. SMS Partner may send others in their place, unless it is "
+            "sent with `unicode`."
+        )
