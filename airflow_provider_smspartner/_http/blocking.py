@@ -115,7 +115,7 @@ class BlockingClient:
         def send(call: Call[T]) -> T:
             # What follows a failed call is not wanted any more: a wrong key is not tried again.
             if failed.is_set():
-                raise policy.closed_before_answer()
+                raise policy.closed_before_answer(surely_unsent=True)
             try:
                 return self.send(call, given_up)
             except BaseException:
@@ -147,16 +147,21 @@ class BlockingClient:
             raise policy.closed_before_answer(surely_unsent=True)
 
     def _try(self, call: Call[T], deadline: float, given_up: GivingUp) -> T:
-        exchange = Exchange(deadline=deadline, timeout=self._settings.timeout, given_up=given_up)
+        exchange = Exchange(
+            deadline=deadline,
+            timeout=self._settings.timeout,
+            given_up=given_up,
+            own_connection=policy.needs_own_connection(call.request),
+        )
         try:
             with exchange, logs.named(call.request.method, call.request.path):
                 answer = self._exchange(call, exchange)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if given_up.is_set():
-                raise policy.closed_before_answer() from None
+                raise policy.closed_before_answer(surely_unsent=exchange.surely_unsent) from None
             # The library's error knows the URL: the error after the last try, a new one, has no link to it.
             fault = TimeoutError() if exchange.is_over() else error
-            raise policy.no_answer(fault, self._settings) from None
+            raise policy.no_answer(fault, self._settings, surely_unsent=exchange.surely_unsent) from None
         finally:
             if self._closing.is_set():
                 self._close_when_idle()
@@ -169,7 +174,7 @@ class BlockingClient:
             self._settings.base_url + call.request.path,
             params=query,
             data=body,
-            headers={"Content-Type": "application/json"} if body is not None else None,
+            headers=policy.headers_of(call.request),
             timeout=exchange.next_wait(),
             allow_redirects=False,
             stream=True,
