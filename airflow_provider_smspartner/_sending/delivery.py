@@ -71,12 +71,15 @@ class NoLedger:
         """Do nothing."""
 
 
-def deliver(send: Send, ledger: Ledger) -> Generator[Call[Receipt], Receipt, list[Receipt]]:
+def deliver(
+    send: Send, ledger: Ledger, *, check: Callable[[], None] = lambda: None
+) -> Generator[Call[Receipt], Receipt, list[Receipt]]:
     """
     Yield the calls of a send one after the other, be sent the receipt of each, and return all receipts.
 
     :param send: what is to be sent.
     :param ledger: what earlier tries have done.
+    :param check: called before each call; raises if no more are to be made.
     :raises SMSPartnerAmbiguousSendError: if a call may or may not have been made; with what surely was sent.
     :raises SMSPartnerRequestError: if the vendor took none of the recipients.
     :raises SMSPartnerError: as thrown in; its `receipts` are those of the calls before.
@@ -87,6 +90,7 @@ def deliver(send: Send, ledger: Ledger) -> Generator[Call[Receipt], Receipt, lis
             numbers = send.numbers_of(position)
             receipt = ledger.adopt(position, numbers)
             if receipt is None:
+                check()
                 receipt = yield from _make(send, position, ledger)
                 # First: what was sent must be in the error, should the ledger fail.
                 receipts.append(receipt)
@@ -209,9 +213,10 @@ def _ambiguous(
         if tag
         else "Look into the account to see which SMS have left"
     )
-    return SMSPartnerAmbiguousSendError(
+    told = SMSPartnerAmbiguousSendError(
         f"{error} {left} {look}; then send to those who have got none, in a new run.",
         code=error.code,
         http_status=error.http_status,
-        receipts=receipts,
     )
+    told.receipts = tuple(receipts)
+    return told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from threading import Lock
 from types import TracebackType
@@ -252,9 +252,11 @@ class SMSPartnerHook(BaseHook):
         """Return a text by which a send is recognised, and which tells nothing about it."""
         return send.fingerprint(self._look_up_settings().api_key)
 
-    def _deliver(self, send: Send, ledger: Ledger) -> list[Receipt]:
-        """Make the calls of a send, but for those that the ledger knows."""
-        return drive(deliver(send, ledger), self._blocking_client().send)
+    def _deliver(
+        self, send: Send, ledger: Ledger, *, check: Callable[[], None] = lambda: None
+    ) -> list[Receipt]:
+        """Make the calls of a send, but for those that the ledger knows, while `check` lets it."""
+        return drive(deliver(send, ledger, check=check), self._blocking_client().send)
 
     def _read_tag(
         self, tag: str, *, max_rows: int | None = None, read_ahead: bool = False
