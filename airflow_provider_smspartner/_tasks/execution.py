@@ -71,6 +71,15 @@ class Execution:
         if self._killed:
             raise SMSPartnerError("The task was terminated while it ran; nothing was delivered.")
 
+    def check_before_sending(self) -> None:
+        """
+        Make sure that one more call that sends may be made.
+
+        :raises SMSPartnerError: after a kill.
+        """
+        if self._killed:
+            raise SMSPartnerError("The task was terminated while it was sending; no further call is made.")
+
     def kill(self) -> None:
         """End the execution: abandon its file, end its requests, and let it fail at the next step."""
         self._killed = True

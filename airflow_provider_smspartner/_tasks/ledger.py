@@ -146,7 +146,7 @@ class StoredLedger:
             ) from None
 
     def _set(self, key: str, value: Any) -> None:
-        from airflow.sdk.execution_time.context import NEVER_EXPIRE  # there since 3.3, as the store itself
+        from airflow.sdk import NEVER_EXPIRE  # there since 3.3, as the store itself
 
         # A try may come weeks later: what has expired would be sent again.
         self._store.set(key, value, retention=NEVER_EXPIRE)

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
+from airflow_provider_smspartner._tasks.account_task import AccountTask
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError, TooManyRowsError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
-from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
 from airflow_provider_smspartner.models import DeliveryStatus
 
 if TYPE_CHECKING:
@@ -17,14 +15,13 @@ if TYPE_CHECKING:
 
     from airflow_provider_smspartner._files.output import Output
     from airflow_provider_smspartner._messages.pending import PendingMessages
-    from airflow_provider_smspartner._tasks.execution import Execution
     from airflow_provider_smspartner.models import StatusRow, StatusSummary
 
 MAX_XCOM_ROWS = 10_000
 """An XCom is for kilobytes: these rows are about two megabytes."""
 
 
-class StatusTask(BaseOperator):
+class StatusTask(AccountTask):
     """
     A task that delivers the statuses of messages, into XCom or into a file.
 
@@ -33,15 +30,10 @@ class StatusTask(BaseOperator):
         ``{"path": …, "rows": n, "format": …}``. (templated)
     :param output_conn_id: the Airflow connection of that storage, if it is not in the URI. (templated)
     :param max_xcom_rows: more rows than that without `output_path` are an error.
-    :param smspartner_conn_id: the Airflow connection that holds the API key. (templated)
+    :param kwargs: `smspartner_conn_id`, which `AccountTask` describes, and those of every operator.
     """
 
-    template_fields: Sequence[str] = ("output_path", "output_conn_id", "smspartner_conn_id")
-    operator_extra_links = (SMSPartnerAccountLink(),)
-    ui_color = "#d7efe3"
-
-    _execution: Execution | None = None
-    """What is under way, for `on_kill`."""
+    template_fields: Sequence[str] = ("output_path", "output_conn_id", *AccountTask.template_fields)
 
     def __init__(
         self,
@@ -49,19 +41,12 @@ class StatusTask(BaseOperator):
         output_path: str | None = None,
         output_conn_id: str | None = None,
         max_xcom_rows: int = MAX_XCOM_ROWS,
-        smspartner_conn_id: str = SMSPartnerHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.output_path = output_path
         self.output_conn_id = output_conn_id
         self.max_xcom_rows = max_xcom_rows
-        self.smspartner_conn_id = smspartner_conn_id
-
-    def on_kill(self) -> None:
-        """End the execution, if one is under way: nothing more is asked for, and no file is left behind."""
-        if self._execution is not None:
-            self._execution.kill()
 
     def _open_output(self) -> Output | None:
         """
@@ -147,15 +132,3 @@ class StatusTask(BaseOperator):
                 unknown,
             )
         self._push(context, "summary", summary.as_dict())
-
-    def _push(self, context: Context, key: str, value: Any) -> None:
-        """
-        Push a value to XCom, if the task pushes any and has a task instance: in a unit test there may be none.
-
-        :param context: the task's context.
-        :param key: the XCom's key.
-        :param value: plain JSON types only.
-        """
-        task_instance = context.get("ti") if context else None
-        if self.do_xcom_push and task_instance is not None:
-            task_instance.xcom_push(key=key, value=value)

@@ -1,13 +1,18 @@
-"""The operators: fetch delivery statuses, by tag or by message list, into XCom."""
+"""The operators: send SMS, and fetch their delivery statuses, by tag or by message list."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_smspartner._sending.recipients import MAX_RECIPIENTS
+from airflow_provider_smspartner._sending.summary import describe_receipts, summarised
+from airflow_provider_smspartner._tasks.account_task import AccountTask
 from airflow_provider_smspartner._tasks.arguments import check_literals, check_rendered
 from airflow_provider_smspartner._tasks.execution import Execution
+from airflow_provider_smspartner._tasks.ledger import open_ledger
 from airflow_provider_smspartner._tasks.results import Results
 from airflow_provider_smspartner._tasks.status_task import StatusTask
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerNotFoundError
@@ -136,6 +141,101 @@ class SMSPartnerMultiStatusOperator(_FetchOperator):
             closing(hook.iter_multi_status(messages, distinct=True)) as rows,
         ):
             yield rows
+
+
+class SMSPartnerSendOperator(AccountTask):
+    """
+    Send SMS, and never the same one twice because something failed.
+
+    XCom ``return_value`` is the list of what SMS Partner accepted, in order: ``{"phone_number", "message_id"}`` each, as
+    the sensor and `SMSPartnerMultiStatusOperator` take them as `messages`. XCom ``summary`` counts recipients, SMS,
+    cost and calls. A refused recipient is counted and warned about; the task fails if all are refused.
+
+    Since Airflow 3.3 a retry goes on where the last try ended, also after a kill: calls that were made are not made
+    again. A call that was under way when the last try ended may have been made: then the task fails without further
+    retries. Before Airflow 3.3 only the first try of a task sends. Clearing the task is a new send (since Airflow 3.3).
+
+    :param recipients: with `message`, phone numbers that all get that text; without, ``(phone_number, text)`` pairs or
+        mappings with ``phone_number`` and ``message``. A list, the output of an upstream task, or the path of an NDJSON,
+        CSV or Parquet file with those columns. A number that is named again gets one SMS. (templated)
+    :param message: the text for all recipients, at most 10 SMS: 160 characters, then 153 each. (templated)
+    :param tag: to find the SMS by later: 1 to 20 characters without white space. (templated)
+    :param sender: who they are from: 3 to 11 letters or digits; by default the account's own. (templated)
+    :param scheduled_at: when they are to leave: an aware datetime, or its ISO text; the vendor takes steps of five
+        minutes, so the next one from then on. (templated)
+    :param stop_notice: let the vendor add how to answer STOP.
+    :param unicode: send the texts as Unicode, 70 characters an SMS; the vendor must have enabled it for the account.
+    :param sandbox: True to neither deliver nor charge anything; None to do as the connection says. No DAG can leave the
+        sandbox of its connection.
+    :param max_recipients: more recipients than that are an error, before anything is sent.
+    :param kwargs: `smspartner_conn_id`, the Airflow connection that holds the API key (templated), and those of every
+        operator.
+    :raises SMSPartnerInputError: if an argument or a recipient is wrong, before anything is sent.
+    :raises SMSPartnerAmbiguousSendError: if SMS may or may not have left; says what surely was sent. Never retried.
+    :raises SMSPartnerCreditError: if the account has no credit left; its `receipts` are of the calls before.
+    :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
+
+    .. seealso:: https://www.docpartner.dev/en/api/sms-partner
+    """
+
+    template_fields: Sequence[str] = (
+        *("recipients", "message", "tag", "sender", "scheduled_at"),
+        *AccountTask.template_fields,
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {"recipients": "json"}
+
+    def __init__(
+        self,
+        *,
+        recipients: object,
+        message: str | None = None,
+        tag: str | None = None,
+        sender: str | None = None,
+        scheduled_at: datetime | str | None = None,
+        stop_notice: bool = False,
+        unicode: bool = False,
+        sandbox: bool | None = None,
+        max_recipients: int = MAX_RECIPIENTS,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.recipients = recipients
+        self.message = message
+        self.tag = tag
+        self.sender = sender
+        self.scheduled_at = scheduled_at
+        self.stop_notice = stop_notice
+        self.unicode = unicode
+        self.sandbox = sandbox
+        self.max_recipients = max_recipients
+        check_literals(self)
+
+    def execute(self, context: Context) -> list[dict[str, str]]:
+        """
+        Send what no earlier try has sent.
+
+        :param context: the task's context; without a task instance in it, as in a unit test, no summary is pushed and
+            nothing is remembered.
+        """
+        check_rendered(self)
+        # The execution knows no hook: a call that is under way is not cut off by a kill, so that its end is noted.
+        with Execution(self) as execution, SMSPartnerHook(self.smspartner_conn_id) as hook:
+            send = hook._prepare(  # noqa: SLF001 - the provider's own door
+                self.recipients,
+                self.message,
+                tag=self.tag,
+                sender=self.sender,
+                scheduled_at=self.scheduled_at,
+                stop_notice=self.stop_notice,
+                unicode=self.unicode,
+                sandbox=self.sandbox,
+                max_recipients=self.max_recipients,
+            )
+            ledger = open_ledger(context, hook._fingerprint(send), send.call_count)  # noqa: SLF001
+            receipts = hook._deliver(send, ledger, check=execution.check_before_sending)  # noqa: SLF001
+            self._push(context, "summary", summarised(receipts, tag=self.tag))
+            self.log.info("Sent: %s.", describe_receipts(receipts))
+            return [message for receipt in receipts for message in receipt.messages]
 
 
 def _name_subject(error: SMSPartnerError, subject: str) -> None:
