@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
+
+from commands import environment_of_the_tests
 
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
@@ -78,8 +78,6 @@ def killed(
     :param when: whether the task is in its midst.
     :return: how it ended, and how many requests began after the signal.
     """
-    tests = Path(__file__).parent
-    path = os.pathsep.join([str(tests.parent), str(tests), *filter(None, sys.path)])
     wanted = json.dumps({"kind": kind, "arguments": arguments, "raises": raises})
     with subprocess.Popen(
         [sys.executable, "-c", _TASK],
@@ -87,7 +85,7 @@ def killed(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PYTHONPATH": path},
+        env=environment_of_the_tests(),
     ) as process:
         try:
             assert process.stdin is not None

@@ -89,6 +89,11 @@ ONE_ROW = json.dumps(
 ).encode()
 
 
+def one_row(number: int) -> bytes:
+    """Return the body with one row whose phone number ends in a number of four digits."""
+    return ONE_ROW.replace(ROW["phoneNumber"].encode(), b"+3363998%04d" % number)
+
+
 def response(body: bytes, *, status: str = "200 OK", head: bytes = b"") -> bytes:
     """Write an HTTP answer by hand."""
     return b"HTTP/1.1 %b\r\nContent-Length: %d\r\nConnection: close\r\n%b\r\n%b" % (
@@ -118,7 +123,7 @@ class RawServer:
                 client.settimeout(5)
                 try:
                     with client:
-                        outer.heads.append(_head(client))
+                        outer.heads.append(head_of(client))
                         answer(client, outer)
                 except OSError:
                     pass  # the client has left, which some tests want
@@ -158,7 +163,8 @@ class RawServer:
         )
 
 
-def _head(client: socket.socket) -> bytes:
+def head_of(client: socket.socket) -> bytes:
+    """Return the head of a request, or what has come of it when the client closes the connection."""
     head = b""
     while b"\r\n\r\n" not in head:
         received = client.recv(4096)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from commands import environment_of_a_user, output_of, run_python
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -36,27 +34,14 @@ def test_every_python_block_runs(tmp_path: Path) -> None:
     (dags / "spring.py").write_text(first)
     for number, block in enumerate(others):
         (tmp_path / f"test_block_{number}.py").write_text(block)
-    env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-    env |= {
-        "AIRFLOW_HOME": str(tmp_path / "home"),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "PYTHONPATH": str(dags),
-    }
+    env = environment_of_a_user(
+        tmp_path / "home",
+        python_path=dags,
+        env={"AIRFLOW__CORE__DAGS_FOLDER": str(dags), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"},
+    )
 
     def run(*command: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", *command],
-            check=False,
-            cwd=tmp_path,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
-        output = done.stdout + done.stderr
-        assert done.returncode == 0, output[-5_000:]
-        return output
+        return output_of(run_python("-m", *command, env=env, cwd=tmp_path, seconds=240))
 
     run("airflow", "db", "migrate")
     assert f"{len(others)} passed" in run(

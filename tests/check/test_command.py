@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,9 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 from check.asking import MESSAGE_ID, TAG, Check, about, campaign_of
+from commands import environment_of_a_user, run_python
 from loopback import connect
 
-import airflow_provider_smspartner
 from airflow_provider_smspartner.check.assumptions import ASSUMPTIONS
 from airflow_provider_smspartner.check.probes import MAX_MESSAGES
 from airflow_provider_smspartner.testing import Campaign, Fault, SMSPartnerDouble
@@ -28,22 +27,8 @@ def run(
     home: Path, *arguments: str, connection: Mapping[str, str], stdin: str = ""
 ) -> subprocess.CompletedProcess[str]:
     """Run the command on an Airflow that has no database."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-    env |= {
-        "AIRFLOW_HOME": str(home),
-        "PYTHONPATH": str(Path(airflow_provider_smspartner.__file__).parents[1]),
-        "LC_ALL": "C",
-        **connection,
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "airflow_provider_smspartner.check", *arguments],
-        check=False,
-        env=env,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    env = environment_of_a_user(home, env={"LC_ALL": "C", **connection})
+    return run_python("-m", "airflow_provider_smspartner.check", *arguments, env=env, stdin=stdin)
 
 
 def as_csv(campaign: Campaign) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from commands import environment_of_the_tests
 from files.rows import ENDINGS, row, rows
 from files.stores import Bucket, attached
 from fsspec.implementations.local import LocalFileSystem
@@ -229,13 +230,11 @@ def test_a_killed_run_leaves_the_old_file(tmp_path: Path) -> None:
     for target in targets:
         write(target, rows(10))
     before = [target.read_bytes() for target in targets]
-    tests = Path(__file__).parents[1]
-    path = os.pathsep.join([str(tests.parent), str(tests), *filter(None, sys.path)])
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, *map(str, targets)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path},
+        env=environment_of_the_tests(),
     )
     with process:
         # Some Airflows say more before.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import environment_of_the_tests
 from files.rows import ENDINGS, rows
 from files.stores import Bucket, attached
 
@@ -106,13 +107,11 @@ sys.stdin.read()
 @contextmanager
 def another_run(target: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Have another process write the same file, until it is killed here."""
-    tests = Path(__file__).parents[1]
-    path = os.pathsep.join([str(tests.parent), str(tests), *filter(None, sys.path)])
     with subprocess.Popen(
         [sys.executable, "-c", DIES, str(target)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path},
+        env=environment_of_the_tests(),
     ) as process:
         try:
             assert process.stdout is not None

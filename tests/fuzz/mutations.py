@@ -7,66 +7,45 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-TOKENS: tuple[bytes, ...] = (
-    *(b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b"\\u", b"\\ud83d", b"\\udc00", b"\n", b"\r\n", b"\r"),
-    *(b"\0", b"\x1e", b"\x7f", b"\x80", b"\xc3", b"\xff", b"\xfe\xff", b"\xef\xbb\xbf", b"\xed\xa0\x80"),
-    *(
-        b"true",
-        b"false",
-        b"null",
-        b"NaN",
-        b"Infinity",
-        b"-",
-        b"-0",
-        b"1e999",
-        b"0.1",
-        b"1" * 30,
-        b"1" * 5_000,
-    ),
-    *(b"[" * 1_500, b'{"a":' * 1_500, b"success", b"code", b"StatutResponse_List", b"total", b"currentPage"),
-    *(b"phoneNumber", b"messageId", b"phone_number", b"message_id", b"sep=;\n", b";", b"\t", b'""', b"PAR1"),
-    *(b"+33699999993", b"0612345678", b"Delivered", b"Waiting", b"\x1f\x8b\x08\0", b",,,", b"\xe2\x80\xa8"),
+from protocol.names import ACCOUNT, ENVELOPE, ROW
+
+_NAMES = tuple(dict.fromkeys(ENVELOPE + ROW + ACCOUNT))
+
+_PUNCTUATION = (b"{", b"}", b"[", b"]", b",", b":", b'"', b'""', b",,,", b";", b"\t", b"\n", b"\r\n", b"\r")
+_CHARACTERS = (b"\\", b"\\u", b"\\ud83d", b"\\udc00", b"\0", b"\x1e", b"\x7f", b"\xe2\x80\xa8")
+_BAD_UTF_8 = (b"\x80", b"\xc3", b"\xff", b"\xed\xa0\x80")
+_MARKS = (b"\xfe\xff", b"\xef\xbb\xbf", b"\x1f\x8b\x08\0", b"PAR1", b"sep=;\n")
+_JSON_VALUES = (b"true", b"false", b"null", b"NaN", b"Infinity", b"-", b"-0", b"1e999", b"0.1")
+_LONG = (b"1" * 30, b"1" * 5_000, b"[" * 1_500, b'{"a":' * 1_500)
+_OF_MESSAGES = (b"phone_number", b"message_id", b"+33699999993", b"0612345678", b"Delivered", b"Waiting")
+_TOKENS = (
+    *_PUNCTUATION,
+    *_CHARACTERS,
+    *_BAD_UTF_8,
+    *_MARKS,
+    *_JSON_VALUES,
+    *_LONG,
+    *_OF_MESSAGES,
+    *(name.encode() for name in _NAMES),
 )
-_NAMES = (
-    *(
-        "success",
-        "code",
-        "message",
-        "errors",
-        "error",
-        "StatutResponse_List",
-        "total",
-        "currentPage",
-        "credits",
-    ),
-    *("phoneNumber", "messageId", "status", "date", "stopSms", "stopSMS", "isSpam", "balance", "creditSms"),
-)
+
+_NUMBERS = (0, 1, 2, 4, 10, 55, 200, 429, 500, -1, 2.5, 10**9, 2**63, 2**64, 10**300, 1e308)
+_DIGITS = ("0", "1", "4", "9", "١٢٣", "²")
+_STATUSES = ("Delivered", "delivered", "Waiting", "ko", "Numéro introuvable")
+_PHONE_NUMBERS = ("+33699999993", "0699999993", "33699999993", 33699999993)
+_MESSAGE_IDS = (111111, "111111", "x-2")
+_DATES = ("1517934416", 1517934416, "2018-02-06 17:26:56", "2018-02-06T17:26:56+25:00", "99999999999999")
+_TEXTS = ("", "\0", "é", "😀", "\ud800", "x" * 300)
 _LEAVES: tuple[Any, ...] = (
-    *(
-        None,
-        True,
-        False,
-        0,
-        1,
-        2,
-        4,
-        10,
-        55,
-        200,
-        429,
-        500,
-        -1,
-        2.5,
-        10**9,
-        33699999993,
-        2**63,
-        2**64,
-        10**300,
-    ),
-    *("", "0", "1", "4", "9", "Delivered", "delivered", "Waiting", "ko", "Numéro introuvable", "x" * 300),
-    *("+33699999993", "0699999993", "33699999993", 111111, "111111", "x-2", "\0", "é", "😀", "\ud800"),
-    *("1517934416", 1517934416, "2018-02-06 17:26:56", "2018-02-06T17:26:56+25:00", "99999999999999", 1e308),
-    *([], {}, [[]], [{}], {"code": "9"}, {"message": "NOCREDITS"}, "١٢٣", "²"),
+    *(None, True, False),
+    *_NUMBERS,
+    *_DIGITS,
+    *_STATUSES,
+    *_PHONE_NUMBERS,
+    *_MESSAGE_IDS,
+    *_DATES,
+    *_TEXTS,
+    *([], {}, [[]], [{}], {"code": "9"}, {"message": "NOCREDITS"}),
 )
 _MAX_BYTES = 8_192
 
@@ -103,9 +82,9 @@ def _in_bytes(data: bytes, random: Random, others: Sequence[bytes]) -> bytes:
             other = random.choice(others)
             new, tail = other[random.randint(0, len(other)) :], b""
         case 6:
-            new = random.choice(TOKENS)
+            new = random.choice(_TOKENS)
         case _:
-            new = random.choice(TOKENS) + part
+            new = random.choice(_TOKENS) + part
     return head + new + tail
 
 

@@ -289,7 +289,7 @@ class TestClosing:
         assert len(double.requests) == 3
 
     def test_a_cancelled_call_leaves_no_task_behind(self, start: Start) -> None:
-        start(latency=5)
+        start(latency=30)
         began = time.monotonic()
 
         async def main() -> None:
@@ -300,24 +300,24 @@ class TestClosing:
                 assert len(asyncio.all_tasks()) == 1
 
         asyncio.run(main())
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 15
 
     def test_a_closed_iterator_gives_up_retries_and_turns(self, start: Start) -> None:
-        double = start({"max_connections": 4, "requests_per_minute": 60})
+        double = start({"max_connections": 4, "requests_per_minute": 4})
         hook = SMSPartnerHook()
         rows = hook.iter_multi_status(endless())
         next(rows)
         began = time.monotonic()
         rows.close()
 
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 10
         assert hook._client is not None
         assert len(hook._client._given_up) == 1
         assert len(double.requests) == 1
         assert not [each for each in threading.enumerate() if each.name.startswith("smspartner_")]
 
     def test_closing_the_hook_gives_up_what_is_in_flight(self, start: Start) -> None:
-        double = start({"max_connections": 4, "requests_per_minute": 60})
+        double = start({"max_connections": 4, "requests_per_minute": 4})
         hook = SMSPartnerHook()
         rows = hook.iter_multi_status(endless())
         next(rows)
@@ -326,7 +326,7 @@ class TestClosing:
 
         with pytest.raises(SMSPartnerUnavailableError, match="closed"):
             list(rows)
-        assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 10
         assert len(double.requests) == 1
 
     def test_closing_the_hook_gives_up_what_is_in_flight_asynchronously(self, start: Start) -> None:
@@ -349,14 +349,14 @@ class TestClosing:
             while not server.stopping.wait(0.05):
                 client.sendall(b" ")
 
-        monkeypatch.setattr(policy, "TOTAL_SECONDS", 10)
+        monkeypatch.setattr(policy, "TOTAL_SECONDS", 30)
         with RawServer(drip) as server, SMSPartnerHook() as hook:
             monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
             threading.Timer(0.3, hook.close).start()
             began = time.monotonic()
             with pytest.raises(SMSPartnerUnavailableError, match="Gave up after 1 try"):
                 hook.get_status_by_tag("spring")
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 15
             assert len(server.heads) == 1
 
     @both_ways

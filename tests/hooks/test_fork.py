@@ -12,7 +12,7 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
-from loopback import ONE_ROW, ROW, RawServer, Start
+from loopback import RawServer, Start, head_of, one_row
 
 from airflow_provider_smspartner._http import throttle
 from airflow_provider_smspartner.hooks import smspartner
@@ -54,15 +54,11 @@ class Connections:
 
     def __call__(self, client: socket.socket, server: RawServer) -> None:
         number = next(self._numbers)
-        body = ONE_ROW.replace(ROW["phoneNumber"].encode(), b"+3363998%04d" % number)
+        body = one_row(number)
         while True:
             client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-            head = b""
-            while b"\r\n\r\n" not in head:
-                received = client.recv(4096)
-                if not received:
-                    return
-                head += received
+            if not head_of(client):
+                return
 
 
 def connection_used_by(hook: SMSPartnerHook) -> str:

@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from loopback import ONE_ROW, ROW, Ask, RawServer, both_ways, connect, get, response
+from loopback import ONE_ROW, Ask, RawServer, both_ways, connect, get, head_of, one_row, response
 
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
@@ -45,18 +45,11 @@ def answer_each(client: socket.socket, server: RawServer, answer: Callable[[int]
 
 
 def receive_head(client: socket.socket, server: RawServer) -> bool:
-    head = b""
-    while b"\r\n\r\n" not in head:
-        received = client.recv(4096)
-        if not received:
-            return False
-        head += received
+    head = head_of(client)
+    if not head:
+        return False
     server.heads.append(head)
     return True
-
-
-def page_of(number: int) -> bytes:
-    return ONE_ROW.replace(ROW["phoneNumber"].encode(), b"+3363998%04d" % number)
 
 
 class TestInterimAnswers:
@@ -66,7 +59,7 @@ class TestInterimAnswers:
         self, ask: Ask, interim: bytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def hinted(number: int) -> Iterator[bytes]:
-            body = page_of(number).replace(b'"total": 1', b'"total": 3')
+            body = one_row(number).replace(b'"total": 1', b'"total": 3')
             body = body.replace(b'"currentPage": 1', b'"currentPage": %d' % (number + 1))
             yield b"HTTP/1.1 " + interim + b"\r\nLink: </style.css>; rel=preload\r\n\r\n"
             yield b"HTTP/1.1 " + interim + b"\r\n\r\n" + KEPT % (len(body), body)
@@ -119,7 +112,7 @@ class TestBytesThatNobodyAskedFor:
     @pytest.mark.parametrize("pause", [0, 0.05])
     def test_are_not_the_next_answer(self, pause: float, monkeypatch: pytest.MonkeyPatch) -> None:
         def twice(client: socket.socket, server: RawServer) -> None:
-            page = page_of(len(server.heads))
+            page = one_row(len(server.heads))
             answer = KEPT % (len(page), page)
             if pause:
                 client.sendall(answer)

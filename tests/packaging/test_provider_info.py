@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from importlib import import_module
 from importlib.metadata import metadata
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Any
 import airflow
 import jsonschema
 import pytest
+from commands import environment_of_a_user, output_of, run_python
 from packaging.utils import canonicalize_name
 
 from airflow_provider_smspartner import __version__
@@ -59,8 +57,8 @@ def test_every_class_it_names_is_there(path: str) -> None:
 
 
 def test_the_airflow_command_shows_the_installed_wheel(installed: Path, tmp_path: Path) -> None:
-    env = os.environ | {"AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(installed)}
-    command = [sys.executable, "-m", "airflow", "providers", "get", INFO["package-name"], "--output", "json"]
-    shown = subprocess.run(command, env=env, cwd=tmp_path, check=True, capture_output=True, text=True)
-    (provider,) = json.loads(shown.stdout[shown.stdout.index("[{") :])
+    env = environment_of_a_user(tmp_path, python_path=installed)
+    command = ("-m", "airflow", "providers", "get", INFO["package-name"], "--output", "json")
+    shown = output_of(run_python(*command, env=env, cwd=tmp_path))
+    (provider,) = json.loads(shown[shown.index("[{") :])
     assert provider == {"Provider": "airflow-provider-smspartner", "Version": __version__}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any
 from urllib.parse import quote, quote_plus, urlencode
@@ -12,6 +12,7 @@ from urllib.parse import quote, quote_plus, urlencode
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from protocol.names import ACCOUNT, ENVELOPE, ROW
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._messages.reading import read_messages
@@ -46,20 +47,6 @@ CALLS: dict[str, Callable[[], Call[Any]]] = {
     "me": protocol.account,
 }
 
-ENVELOPE = [
-    "success",
-    "code",
-    "message",
-    "errors",
-    "error",
-    "StatutResponse_List",
-    "total",
-    "currentPage",
-    "credits",
-]
-ROW = ["phoneNumber", "messageId", "status", "date", "stopSms", "stopSMS", "isSpam", "success", "code"]
-ACCOUNT = ["balance", "currency", "creditSms"]
-
 # Stands for very deep nesting, which no strategy reaches and `json` cannot write.
 DEEP = "@deep@"
 NESTED = '"' + DEEP + '"'
@@ -89,7 +76,7 @@ values = st.recursive(
 
 
 def _objects(
-    members: dict[str, st.SearchStrategy[Any]], names: list[str]
+    members: dict[str, st.SearchStrategy[Any]], names: Sequence[str]
 ) -> st.SearchStrategy[dict[str, Any]]:
     """Objects with likely members, but each of them, and others, may have any value at all or be missing."""
     likely = st.fixed_dictionaries({}, optional=members)
@@ -128,12 +115,10 @@ envelopes = _objects(
 encodings = st.sampled_from(
     [
         *[("utf-8", "replace")] * 4,
-        *(
-            ("utf-8", "surrogatepass"),
-            ("utf-8-sig", "replace"),
-            ("utf-16", "replace"),
-            ("latin-1", "replace"),
-        ),
+        ("utf-8", "surrogatepass"),
+        ("utf-8-sig", "replace"),
+        ("utf-16", "replace"),
+        ("latin-1", "replace"),
     ]
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 
 import psutil
 import psycopg
+from environment import EXAMPLE_DAGS, bundles
 
 from local_airflow import COMPONENTS, DagRun, LocalAirflow
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 SLOTS_A_WORKER = 2
 TRIGGERERS = ("triggerer-1", "triggerer-2")
 WORKERS = ("worker-1", "worker-2")
-FOLDERS = (Path(__file__).parents[2] / "example_dags", Path(__file__).parent / "dags")
+STACK_DAGS = Path(__file__).parent / "dags"
 
 # Everything that Airflow ever writes into these tables, also what it soon deletes or overwrites again.
 _REMEMBERED = ("trigger", "task_instance", "rendered_task_instance_fields", "xcom", "log")
@@ -55,7 +55,7 @@ class Production:
         alone = {name: arguments for name, arguments in COMPONENTS.items() if name != "triggerer"}
         self.airflow = LocalAirflow(
             home,
-            dags=FOLDERS[0],
+            dags=EXAMPLE_DAGS,
             components=alone | triggerers | workers,
             env={
                 "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
@@ -63,15 +63,8 @@ class Production:
                 "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://{database}",
                 "AIRFLOW__CELERY__BROKER_URL": broker,
                 "AIRFLOW__CELERY__RESULT_BACKEND": f"db+postgresql://{database}",
-                "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(
-                    [
-                        {
-                            "name": folder.parent.name,
-                            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
-                            "kwargs": {"path": str(folder)},
-                        }
-                        for folder in FOLDERS
-                    ]
+                "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": bundles(
+                    examples=EXAMPLE_DAGS, stack=STACK_DAGS
                 ),
                 # A triggerer that is gone is noticed within seconds, where production takes half a minute.
                 "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "1",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.metadata import version
-from pathlib import Path
 
 import pytest
+from environment import EXAMPLE_DAGS
 
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 from local_airflow import LocalAirflow
@@ -14,7 +14,6 @@ from local_airflow import LocalAirflow
 # Characters that percent-encoding and JSON write differently, so that each form of the key can be looked for.
 API_KEY = "k+/=&é secret"
 CAMPAIGN_SIZE = 40
-EXAMPLE_DAGS = Path(__file__).parents[2] / "example_dags"
 
 
 @pytest.fixture(scope="package")

@@ -43,6 +43,3 @@ class Client:
 
 Run = Callable[..., Client]
 """Starts a double with the options given, and returns a client of it."""
-
-Python = tuple[list[str], dict[str, str]]
-"""The start of a command line, and the environment, of an interpreter that finds the package."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from testing.client import Client, Python, Run
+from testing.client import Client, Run
 
-import airflow_provider_smspartner
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 
@@ -33,10 +29,3 @@ def run() -> Iterator[Run]:
 def client(run: Run) -> Client:
     """A client of a double as it is by default."""
     return run()
-
-
-@pytest.fixture
-def python() -> Python:
-    """The start of a command line and the environment of an interpreter that finds the package."""
-    root = Path(airflow_provider_smspartner.__file__).parents[1]
-    return [sys.executable, "-W", "error"], {**os.environ, "PYTHONPATH": str(root)}

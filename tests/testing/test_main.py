@@ -7,22 +7,23 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from testing.client import Python
+from commands import environment_of_a_user
 
 
 @pytest.fixture
-def command(python: Python) -> Any:
-    arguments, environment = python
+def command(tmp_path: Path) -> Any:
     processes = []
 
     def start(*options: Any) -> Any:
         process = subprocess.Popen(
-            [*arguments, "-m", "airflow_provider_smspartner.testing", *options],
-            env=environment,
+            [sys.executable, "-W", "error", "-m", "airflow_provider_smspartner.testing", *options],
+            env=environment_of_a_user(tmp_path),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
-from typing import Any
 
-from testing.client import Python
+from commands import environment_of_a_user, output_of, run_python
 
 USER_TEST = """
 import json
@@ -34,43 +32,28 @@ def test_without():
 """
 
 
-def test_the_fixture(python: Python, tmp_path: Path) -> None:
-    arguments, environment = python
+def test_the_fixture(tmp_path: Path) -> None:
     (tmp_path / "test_user.py").write_text(USER_TEST)
     # Named rather than found by its entry point, so that the package need not be installed.
-    environment = {**environment, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    environment.pop("AIRFLOW_CONN_SMSPARTNER_DEFAULT", None)
-    plugin = ["-p", "airflow_provider_smspartner.testing.plugin"]
-    run = subprocess.run(
-        [*arguments, "-m", "pytest", *plugin, "-p", "no:cacheprovider", "-W", "error", "-q", str(tmp_path)],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "3 passed" in run.stdout
+    env = environment_of_a_user(tmp_path, env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
+    plugins = ("-p", "airflow_provider_smspartner.testing.plugin", "-p", "no:cacheprovider")
+    command = ("-W", "error", "-m", "pytest", *plugins, "-W", "error", "-q", str(tmp_path))
+    assert "3 passed" in output_of(run_python(*command, env=env, cwd=tmp_path))
 
 
-def modules_after(python: Python, statement: str) -> Any:
-    arguments, environment = python
+def modules_after(statement: str, home: Path) -> set[str]:
     code = f"import sys; {statement}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     # No warnings as errors: what is imported is looked at here, not how.
-    run = subprocess.run(
-        [arguments[0], "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
-    )
-    return set(run.stdout.split())
+    return set(output_of(run_python("-c", code, env=environment_of_a_user(home))).split())
 
 
-def test_the_plugin_is_light(python: Python) -> None:
-    loaded = modules_after(python, "import airflow_provider_smspartner.testing.plugin")
+def test_the_plugin_is_light(tmp_path: Path) -> None:
+    loaded = modules_after("import airflow_provider_smspartner.testing.plugin", tmp_path)
     assert not loaded & {"airflow", "aiohttp", "requests", "asyncio"}
 
 
-def test_the_double_never_imports_airflow(python: Python) -> None:
+def test_the_double_never_imports_airflow(tmp_path: Path) -> None:
     statement = "from airflow_provider_smspartner.testing import *; import airflow_provider_smspartner.testing.__main__"
-    loaded = modules_after(python, statement)
+    loaded = modules_after(statement, tmp_path)
     assert "aiohttp" in loaded
     assert "airflow" not in loaded

@@ -76,7 +76,7 @@ def test_asks_only_for_what_is_still_unsettled(double: SMSPartnerDouble) -> None
 def test_fires_at_its_own_deadline(double: SMSPartnerDouble) -> None:
     add(double, ["Waiting"])
 
-    assert fire(stored(trigger(timeout=0.2))) == {"verdict": "timed_out", "counts": {"Waiting": 1}}
+    assert fire(stored(trigger(timeout=1))) == {"verdict": "timed_out", "counts": {"Waiting": 1}}
 
 
 def test_fires_when_the_grace_for_an_unknown_tag_is_over(double: SMSPartnerDouble) -> None:
@@ -115,11 +115,11 @@ def test_trouble_to_the_end_times_out_without_counts(double: SMSPartnerDouble) -
 
 def test_a_restarted_trigger_keeps_its_deadline(double: SMSPartnerDouble) -> None:
     add(double, ["Waiting"])
-    first = trigger(timeout=0.5)
+    first = trigger(timeout=4)
 
     async def stop_midway() -> None:
         run = asyncio.ensure_future(anext(first.run()))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(2)
         run.cancel()
         with pytest.raises(asyncio.CancelledError):
             await run
@@ -128,7 +128,7 @@ def test_a_restarted_trigger_keeps_its_deadline(double: SMSPartnerDouble) -> Non
     began = time.monotonic()
 
     assert fire(stored(first))["verdict"] == "timed_out"
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 3.5
 
 
 def test_waits_for_its_next_poll_and_no_longer_once_that_has_passed(double: SMSPartnerDouble) -> None:
