@@ -45,7 +45,7 @@ FLOORS = (
     {"_tasks"},
     {"triggers"},
     {"_shared_polls", "hooks"},
-    {"_http"},
+    {"_http", "_sending"},
     {"_waiting", "protocol"},
     {"_messages"},
     {"_files", "provider_info"},

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
+from airflow_provider_smspartner._files.formats import ENDINGS
+from airflow_provider_smspartner._files.recipients import (
+    NumberAndTextFile,
+    NumberFile,
+    to_number,
+    to_number_and_text,
+)
+from airflow_provider_smspartner._files.row_file import RowFile, names_a_file
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.models import described, to_e164
 from airflow_provider_smspartner.protocol.texts import MAX_PARTS, count_foreign, count_parts
@@ -14,9 +23,6 @@ log = logging.getLogger(__name__)
 
 MAX_RECIPIENTS = 1_000
 """Of one send, where its author does not say otherwise."""
-
-_MEMBERS = ("phone_number", "phoneNumber")
-
 
 def read_recipients(
     recipients: object, message: str | None, *, unicode: bool, max_recipients: int
@@ -55,12 +61,28 @@ def read_recipients(
     return texts
 
 
+def recipient_file(path: str, *, with_text: bool) -> RowFile[Any]:
+    """
+    Return the file of recipients that a text names.
+
+    :param path: what was given for recipients.
+    :param with_text: whether it has a text for each.
+    :raises SMSPartnerInputError: if it is not the path of a file in a known format.
+    """
+    if not names_a_file(path):
+        raise SMSPartnerInputError(
+            "`recipients` is a text, but neither a template nor the path of a file that ends in one of "
+            f"{', '.join(ENDINGS)}. A Jinja template renders to text: pass the upstream task's output itself."
+        )
+    return NumberAndTextFile.of(path) if with_text else NumberFile.of(path)
+
+
 def _each(recipients: object, *, with_text: bool) -> Iterator[tuple[str, object]]:
     """Yield each recipient with what an error calls its place."""
     if isinstance(recipients, str):
-        from airflow_provider_smspartner._sending.file import read_file
-
-        yield from read_file(recipients, with_text=with_text)
+        file = recipient_file(recipients, with_text=with_text)
+        for number, row in enumerate(file, start=1):
+            yield file.place_of(number), row
         return
     if not isinstance(recipients, Iterable) or isinstance(recipients, bytes | Mapping):
         raise SMSPartnerInputError(
@@ -72,33 +94,14 @@ def _each(recipients: object, *, with_text: bool) -> Iterator[tuple[str, object]
 
 
 def _recipient(place: str, value: object, message: str | None) -> tuple[str, str]:
-    if message is not None:
-        # A file's rows, and those of a task that prepares them, have names.
-        number: object = _named(place, value) if isinstance(value, Mapping) else value
-        text: object = message
-    elif isinstance(value, Mapping):
-        number, text = _named(place, value), value.get("message")
-    elif isinstance(value, Sequence) and not isinstance(value, str | bytes) and len(value) == 2:
-        number, text = value
-    else:
-        raise SMSPartnerInputError(
-            f"{place}: without `message` each recipient is a (phone_number, text) pair, or a mapping with "
-            f"phone_number and message, not {described(value)}."
-        )
     try:
-        number = to_e164(number)
+        number, text = to_number_and_text(value) if message is None else (to_number(value), message)
+        e164 = to_e164(number)
     except ValueError as error:
         raise SMSPartnerInputError(f"{place}: {error}.") from None
     if not isinstance(text, str):
         raise SMSPartnerInputError(f"{place}: message must be text, not {described(text)}.")
-    return number, text
-
-
-def _named(place: str, value: Mapping[object, object]) -> object:
-    for name in _MEMBERS:
-        if name in value:
-            return value[name]
-    raise SMSPartnerInputError(f"{place}: phone_number is missing.")
+    return e164, text
 
 
 def _check_text(place: str, text: str, *, unicode: bool) -> None:

@@ -44,6 +44,8 @@ def check_literals(operator: Any) -> None:
         for name, value in _templated(operator):
             if name == "messages":
                 _check_literal_messages(value, may_be_empty=not _waits(operator))
+            elif name == "recipients":
+                _check_literal_recipients(operator, value)
             elif is_literal(value):
                 _TEMPLATED[name](name, value)
 
@@ -52,14 +54,14 @@ def check_rendered(operator: Any) -> None:
     """
     Check what templates and upstream tasks have given: called when the task starts, before anything is sent.
 
-    Messages are not looked at here: they are read, and checked, as a whole.
+    Messages and recipients are not looked at here: they are read, and checked, as a whole.
 
     :param operator: an operator or sensor of this package, rendered.
     :raises SMSPartnerInputError: names the task, the argument, and what would be right.
     """
     with _naming_task(operator):
         for name, value in _templated(operator):
-            if name != "messages":
+            if name not in _WHOLE:
                 _TEMPLATED[name](name, value)
 
 
@@ -144,11 +146,15 @@ def _airflow_version() -> tuple[int, ...]:
 
 def _templated(operator: Any) -> Iterator[tuple[str, object]]:
     """Yield the templated arguments by their names, without those that are rightly left out."""
-    for name in (*_TEMPLATED, "messages"):
+    for name in (*_TEMPLATED, *_WHOLE):
         if hasattr(operator, name):
             value = getattr(operator, name)
-            # Of `tag` and `messages` the sensor has one, and the operators have what they need.
-            may_be_none = name in _OPTIONAL or (name in ("tag", "messages") and _waits(operator))
+            # Of `tag` and `messages` the sensor has one. A send needs no tag; other operators have what they need.
+            may_be_none = (
+                name in _OPTIONAL
+                or (name in ("tag", "messages") and _waits(operator))
+                or (name == "tag" and _sends(operator))
+            )
             if value is not None or not may_be_none:
                 yield name, value
 
@@ -156,6 +162,11 @@ def _templated(operator: Any) -> Iterator[tuple[str, object]]:
 def _waits(operator: Any) -> bool:
     """Whether it is the sensor: for no messages at all there is nothing to wait for."""
     return hasattr(operator, "settled_ratio")
+
+
+def _sends(operator: Any) -> bool:
+    """Whether it is the operator that sends."""
+    return hasattr(operator, "max_recipients")
 
 
 def _has_own_jinja(operator: Any) -> bool:
@@ -182,6 +193,28 @@ def _check_literal_messages(messages: object, *, may_be_empty: bool) -> None:
         raise SMSPartnerInputError(
             f"`messages` must be a list of messages, the output of an upstream task, or the path of a file; "
             f"it is {_shown(messages)}."
+        )
+
+
+def _check_literal_recipients(operator: Any, recipients: object) -> None:
+    """Check the first recipients of a list, or that a text is the path of a file."""
+    from airflow_provider_smspartner._sending.recipients import read_recipients, recipient_file
+
+    message = operator.message
+    if not is_literal(message):
+        # What it will be is not known; that there will be one decides what recipients look like.
+        message = "rendered later"
+    if isinstance(recipients, str):
+        if is_literal(recipients):
+            recipient_file(recipients, with_text=message is None)
+    elif isinstance(recipients, list | tuple):
+        literal = [each for each in recipients[:MAX_PARSED_MESSAGES] if is_literal(each)]
+        if literal or not recipients:
+            read_recipients(literal, message, unicode=operator.unicode, max_recipients=operator.max_recipients)
+    elif recipients is None or isinstance(recipients, int | float | bytes | Mapping):
+        raise SMSPartnerInputError(
+            f"`recipients` must be a list, the output of an upstream task, or the path of a file; "
+            f"it is {_shown(recipients)}."
         )
 
 
@@ -243,12 +276,33 @@ def _check_switch(name: str, value: object) -> None:
         raise SMSPartnerInputError(f"`{name}` must be True or False; it is {_shown(value)}.")
 
 
+def _check_sandbox(name: str, value: object) -> None:
+    if value is not None:
+        _check_switch(name, value)
+
+
+def _check_sender(_name: str, sender: object) -> None:
+    from airflow_provider_smspartner._sending.options import check_sender
+
+    check_sender(sender)
+
+
+def _check_schedule(_name: str, scheduled_at: object) -> None:
+    from airflow_provider_smspartner._sending.options import read_schedule
+
+    read_schedule(scheduled_at)
+
+
 _PLAIN: dict[str, Callable[[str, object], None]] = {
     "allow_empty": _check_switch,
     "deferrable": _check_switch,
     "max_xcom_rows": _check_limit,
     "min_delivery_rate": _check_rate,
     "settled_ratio": _check_ratio,
+    "stop_notice": _check_switch,
+    "unicode": _check_switch,
+    "sandbox": _check_sandbox,
+    "max_recipients": _check_limit,
 }
 """Arguments without templates."""
 
@@ -258,10 +312,16 @@ _TEMPLATED: dict[str, Callable[[str, object], None]] = {
     "output_path": _check_output_path,
     "output_conn_id": _check_text,
     "smspartner_conn_id": _check_conn_id,
+    "message": _check_text,
+    "sender": _check_sender,
+    "scheduled_at": _check_schedule,
 }
-"""Arguments with templates, but for `messages`."""
+"""Arguments with templates, but for `_WHOLE`."""
 
-_OPTIONAL = {"expected_total", "output_path", "output_conn_id"}
+_WHOLE = ("messages", "recipients")
+"""Arguments with templates that are read, and checked, as a whole once the task has started."""
+
+_OPTIONAL = {"expected_total", "output_path", "output_conn_id", "message", "sender", "scheduled_at"}
 
 
 @contextmanager

@@ -32,10 +32,17 @@ class Execution:
     `kill` waits for no lock, and touches nothing that the interrupted code may be using.
 
     :param operator: knows its execution while it lasts.
+    :param when_killed: what the error after a kill says.
     """
 
-    def __init__(self, operator: _Operator) -> None:
+    def __init__(
+        self,
+        operator: _Operator,
+        *,
+        when_killed: str = "The task was terminated while it ran; nothing was delivered.",
+    ) -> None:
         self._operator = operator
+        self._when_killed = when_killed
         self._hook: SMSPartnerHook | None = None
         self._sink: Sink | None = None
         self._killed = False
@@ -69,16 +76,7 @@ class Execution:
         :raises SMSPartnerError: after a kill.
         """
         if self._killed:
-            raise SMSPartnerError("The task was terminated while it ran; nothing was delivered.")
-
-    def check_before_sending(self) -> None:
-        """
-        Make sure that one more call that sends may be made.
-
-        :raises SMSPartnerError: after a kill.
-        """
-        if self._killed:
-            raise SMSPartnerError("The task was terminated while it was sending; no further call is made.")
+            raise SMSPartnerError(self._when_killed)
 
     def kill(self) -> None:
         """End the execution: abandon its file, end its requests, and let it fail at the next step."""

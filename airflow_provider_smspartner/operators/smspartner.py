@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
+_SENDING_KILLED = (
+    "The task was terminated while it was sending: no further call is made. Its log says what was sent."
+)
+
+
 class _FetchOperator(StatusTask):
     """Fetches rows at once, delivers them, and pushes their summary."""
 
@@ -219,7 +224,10 @@ class SMSPartnerSendOperator(AccountTask):
         """
         check_rendered(self)
         # The execution knows no hook: a call that is under way is not cut off by a kill, so that its end is noted.
-        with Execution(self) as execution, SMSPartnerHook(self.smspartner_conn_id) as hook:
+        with (
+            Execution(self, when_killed=_SENDING_KILLED) as execution,
+            SMSPartnerHook(self.smspartner_conn_id) as hook,
+        ):
             send = hook._prepare(  # noqa: SLF001 - the provider's own door
                 self.recipients,
                 self.message,
@@ -232,7 +240,7 @@ class SMSPartnerSendOperator(AccountTask):
                 max_recipients=self.max_recipients,
             )
             ledger = open_ledger(context, hook._fingerprint(send), send.call_count)  # noqa: SLF001
-            receipts = hook._deliver(send, ledger, check=execution.check_before_sending)  # noqa: SLF001
+            receipts = hook._deliver(send, ledger, check=execution.check)  # noqa: SLF001
             self._push(context, "summary", summarised(receipts, tag=self.tag))
             self.log.info("Sent: %s.", describe_receipts(receipts))
             return [message for receipt in receipts for message in receipt.messages]
