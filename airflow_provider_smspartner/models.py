@@ -63,6 +63,14 @@ _UNSETTLED = frozenset({DeliveryStatus.WAITING, DeliveryStatus.NOT_FOUND})
 _BY_TEXT = {status.casefold(): status for status in DeliveryStatus} | {str(s): s for s in DeliveryStatus}
 
 
+PHONE_NUMBER_NAMES = ("phone_number", "phoneNumber")
+"""What a phone number is called, as a key of a mapping or a column of a file."""
+
+MESSAGE_ID_NAMES = ("message_id", "messageId")
+"""What a message id is called."""
+
+_MESSAGE_MEMBERS = (PHONE_NUMBER_NAMES, MESSAGE_ID_NAMES)
+
 Pair = tuple[str, str]
 """A normalised phone number and message id."""
 
@@ -104,7 +112,7 @@ class MessageRef(_Pair):
         if isinstance(value, cls):
             return value
         if isinstance(value, Mapping):
-            return cls(*(_member(value, names) for names in _MEMBERS))
+            return cls(*members(value, _MESSAGE_MEMBERS, of="a message"))
         if isinstance(value, Sequence) and not isinstance(value, str | bytes) and len(value) == 2:
             return cls(*value)
         raise bad_input(
@@ -344,21 +352,33 @@ def _to_message_id(message_id: object) -> str:
     return text
 
 
-_MEMBERS = (("phone_number", "phoneNumber"), ("message_id", "messageId"))
-
 # What a mapping's key must look like to be shown: a word, which no phone number and no key of an account is.
 _NAME = re.compile(r"[^\W\d_][^\W\d]{0,23}-?[0-9]{0,2}")
 _MAX_NAMES = 8
 
 
-def _member(mapping: Mapping[object, object], names: tuple[str, str]) -> object:
+def members(mapping: Mapping[object, object], wanted: Sequence[Sequence[str]], *, of: str) -> list[object]:
+    """
+    Return some of a mapping's values.
+
+    :param mapping: may have other keys, too.
+    :param wanted: for each value the names that its key may have.
+    :param of: what the mapping is, for the error.
+    :raises SMSPartnerInputError: if one is missing; shows the keys that look like names.
+    """
+    return [_member(mapping, names, wanted, of) for names in wanted]
+
+
+def _member(
+    mapping: Mapping[object, object], names: Sequence[str], wanted: Sequence[Sequence[str]], of: str
+) -> object:
     for name in names:
         if name in mapping:
             return mapping[name]
-    accepted = " and ".join(f"{name} (or {other})" for name, other in _MEMBERS)
-    raise bad_input(
-        f"{names[0]} is missing: the keys of a message are {accepted}, not {_shown_keys(mapping)}"
+    accepted = " and ".join(
+        f"{name} (or {', '.join(others)})" if others else name for name, *others in wanted
     )
+    raise bad_input(f"{names[0]} is missing: the keys of {of} are {accepted}, not {_shown_keys(mapping)}")
 
 
 def _shown_keys(mapping: Mapping[object, object]) -> str:

@@ -220,7 +220,8 @@ def _check_literal_recipients(operator: Any, recipients: object) -> None:
 
 def _check_path_of_messages(path: str) -> None:
     from airflow_provider_smspartner._files.formats import ENDINGS
-    from airflow_provider_smspartner._messages.from_file import MessageFile, names_a_file
+    from airflow_provider_smspartner._files.row_file import names_a_file
+    from airflow_provider_smspartner._messages.from_file import MessageFile
 
     if not names_a_file(path):
         raise SMSPartnerInputError(
