@@ -40,11 +40,11 @@ def answer_each(client: socket.socket, server: RawServer, answer: Callable[[int]
         for part in answer(number):
             client.sendall(part)
             time.sleep(0.05)
-        if not receive_head(client, server):
+        if not head_of(client, server):
             return
 
 
-def receive_head(client: socket.socket, server: RawServer) -> bool:
+def head_of(client: socket.socket, server: RawServer) -> bool:
     head = head_of(client)
     if not head:
         return False
@@ -120,7 +120,7 @@ class TestBytesThatNobodyAskedFor:
                 client.sendall(answer)
             else:
                 client.sendall(answer + answer)
-            while receive_head(client, server):
+            while head_of(client, server):
                 client.sendall(answer)
 
         with RawServer(twice) as server, SMSPartnerHook() as hook:
@@ -355,9 +355,7 @@ def signal_once_asked(server: RawServer) -> None:
 
 
 def wait_until_asked(server: RawServer) -> None:
-    end = time.monotonic() + 10
-    while not server.heads and time.monotonic() < end:
-        time.sleep(0.01)
+    server.wait_until_asked()
     time.sleep(0.2)
 
 
