@@ -45,6 +45,9 @@ _ROWS_AT_ONCE = 1_000
 """How many rows are made before the event loop gets its turn: few milliseconds' work, and more than a usual page."""
 
 
+_IN_SANDBOX = "The connection is in the sandbox: what it sends is neither delivered nor charged."
+
+
 class SMSPartnerHook(BaseHook):
     """
     Ask SMS Partner for delivery statuses.
@@ -242,14 +245,15 @@ class SMSPartnerHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Ask for the account, and say its balance and credits.
+        Ask for the account, and say its balance and credits, and whether the connection is in the sandbox.
 
         Airflow does not mask secrets in the message: it holds only figures and this package's text.
 
         .. seealso:: https://www.docpartner.dev/en/api/sms-partner/credits
         """
         try:
-            with closing(open_client(self._look_up_settings(), self.smspartner_conn_id)) as client:
+            settings = self._look_up_settings()
+            with closing(open_client(settings, self.smspartner_conn_id)) as client:
                 account = client.send(protocol.account())
         except (SMSPartnerError, ValueError) as error:
             return False, str(error)
@@ -258,7 +262,8 @@ class SMSPartnerHook(BaseHook):
             facts.append(f"balance {account.balance} {account.currency or ''}".rstrip())
         if account.sms_credits is not None:
             facts.append(f"{account.sms_credits} SMS credits")
-        return True, "SMS Partner accepts the API key" + (f": {', '.join(facts)}." if facts else ".")
+        accepted = "SMS Partner accepts the API key" + (f": {', '.join(facts)}." if facts else ".")
+        return True, f"{accepted} {_IN_SANDBOX}" if settings.sandbox else accepted
 
     def _look_up_settings(self) -> Settings:
         if self._settings is None:
