@@ -18,7 +18,7 @@ from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner._http.opening import open_async_client, open_client
 from airflow_provider_smspartner.exceptions import SMSPartnerError, TooManyRowsError
 from airflow_provider_smspartner.models import MessageStatus, StatusRow
-from airflow_provider_smspartner.protocol import Call
+from airflow_provider_smspartner.protocol import Call, StopListRow
 
 if TYPE_CHECKING:
     import requests
@@ -50,7 +50,7 @@ _IN_SANDBOX = "The connection is in the sandbox: what it sends is neither delive
 
 class SMSPartnerHook(BaseHook):
     """
-    Ask SMS Partner for delivery statuses.
+    Ask SMS Partner for delivery statuses and for its stop list, and cancel what is scheduled.
 
     Connections to the API are kept alive over all calls of a hook. Use the hook in ``with``, or in ``async with``
     for the asynchronous methods, to close them at the end; without ``async with`` each asynchronous call opens and
@@ -202,6 +202,39 @@ class SMSPartnerHook(BaseHook):
     async def aget_multi_status(self, messages: Iterable[object]) -> list[StatusRow]:
         """Return the statuses of messages: as `get_multi_status`, asynchronously."""
         return await _acollect(self._aread_list(protocol.multi_status(messages)))
+
+    def cancel(self, message_id: int | str) -> None:
+        """
+        Cancel a scheduled send, for all of its recipients.
+
+        What is cancelled already stays so: that is no error. Until 5 minutes before the time of sending the vendor
+        still cancels. Its answer does not name the message: a gateway that answers success to everything, as was seen
+        once, is recognised by that answer's words alone. Where much depends on it, cancel again later, or ask for the
+        statuses.
+
+        :param message_id: what the send was answered.
+        :raises ValueError: if it is no message id, before anything is sent.
+        :raises SMSPartnerNotFoundError: if the vendor does not know the message.
+        :raises SMSPartnerRequestError: if the message was sent, or is to be sent in less than 5 minutes.
+        :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
+
+        .. seealso:: https://www.docpartner.dev/en/api/sms-partner/send-sms/cancel-scheduled-sms
+        """
+        call = protocol.cancel(message_id)
+        self._blocking_client().send(call)
+
+    def iter_stop_list(self) -> Generator[StopListRow, None, None]:
+        """
+        Yield everybody who answered STOP: the phone number, and since when.
+
+        The vendor gives the list in one answer: all of it is held, and there is a limit of 4 MiB, about 50,000 entries.
+
+        :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
+
+        .. seealso:: https://www.docpartner.dev/en/api/sms-partner/replies-opt-outs-management/stop-list
+        """
+        for entry in self._blocking_client().send(protocol.stop_list()):
+            yield entry.as_row()
 
     def _read_tag(
         self, tag: str, *, max_rows: int | None = None, read_ahead: bool = False

@@ -89,7 +89,7 @@ def _read_outcome(  # noqa: PLR0917 - in the order of the cache's key
     return Outcome(
         status=read,
         raw_status=status,
-        date=_to_date(date),
+        date=to_date(date),
         stop_sms=_to_flag(stop_sms),
         is_spam=_to_flag(is_spam),
         code=number,
@@ -118,7 +118,7 @@ def to_int(raw: Any, *, at_most: int) -> int | None:
     return raw if type(raw) is int and 0 <= raw <= at_most else None
 
 
-def _to_date(raw: Any) -> datetime | None:
+def to_date(raw: Any) -> datetime | None:
     """Return a date given as epoch seconds, as their text, or in the vendor's local time [observed]."""
     try:
         is_epoch = not isinstance(raw, str) or raw.isdecimal()
