@@ -94,7 +94,7 @@ class MessageRef(_Pair):
 
     def __new__(cls, phone_number: object, message_id: object) -> Self:
         """Normalise both facts, so that equal messages are equal values."""
-        return super().__new__(cls, to_e164(phone_number), _to_message_id(message_id))
+        return super().__new__(cls, to_e164(phone_number), to_message_id(message_id))
 
     def __repr__(self) -> str:
         """Return the message without its phone number, which no log may hold."""
@@ -339,7 +339,13 @@ def to_e164(phone_number: object) -> str:
     return e164
 
 
-def _to_message_id(message_id: object) -> str:
+def to_message_id(message_id: object) -> str:
+    """
+    Return a message id as text.
+
+    :param message_id: an integer or its text.
+    :raises SMSPartnerInputError: says what is wrong.
+    """
     if isinstance(message_id, bool) or not isinstance(message_id, int | str):
         raise bad_input(f"message_id must be an integer or its text, not {described(message_id)}")
     if isinstance(message_id, int):

@@ -20,7 +20,7 @@ from airflow_provider_smspartner._sending.delivery import Ledger, NoLedger, adri
 from airflow_provider_smspartner._sending.send import Send, SendParameters
 from airflow_provider_smspartner.exceptions import SMSPartnerError, TooManyRowsError
 from airflow_provider_smspartner.models import MessageStatus, Receipt, StatusRow
-from airflow_provider_smspartner.protocol import Call
+from airflow_provider_smspartner.protocol import Call, StopListRow
 
 if TYPE_CHECKING:
     import requests
@@ -47,9 +47,12 @@ _ROWS_AT_ONCE = 1_000
 """How many rows are made before the event loop gets its turn: few milliseconds' work, and more than a usual page."""
 
 
+_IN_SANDBOX = "The connection is in the sandbox: what it sends is neither delivered nor charged."
+
+
 class SMSPartnerHook(BaseHook):
     """
-    Send SMS with SMS Partner, and ask for their delivery statuses.
+    Send SMS with SMS Partner, cancel what is scheduled, and ask for delivery statuses and the stop list.
 
     Connections to the API are kept alive over all calls of a hook. Use the hook in ``with``, or in ``async with``
     for the asynchronous methods, to close them at the end; without ``async with`` each asynchronous call opens and
@@ -258,6 +261,39 @@ class SMSPartnerHook(BaseHook):
         """Make the calls of a send, but for those that the ledger knows, while `check` lets it."""
         return drive(deliver(send, ledger, check=check), self._blocking_client().send)
 
+    def cancel(self, message_id: int | str) -> None:
+        """
+        Cancel a scheduled send, for all of its recipients.
+
+        What is cancelled already stays so: that is no error. Until 5 minutes before the time of sending the vendor
+        still cancels. Its answer does not name the message: a gateway that answers success to everything, as was seen
+        once, is recognised by that answer's words alone. Where much depends on it, cancel again later, or ask for the
+        statuses.
+
+        :param message_id: what the send was answered.
+        :raises ValueError: if it is no message id, before anything is sent.
+        :raises SMSPartnerNotFoundError: if the vendor does not know the message.
+        :raises SMSPartnerRequestError: if the message was sent, or is to be sent in less than 5 minutes.
+        :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
+
+        .. seealso:: https://www.docpartner.dev/en/api/sms-partner/send-sms/cancel-scheduled-sms
+        """
+        call = protocol.cancel(message_id)
+        self._blocking_client().send(call)
+
+    def iter_stop_list(self) -> Generator[StopListRow, None, None]:
+        """
+        Yield everybody who answered STOP: the phone number, and since when.
+
+        The vendor gives the list in one answer: all of it is held, and there is a limit of 4 MiB, about 50,000 entries.
+
+        :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
+
+        .. seealso:: https://www.docpartner.dev/en/api/sms-partner/replies-opt-outs-management/stop-list
+        """
+        for entry in self._blocking_client().send(protocol.stop_list()):
+            yield entry.as_row()
+
     def _read_tag(
         self, tag: str, *, max_rows: int | None = None, read_ahead: bool = False
     ) -> Generator[list[StatusRow], None, None]:
@@ -300,14 +336,15 @@ class SMSPartnerHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Ask for the account, and say its balance and credits.
+        Ask for the account, and say its balance and credits, and whether the connection is in the sandbox.
 
         Airflow does not mask secrets in the message: it holds only figures and this package's text.
 
         .. seealso:: https://www.docpartner.dev/en/api/sms-partner/credits
         """
         try:
-            with closing(open_client(self._look_up_settings(), self.smspartner_conn_id)) as client:
+            settings = self._look_up_settings()
+            with closing(open_client(settings, self.smspartner_conn_id)) as client:
                 account = client.send(protocol.account())
         except (SMSPartnerError, ValueError) as error:
             return False, str(error)
@@ -316,7 +353,8 @@ class SMSPartnerHook(BaseHook):
             facts.append(f"balance {account.balance} {account.currency or ''}".rstrip())
         if account.sms_credits is not None:
             facts.append(f"{account.sms_credits} SMS credits")
-        return True, "SMS Partner accepts the API key" + (f": {', '.join(facts)}." if facts else ".")
+        accepted = "SMS Partner accepts the API key" + (f": {', '.join(facts)}." if facts else ".")
+        return True, f"{accepted} {_IN_SANDBOX}" if settings.sandbox else accepted
 
     def _look_up_settings(self) -> Settings:
         if self._settings is None:

@@ -13,6 +13,7 @@ from airflow_provider_smspartner.protocol.answers import (
     read_envelope,
     unavailable,
 )
+from airflow_provider_smspartner.protocol.codes import STATUS
 from airflow_provider_smspartner.protocol.exchange import Answer, Call, Request
 from airflow_provider_smspartner.protocol.rows import to_int
 
@@ -37,7 +38,7 @@ def account() -> Call[Account]:
 
 
 def _read_account(answer: Answer) -> Account:
-    envelope = read_envelope(answer, account_decoder)
+    envelope = read_envelope(answer, account_decoder, STATUS)
     if isinstance(envelope.credits, msgspec.UnsetType):
         raise unavailable(answer, "it claims success without credits")
     if envelope.rows is not msgspec.UNSET:

@@ -11,6 +11,7 @@ from typing import Any
 import airflow
 import jsonschema
 import pytest
+from airflow.providers_manager import ProvidersManager
 from commands import environment_of_a_user, output_of, run_python
 from packaging.utils import canonicalize_name
 
@@ -36,6 +37,15 @@ def test_airflow_accepts_the_description_of_the_form() -> None:
     if "conn-fields" not in schema["items"]["properties"]:
         pytest.skip("this Airflow builds the form from the hook, not from metadata")
     jsonschema.validate(INFO["connection-types"], schema)
+
+
+def test_airflow_has_the_form() -> None:
+    # Up to 3.1 it drops the whole connection type if it does not know the class of one field.
+    manager = ProvidersManager()
+
+    widgets = [name for name in manager.connection_form_widgets if name.startswith("extra__smspartner__")]
+    assert widgets == [f"extra__smspartner__{name}" for name in INFO["connection-types"][0]["conn-fields"]]
+    assert "smspartner" in manager.field_behaviours
 
 
 def test_it_bears_the_name_of_the_distribution() -> None:

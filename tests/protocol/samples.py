@@ -81,6 +81,29 @@ WRONG_KEY = '{\n    "success": false,\n    "code": 10,\n    "message": "Clé API
 FAKE_SUCCESS = b'{"success":true,"code":200,"message":"Request queued for processing"}'
 
 
+# The vendor's page cancel-scheduled-sms, sections "Response" and "Errors", as bytes.
+CANCELLED = b"""{
+  "success": true,
+  "code": 200,
+  "message": "The SMS sending has been canceled."
+}"""
+
+
+# The vendor's page stop-list, section "Response"; the page masks the number.
+STOP_LIST = b"""{
+  "success": true,
+  "code": 200,
+  "nbData": 1,
+  "data": [
+    {
+      "id": 19,
+      "phoneNumber": "+33699999993",
+      "createdAt": "2015-07-20 10:19:45"
+    }
+  ]
+}"""
+
+
 PHONE = "+33699999993"
 REF = MessageRef(PHONE, 111111)
 
@@ -98,7 +121,17 @@ def tag_call() -> Call[TagPage]:
     return next(protocol.status_by_tag("montag"))
 
 
-CALLS: dict[str, Callable[[], Call[Any]]] = {"multi": multi_call, "tag": tag_call, "me": protocol.account}
+def cancel_call() -> Call[None]:
+    return protocol.cancel(111111)
+
+
+CALLS: dict[str, Callable[[], Call[Any]]] = {
+    "multi": multi_call,
+    "tag": tag_call,
+    "me": protocol.account,
+    "cancel": cancel_call,
+    "stop list": protocol.stop_list,
+}
 
 
 def error_of(call: Call[Any], body: object, http_status: int = 200, **headers: str) -> SMSPartnerError:

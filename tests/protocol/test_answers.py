@@ -25,7 +25,8 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerRequestError,
     SMSPartnerUnavailableError,
 )
-from airflow_provider_smspartner.protocol import Call, answers
+from airflow_provider_smspartner.protocol import Call
+from airflow_provider_smspartner.protocol.codes import CREDENTIALS, STATUS
 
 CODE_TO_ERROR = {
     **dict.fromkeys((1, 10, 20, 30, 40, 96), SMSPartnerCredentialsError),
@@ -108,7 +109,7 @@ class TestErrorAnswers:
         )
 
     def test_every_refusal_says_why(self) -> None:
-        for code, reason in (answers.CREDENTIALS | answers.REFUSALS).items():
+        for code, reason in {**CREDENTIALS, **STATUS.refusals}.items():
             assert reason in str(error_of(tag_call(), {"success": False, "code": code}))
 
     @pytest.mark.parametrize(
