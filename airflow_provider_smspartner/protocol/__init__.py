@@ -1,5 +1,5 @@
 """
-The vendor's API without I/O: builds requests, reads answers, pages a tag, batches a list.
+The vendor's API without I/O: builds requests, reads answers, pages a tag, batches a list, sends.
 
 A `Call` is a request and the function that reads its answer. Whoever drives it sends ``call.request``, hands the
 `Answer` to ``call.read``, and gets a typed value or an `SMSPartnerError`, whatever bytes came back.

@@ -10,6 +10,7 @@ import msgspec
 
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
+    SMSPartnerCreditError,
     SMSPartnerError,
     SMSPartnerNotFoundError,
     SMSPartnerRequestError,
@@ -198,7 +199,7 @@ def _refusal(answer: Answer, envelope: Envelope, codes: Codes) -> SMSPartnerErro
 
 def refusal(
     *, code: int | None, http_status: int | None, codes: Codes = STATUS
-) -> SMSPartnerCredentialsError | SMSPartnerRequestError | None:
+) -> SMSPartnerCredentialsError | SMSPartnerCreditError | SMSPartnerRequestError | None:
     """
     Return the error of an unsuccessful answer that no retry mends, or None if it may pass or is about a message.
 
@@ -210,6 +211,9 @@ def refusal(
     if code in CREDENTIALS:
         text = f"SMS Partner refuses the credentials: {CREDENTIALS[code]} {named}. {CREDENTIALS_ADVICE[code]}"
         return SMSPartnerCredentialsError(text, code=code, http_status=http_status)
+    if code is not None and code == codes.no_credit:
+        text = f"The SMS Partner account has no credit left {named}: nothing was sent. Buy credits."
+        return SMSPartnerCreditError(text, code=code, http_status=http_status)
     if code is not None and code in codes.refusals:
         text = f"SMS Partner refuses the request: {codes.refusals[code]} {named}. {codes.advice[code]}"
         return SMSPartnerRequestError(text, code=code, http_status=http_status)
@@ -221,7 +225,8 @@ def refusal(
             f"SMS Partner refuses access {named}. Check the API key and the host of the Airflow connection."
         )
         return SMSPartnerCredentialsError(text, code=code, http_status=http_status)
-    if code is not None or (http_status is not None and 400 <= http_status < 500):
+    is_refused = http_status is not None and 400 <= http_status < 500
+    if is_refused or (code is not None and not codes.others_leave_open):
         text = (
             f"SMS Partner refuses the request, for a reason that its documents do not name {named}. "
             "Check the host of the Airflow connection, and ask SMS Partner what the code means."
@@ -261,7 +266,8 @@ def fault_members(answer: Answer) -> tuple[str, ...]:
 
 
 def _is_known(code: int, codes: Codes) -> bool:
-    return code in CREDENTIALS or code in codes.refusals or code == codes.not_found or _is_transient(code)
+    others = (codes.not_found, codes.no_credit)
+    return code in CREDENTIALS or code in codes.refusals or code in others or _is_transient(code)
 
 
 def unavailable(answer: Answer, fault: str, *, code: int | None = None) -> SMSPartnerUnavailableError:

@@ -41,11 +41,15 @@ class Codes:
     :param refusals: what is wrong with a request, by code; no retry mends it.
     :param advice: what to do about it, for each of these codes.
     :param not_found: the code for a message that the vendor does not know, if the endpoint has one.
+    :param no_credit: the code for an account without credit, if the endpoint has one.
+    :param others_leave_open: whether it is unknown what the vendor has done where it answers another code.
     """
 
     refusals: Mapping[int, str]
     advice: Mapping[int, str]
     not_found: int | None = None
+    no_credit: int | None = None
+    others_leave_open: bool = False
 
 
 STATUS = Codes(
@@ -89,3 +93,40 @@ CANCEL = Codes(
 
 STOP_LIST = Codes(refusals={}, advice={})
 """[stop-list] The page names no codes but those of the key."""
+
+_CORRECT_NUMBERS = "Correct or remove that recipient. SMSPartnerStopListOperator reads the STOP list."
+_LEGAL_HOURS = "Send it within them, or let `scheduled_at` do so."
+_CORRECT_SENDER = "Correct `sender`, or ask SMS Partner to allow it."
+SEND = Codes(
+    refusals={
+        2: "the recipients are missing",
+        9: "something in it is not valid",
+        13: "there is no price for a phone number",
+        14: "a phone number is on the STOP list",
+        15: "a phone number stands in it twice",
+        22: "commercial SMS may not be sent outside the legal hours",
+        23: "commercial SMS may not be sent outside the legal hours",
+        42: "the text is too long for a low-cost SMS",
+        43: "the text is missing",
+        44: "the sender is not valid",
+        **dict.fromkeys(range(45, 50), "the date of sending is not valid"),
+        50: "it has more than 500 recipients",
+        51: "a text has more than 10 parts",
+        52: "a text has more than 10 parts",
+        55: "no phone number is left to send to",
+        90: "the JSON is malformed",
+        992: "the sender is not allowed",
+    },
+    advice={
+        **dict.fromkeys((2, 15, 43, 50, 90), _OUR_FAULT),
+        9: "Check the recipients, the text and the options.",
+        **dict.fromkeys((13, 14, 55), _CORRECT_NUMBERS),
+        **dict.fromkeys((22, 23), _LEGAL_HOURS),
+        **dict.fromkeys((42, 51, 52), "Shorten the text."),
+        **dict.fromkeys((44, 992), _CORRECT_SENDER),
+        **dict.fromkeys(range(45, 50), "Correct `scheduled_at`."),
+    },
+    no_credit=11,
+    others_leave_open=True,
+)
+"""[error-codes] Of both calls that send. 500, "queueing trouble", is not in it: whether SMS have left is unknown."""

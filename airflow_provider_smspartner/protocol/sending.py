@@ -18,7 +18,13 @@ import msgspec
 from airflow_provider_smspartner.exceptions import SMSPartnerRequestError
 from airflow_provider_smspartner.models import Receipt
 from airflow_provider_smspartner.protocol.account import read_amount, read_currency
-from airflow_provider_smspartner.protocol.answers import MAX_FIGURE, Envelope, read_envelope, unavailable
+from airflow_provider_smspartner.protocol.answers import (
+    LARGE_BYTES,
+    MAX_FIGURE,
+    Envelope,
+    read_envelope,
+    unavailable,
+)
 from airflow_provider_smspartner.protocol.codes import OK, SEND
 from airflow_provider_smspartner.protocol.exchange import Answer, Call, Request
 from airflow_provider_smspartner.protocol.rows import MAX_CODE, VENDOR_TIME, to_int, to_phone_number
@@ -117,6 +123,8 @@ def _read(numbers: tuple[str, ...], answer: Answer) -> Receipt:
     if answer.http_status >= 500:
         # Whatever it says: what a server in trouble has done is not known.
         raise unavailable(answer, "an error on the vendor's side")
+    if len(answer.body) > LARGE_BYTES:
+        raise unavailable(answer, "it is longer than any answer to a send")
     try:
         envelope = read_envelope(answer, _decoder, SEND)
     except SMSPartnerRequestError as error:
