@@ -134,7 +134,7 @@ def drive(
         while True:
             try:
                 receipt = make(call)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - the generator raises it again
                 call = calls.throw(error)
             else:
                 call = calls.send(receipt)
@@ -153,7 +153,7 @@ async def adrive(
         while True:
             try:
                 receipt = await make(call)
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 - the generator raises it again
                 call = calls.throw(error)
             else:
                 call = calls.send(receipt)

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 MAX_RECIPIENTS = 1_000
 """Of one send, where its author does not say otherwise."""
 
+
 def read_recipients(
     recipients: object, message: str | None, *, unicode: bool, max_recipients: int
 ) -> dict[str, str]:

@@ -30,9 +30,7 @@ class AccountTask(BaseOperator):
     _execution: Execution | None = None
     """What is under way, for `on_kill`."""
 
-    def __init__(
-        self, *, smspartner_conn_id: str = SMSPartnerHook.default_conn_name, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, smspartner_conn_id: str = SMSPartnerHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.smspartner_conn_id = smspartner_conn_id
 

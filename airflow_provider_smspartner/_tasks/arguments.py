@@ -210,7 +210,9 @@ def _check_literal_recipients(operator: Any, recipients: object) -> None:
     elif isinstance(recipients, list | tuple):
         literal = [each for each in recipients[:MAX_PARSED_MESSAGES] if is_literal(each)]
         if literal or not recipients:
-            read_recipients(literal, message, unicode=operator.unicode, max_recipients=operator.max_recipients)
+            read_recipients(
+                literal, message, unicode=operator.unicode, max_recipients=operator.max_recipients
+            )
     elif recipients is None or isinstance(recipients, int | float | bytes | Mapping):
         raise SMSPartnerInputError(
             f"`recipients` must be a list, the output of an upstream task, or the path of a file; "

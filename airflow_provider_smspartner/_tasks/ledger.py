@@ -139,7 +139,7 @@ class StoredLedger:
         """
         try:
             self._set(_CALL.format(position), _entry_of(receipt, numbers))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever Airflow's store raises, the call was made
             raise SMSPartnerAmbiguousSendError(
                 f"Call {position + 1} was made (message id {receipt.message_id}), but Airflow could not note it "
                 f"({type(error).__name__}). Nothing more is sent."

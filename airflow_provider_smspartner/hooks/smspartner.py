@@ -215,14 +215,15 @@ class SMSPartnerHook(BaseHook):
         vendor has no means to recognise a repeated one. Use `SMSPartnerSendOperator` in a DAG, which remembers across
         Airflow's retries what was sent; this method does not.
 
-        :param recipients: with `message`, phone numbers that all get that text; without, ``(phone_number, text)`` pairs
-            or mappings with ``phone_number`` and ``message``. A list, or the path of a file with those columns. A number
-            that is named again gets one SMS.
+        :param recipients: with `message`, phone numbers that all get that text; without, ``(phone_number, text)``
+            pairs or mappings with ``phone_number`` and ``message``. A list, or the path of a file with those columns.
+            A number that is named again gets one SMS.
         :param message: the text for all of them, of at most 10 SMS.
         :param options: `tag`, 1 to 20 characters without white space; `sender`, 3 to 11 letters or digits;
             `scheduled_at`, an aware datetime or its ISO text, which is sent as the next step of five minutes;
-            `stop_notice`, whether the vendor adds how to answer STOP; `unicode`, whether the text is sent as Unicode, 70
-            characters an SMS; `sandbox`, True to neither deliver nor charge anything, which a connection can also
+            `stop_notice`, whether the vendor adds how to answer STOP; `unicode`, whether the text is sent as
+            Unicode, 70 characters an SMS;
+            `sandbox`, True to neither deliver nor charge anything, which a connection can also
             demand; `max_recipients`, 1000, more than which are an error.
         :raises ValueError: names the position and the fault, never a number or a text, before anything is sent.
         :raises SMSPartnerAmbiguousSendError: if SMS may or may not have left; its `receipts` are of those that have.

@@ -152,17 +152,17 @@ class SMSPartnerSendOperator(AccountTask):
     """
     Send SMS, and never the same one twice because something failed.
 
-    XCom ``return_value`` is the list of what SMS Partner accepted, in order: ``{"phone_number", "message_id"}`` each, as
-    the sensor and `SMSPartnerMultiStatusOperator` take them as `messages`. XCom ``summary`` counts recipients, SMS,
-    cost and calls. A refused recipient is counted and warned about; the task fails if all are refused.
+    XCom ``return_value`` is the list of what SMS Partner accepted, in order: ``{"phone_number", "message_id"}`` each,
+    as the sensor and `SMSPartnerMultiStatusOperator` take them as `messages`. XCom ``summary`` counts recipients,
+    SMS, cost and calls. A refused recipient is counted and warned about; the task fails if all are refused.
 
     Since Airflow 3.3 a retry goes on where the last try ended, also after a kill: calls that were made are not made
     again. A call that was under way when the last try ended may have been made: then the task fails without further
     retries. Before Airflow 3.3 only the first try of a task sends. Clearing the task is a new send (since Airflow 3.3).
 
-    :param recipients: with `message`, phone numbers that all get that text; without, ``(phone_number, text)`` pairs or
-        mappings with ``phone_number`` and ``message``. A list, the output of an upstream task, or the path of an NDJSON,
-        CSV or Parquet file with those columns. A number that is named again gets one SMS. (templated)
+    :param recipients: with `message`, phone numbers that all get that text; without, ``(phone_number, text)`` pairs
+        or mappings with ``phone_number`` and ``message``. A list, the output of an upstream task, or the path of an
+        NDJSON, CSV or Parquet file with those columns. A number that is named again gets one SMS. (templated)
     :param message: the text for all recipients, at most 10 SMS: 160 characters, then 153 each. (templated)
     :param tag: to find the SMS by later: 1 to 20 characters without white space. (templated)
     :param sender: who they are from: 3 to 11 letters or digits; by default the account's own. (templated)

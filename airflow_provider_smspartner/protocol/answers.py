@@ -207,16 +207,9 @@ def refusal(
     :param http_status: the answer's HTTP status.
     :param codes: what the endpoint's codes mean; those of status calls, unless another is named.
     """
+    if code is not None and (documented := _documented(code, http_status, codes)):
+        return documented
     named = describe_codes(code, http_status)
-    if code in CREDENTIALS:
-        text = f"SMS Partner refuses the credentials: {CREDENTIALS[code]} {named}. {CREDENTIALS_ADVICE[code]}"
-        return SMSPartnerCredentialsError(text, code=code, http_status=http_status)
-    if code is not None and code == codes.no_credit:
-        text = f"The SMS Partner account has no credit left {named}: nothing was sent. Buy credits."
-        return SMSPartnerCreditError(text, code=code, http_status=http_status)
-    if code is not None and code in codes.refusals:
-        text = f"SMS Partner refuses the request: {codes.refusals[code]} {named}. {codes.advice[code]}"
-        return SMSPartnerRequestError(text, code=code, http_status=http_status)
     is_unknown_message = code is not None and code == codes.not_found
     if is_unknown_message or _is_transient(http_status) or _is_transient(code):
         return None
@@ -232,6 +225,22 @@ def refusal(
             "Check the host of the Airflow connection, and ask SMS Partner what the code means."
         )
         return SMSPartnerRequestError(text, code=code, http_status=http_status)
+    return None
+
+
+def _documented(
+    code: int, http_status: int | None, codes: Codes
+) -> SMSPartnerCredentialsError | SMSPartnerCreditError | SMSPartnerRequestError | None:
+    named = describe_codes(code, http_status)
+    if code in CREDENTIALS:
+        text = f"SMS Partner refuses the credentials: {CREDENTIALS[code]} {named}. {CREDENTIALS_ADVICE[code]}"
+        return SMSPartnerCredentialsError(text, code=code, http_status=http_status)
+    if code in codes.refusals:
+        text = f"SMS Partner refuses the request: {codes.refusals[code]} {named}. {codes.advice[code]}"
+        return SMSPartnerRequestError(text, code=code, http_status=http_status)
+    if code == codes.no_credit:
+        text = f"The SMS Partner account has no credit left {named}: the call sent nothing. Buy credits."
+        return SMSPartnerCreditError(text, code=code, http_status=http_status)
     return None
 
 

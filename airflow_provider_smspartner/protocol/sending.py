@@ -11,7 +11,6 @@ from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 

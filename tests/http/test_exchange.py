@@ -40,11 +40,11 @@ def answer_each(client: socket.socket, server: RawServer, answer: Callable[[int]
         for part in answer(number):
             client.sendall(part)
             time.sleep(0.05)
-        if not head_of(client, server):
+        if not receive_head(client, server):
             return
 
 
-def head_of(client: socket.socket, server: RawServer) -> bool:
+def receive_head(client: socket.socket, server: RawServer) -> bool:
     head = head_of(client)
     if not head:
         return False
@@ -120,7 +120,7 @@ class TestBytesThatNobodyAskedFor:
                 client.sendall(answer)
             else:
                 client.sendall(answer + answer)
-            while head_of(client, server):
+            while receive_head(client, server):
                 client.sendall(answer)
 
         with RawServer(twice) as server, SMSPartnerHook() as hook:

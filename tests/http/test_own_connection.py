@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from certificates import issue
-from loopback import RawServer, receive_body, head_of, response
+from loopback import RawServer, head_of, receive_body, response
 from writing import Send, both_clients, settings_for, write
 
 from airflow_provider_smspartner._http import policy

@@ -89,7 +89,11 @@ BAD = {
     "a mapping without a text": ([{"phone_number": ANNE}], None, r"recipients\[0\]: message is missing"),
     "empty text": ([(ANNE, "a"), (BOB, " \n")], None, r"recipients\[1\]: message is empty"),
     "empty text for all": ([ANNE], "", "`message` is empty"),
-    "long text": ([(ANNE, "x" * 1531)], None, r"recipients\[0\]: message has 1531 characters, which are 11 SMS"),
+    "long text": (
+        [(ANNE, "x" * 1531)],
+        None,
+        r"recipients\[0\]: message has 1531 characters, which are 11 SMS",
+    ),
     "long text for all": ([ANNE], "x" * 1531, r"`message` has 1531 characters, which are 11 SMS"),
     "too many": ([f"+336399800{n:02}" for n in range(11)], "Hello", "more than 10 recipients"),
 }

@@ -112,11 +112,10 @@ command.main(["--port", "0"])
 """
 
 
-def test_what_was_sent_is_forgotten_in_time(python: Python) -> None:
-    arguments, environment = python
+def test_what_was_sent_is_forgotten_in_time(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [*arguments, "-c", WATCHED],
-        env=environment,
+        [sys.executable, "-W", "error", "-c", WATCHED],
+        env=environment_of_a_user(tmp_path),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
