@@ -146,7 +146,8 @@ class StoredLedger:
             ) from None
 
     def _set(self, key: str, value: Any) -> None:
-        from airflow.sdk import NEVER_EXPIRE  # there since 3.3, as the store itself
+        # There since 3.3, as the store itself; the stub of airflow.sdk lacks it.
+        from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]
 
         # A try may come weeks later: what has expired would be sent again.
         self._store.set(key, value, retention=NEVER_EXPIRE)

@@ -89,7 +89,7 @@ CANCEL = Codes(
     },
     not_found=MESSAGE_NOT_FOUND,
 )
-"""[cancel] The code 7 stands in an earlier edition of the page only, https://docpartner.dev/en/annuler-lenvoi-dun-sms/."""
+"""[cancel] The code 7 stands in an earlier edition of the page only, the code 11 in today's only [observed]."""
 
 STOP_LIST = Codes(refusals={}, advice={})
 """[stop-list] The page names no codes but those of the key."""
