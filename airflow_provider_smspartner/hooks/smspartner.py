@@ -241,16 +241,23 @@ class SMSPartnerHook(BaseHook):
         """Send SMS: as `send`, asynchronously."""
         async with self._async_client_in_use() as client:
             # On a thread: it may be a long list, or a file.
-            always_sandbox = client.settings.sandbox
             send = await asyncio.to_thread(
-                Send.of, recipients, message, always_sandbox=always_sandbox, **options
+                self._send_of, recipients, message, always_sandbox=client.settings.sandbox, **options
             )
             return await adrive(deliver(send, NoLedger()), client.send)
 
     def _prepare(self, recipients: object, message: object, **options: Unpack[SendParameters]) -> Send:
         """Check what is to be sent, as `send` does."""
         always_sandbox = self._look_up_settings().sandbox
-        return Send.of(recipients, message, always_sandbox=always_sandbox, **options)
+        return self._send_of(recipients, message, always_sandbox=always_sandbox, **options)
+
+    def _send_of(
+        self, recipients: object, message: object, *, always_sandbox: bool, **options: Unpack[SendParameters]
+    ) -> Send:
+        send = Send.of(recipients, message, always_sandbox=always_sandbox, **options)
+        if send.options.tag is not None:
+            self._checked(send.options.tag)
+        return send
 
     def _fingerprint(self, send: Send) -> str:
         """Return a text by which a send is recognised, and which tells nothing about it."""

@@ -111,6 +111,16 @@ def test_the_sandbox(
 
 
 @both
+def test_a_tag_in_upper_case_is_warned_about(
+    double: SMSPartnerDouble, send: Send, caplog: pytest.LogCaptureFixture
+) -> None:
+    send(NUMBERS[:1], "Bonjour", tag="Spring")
+
+    assert "The tag 'Spring' has upper case" in caplog.text
+    assert [each.tag for each in double.sent] == ["Spring"]
+
+
+@both
 def test_a_schedule(double: SMSPartnerDouble, send: Send) -> None:
     at = datetime.now(UTC) + timedelta(hours=30)
 
