@@ -68,6 +68,12 @@ def reset(client: socket.socket) -> None:
     client.close()
 
 
+def break_off(client: socket.socket) -> None:
+    # Not before: Python leaves a socket unclosed that is reset when its handshake begins.
+    client.recv(65536)
+    reset(client)
+
+
 def speak_plainly(client: socket.socket) -> None:
     client.recv(65536)
     client.sendall(response(b"plain"))
@@ -138,7 +144,9 @@ class TestTls:
             assert told in assert_surely_unsent(send, server.url)
             assert not any(server.heads)
 
-    @pytest.mark.parametrize("answer", [close, reset, speak_plainly, alert], ids=lambda each: each.__name__)
+    @pytest.mark.parametrize(
+        "answer", [close, break_off, speak_plainly, alert], ids=lambda each: each.__name__
+    )
     def test_a_handshake_that_fails(self, send: Send, answer: Callable[[socket.socket], None]) -> None:
         with accepting(answer) as port:
             assert_surely_unsent(send, f"https://127.0.0.1:{port}")
