@@ -54,6 +54,7 @@ def run_dag(dag_id: str, conf: dict[str, Any] | None = None, at: datetime | None
 
     :param at: the run's date; a second run of a date takes the first one's place, and has its run id.
     """
+    _keep_api_server()
     dag = _dags()[dag_id]
     if at is None:
         return Run(dag.test(run_conf=conf))
@@ -65,7 +66,17 @@ def run_dag(dag_id: str, conf: dict[str, Any] | None = None, at: datetime | None
 
 
 @lru_cache(maxsize=1)
+def _keep_api_server() -> None:
+    """Let `dag.test()` keep its API for all tasks, as since Airflow 3.3: up to 3.2 it makes one for each, in seconds."""
+    if AIRFLOW_3:
+        supervisor = importlib.import_module("airflow.sdk.execution_time.supervisor")
+        made = supervisor.in_process_api_server
+        if not hasattr(made, "cache_info"):
+            vars(supervisor)["in_process_api_server"] = lru_cache(maxsize=1)(made)
+
+
 def _dags() -> dict[str, Any]:
+    # Anew for each run: up to 3.2 a run leaves its parameters in its DAG.
     try:
         from airflow.dag_processing.dagbag import DagBag
     except ImportError:
