@@ -32,16 +32,15 @@ def airflow(vendor: SMSPartnerDouble, tmp_path_factory: pytest.TempPathFactory) 
     """Scheduler, triggerer, dag-processor and api-server, ready for runs."""
     if version("apache-airflow").startswith("2."):
         pytest.skip("Airflow 2 has another API and another UI")
-    started = LocalAirflow(
-        tmp_path_factory.mktemp("airflow"),
-        dags=EXAMPLE_DAGS,
-        env=vendor.connection_env()
-        | {
-            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": bundles(examples=EXAMPLE_DAGS, system=DAGS),
-            # Sends that wait to be killed use no processor.
-            "AIRFLOW__CORE__PARALLELISM": "12",
-        },
-    )
+    home = tmp_path_factory.mktemp("airflow")
+    env = {
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": bundles(examples=EXAMPLE_DAGS, system=DAGS),
+        # Sends that wait to be killed need no processor.
+        "AIRFLOW__CORE__PARALLELISM": "12",
+        # Many tasks that start at once keep each other waiting: by default a writer gives up after 5 s.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
+    }
+    started = LocalAirflow(home, dags=EXAMPLE_DAGS, env=vendor.connection_env() | env)
     with started:
         started.wait_until_ready()
         yield started

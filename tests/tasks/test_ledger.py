@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, cast
 
 import pytest
 from harness import KEEPS_TASK_STATE, TaskInstance
+from state_store import StateStore
 
 from airflow_provider_smspartner._sending.delivery import Ledger, NoLedger, deliver, drive
 from airflow_provider_smspartner._sending.send import Send
@@ -33,45 +34,18 @@ def receipt_for(numbers: Sequence[str], message_id: str = "300", **members: Any)
     return Receipt(message_id=message_id, **{**given, **members})
 
 
-class Store:
-    """Airflow's store, in memory: JSON types only, and no empty value."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
-        self.retentions: list[Any] = []
-        self.fails_at: Callable[[str], bool] = lambda _: False
-
-    def get(self, key: str, default: Any = None) -> Any:
-        self._check(f"get {key}")
-        return json.loads(self.kept[key]) if key in self.kept else default
-
-    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
-        self._check(f"set {key}")
-        assert value is not None
-        self.retentions.append(retention)
-        self.kept[key] = json.dumps(value)
-
-    def delete(self, key: str) -> None:
-        self._check(f"delete {key}")
-        self.kept.pop(key, None)
-
-    def _check(self, what: str) -> None:
-        if self.fails_at(what):
-            raise RuntimeError("Airflow's API does not answer")
-
-
 @pytest.fixture
-def store() -> Store:
-    return Store()
+def store() -> StateStore:
+    return StateStore()
 
 
-def opened(store: Store, fingerprint: str = FINGERPRINT) -> Ledger:
+def opened(store: StateStore, fingerprint: str = FINGERPRINT) -> Ledger:
     context = {"ti": TaskInstance(), "task_state_store": store}
     return open_ledger(cast("Any", context), fingerprint, CALLS)
 
 
 @needs_store
-def test_a_first_try_notes_which_send_it_is(store: Store) -> None:
+def test_a_first_try_notes_which_send_it_is(store: StateStore) -> None:
     ledger = opened(store)
 
     assert store.get("smspartner_send") == {"fingerprint": FINGERPRINT, "calls": CALLS}
@@ -79,7 +53,7 @@ def test_a_first_try_notes_which_send_it_is(store: Store) -> None:
 
 
 @needs_store
-def test_a_later_try_adopts_what_was_made(store: Store) -> None:
+def test_a_later_try_adopts_what_was_made(store: StateStore) -> None:
     receipt = receipt_for(FIRST)
     earlier = opened(store)
     earlier.begin(0)
@@ -92,7 +66,7 @@ def test_a_later_try_adopts_what_was_made(store: Store) -> None:
 
 
 @needs_store
-def test_a_call_that_was_under_way_is_ambiguous(store: Store) -> None:
+def test_a_call_that_was_under_way_is_ambiguous(store: StateStore) -> None:
     opened(store).begin(0)
 
     with pytest.raises(SMSPartnerAmbiguousSendError, match=r"while call 1 was under way: whether its 500 "):
@@ -100,7 +74,7 @@ def test_a_call_that_was_under_way_is_ambiguous(store: Store) -> None:
 
 
 @needs_store
-def test_a_call_that_was_withdrawn_can_be_made(store: Store) -> None:
+def test_a_call_that_was_withdrawn_can_be_made(store: StateStore) -> None:
     earlier = opened(store)
     earlier.begin(0)
     earlier.withdraw(0)
@@ -109,7 +83,7 @@ def test_a_call_that_was_withdrawn_can_be_made(store: Store) -> None:
 
 
 @needs_store
-def test_refused_recipients_and_what_is_unknown_come_back_as_they_were(store: Store) -> None:
+def test_refused_recipients_and_what_is_unknown_come_back_as_they_were(store: StateStore) -> None:
     refused = {FIRST[7]: 14, FIRST[499]: None}
     receipts = [
         receipt_for([number for number in FIRST if number not in refused], refused=refused),
@@ -127,7 +101,7 @@ def test_refused_recipients_and_what_is_unknown_come_back_as_they_were(store: St
 
 
 @needs_store
-def test_another_send_begins_anew_where_nothing_was_made(store: Store) -> None:
+def test_another_send_begins_anew_where_nothing_was_made(store: StateStore) -> None:
     earlier = opened(store)
     earlier.begin(0)
     earlier.withdraw(0)
@@ -138,7 +112,7 @@ def test_another_send_begins_anew_where_nothing_was_made(store: Store) -> None:
 
 @needs_store
 @pytest.mark.parametrize("was_made", [True, False], ids=["made", "under way"])
-def test_another_send_is_ambiguous_where_a_call_was_begun(store: Store, was_made: bool) -> None:
+def test_another_send_is_ambiguous_where_a_call_was_begun(store: StateStore, was_made: bool) -> None:
     earlier = opened(store)
     earlier.begin(0)
     if was_made:
@@ -150,7 +124,7 @@ def test_another_send_is_ambiguous_where_a_call_was_begun(store: Store, was_made
 
 @needs_store
 @pytest.mark.parametrize("key", ["smspartner_send", "smspartner_send_call_0"])
-def test_what_it_cannot_read_is_ambiguous(store: Store, key: str) -> None:
+def test_what_it_cannot_read_is_ambiguous(store: StateStore, key: str) -> None:
     earlier = opened(store)
     earlier.begin(0)
     earlier.finish(0, FIRST, receipt_for(FIRST))
@@ -161,7 +135,7 @@ def test_what_it_cannot_read_is_ambiguous(store: Store, key: str) -> None:
 
 
 @needs_store
-def test_the_store_never_lets_go_of_it_by_itself(store: Store) -> None:
+def test_the_store_never_lets_go_of_it_by_itself(store: StateStore) -> None:
     from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]
 
     opened(store).begin(0)
@@ -170,7 +144,7 @@ def test_the_store_never_lets_go_of_it_by_itself(store: Store) -> None:
 
 
 @needs_store
-def test_no_number_and_no_text_is_stored(store: Store) -> None:
+def test_no_number_and_no_text_is_stored(store: StateStore) -> None:
     send = Send.of(NUMBERS, TEXT, tag="spring", max_recipients=2_000)
     refused = dict.fromkeys(send.numbers_of(0)[:3], 14)
 
@@ -189,7 +163,7 @@ def test_no_number_and_no_text_is_stored(store: Store) -> None:
 
 
 @needs_store
-def test_a_call_that_cannot_be_noted_before_is_not_made(store: Store) -> None:
+def test_a_call_that_cannot_be_noted_before_is_not_made(store: StateStore) -> None:
     ledger = opened(store)
     store.fails_at = lambda what: what == "set smspartner_send_call_0"
 
@@ -198,7 +172,7 @@ def test_a_call_that_cannot_be_noted_before_is_not_made(store: Store) -> None:
 
 
 @needs_store
-def test_a_call_that_cannot_be_noted_after_is_ambiguous_and_the_last(store: Store) -> None:
+def test_a_call_that_cannot_be_noted_after_is_ambiguous_and_the_last(store: StateStore) -> None:
     made = []
     ledger = opened(store)
     store.fails_at = lambda what: what == "set smspartner_send_call_0" and bool(made)
