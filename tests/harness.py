@@ -14,6 +14,8 @@ from airflow import __version__ as airflow_version
 from environment import EXAMPLE_DAGS, TEST_DAGS
 
 AIRFLOW_3 = not airflow_version.startswith("2.")
+# What a task keeps for its next try: `context["task_state_store"]`.
+KEEPS_TASK_STATE = tuple(int(part) for part in airflow_version.split(".")[:2]) >= (3, 3)
 
 
 @dataclass(frozen=True)

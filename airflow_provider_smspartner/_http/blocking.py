@@ -71,22 +71,37 @@ class BlockingClient:
 
     def send(self, call: Call[T], given_up: GivingUp | None = None) -> T:
         """
-        Send one call, again where that may help, and read its answer.
+        Send one call in its turn, again where that may help, and read its answer.
 
         :param given_up: ends waits and further tries once set; by default the client's closing.
         :raises SMSPartnerError: as the protocol reads it, or after the last try.
         """
+        # The first turn may be minutes away where many share a ceiling: only then does the time begin to count.
+        self.await_turn(given_up)
+        return self.send_in_turn(call, given_up)
+
+    def await_turn(self, given_up: GivingUp | None = None) -> None:
+        """
+        Wait until the ceiling lets a call be sent.
+
+        :param given_up: ends the wait once set; by default the client's closing.
+        :raises SMSPartnerUnavailableError: if it is set.
+        """
         if self._owner != os.getpid():
             # After a fork: what the parent waits for and closes is not ours. The session opens its own connections.
             self._begin()
+        turn = self._throttle.take_turn() if self._throttle is not None else 0
+        if (given_up or self._closing).wait(turn):
+            raise policy.closed_before_answer(surely_unsent=True)
+
+    def send_in_turn(self, call: Call[T], given_up: GivingUp | None = None) -> T:
+        """Send one call whose turn has come, as `send` does."""
         given_up = given_up or self._closing
 
         def pause(seconds: float) -> None:
             given_up.wait(seconds)
-            self._await_turn(given_up)
+            self.await_turn(given_up)
 
-        # The first turn may be minutes away where many share a ceiling: only then does the time begin to count.
-        self._await_turn(given_up)
         options = policy.retry_options(call.request, max_attempts=self._settings.max_attempts)
         options["stop"] |= _stop_once(given_up)
         deadline = time.monotonic() + policy.TOTAL_SECONDS
@@ -140,11 +155,6 @@ class BlockingClient:
                 given_up.set()
                 self._given_up.discard(given_up)
                 pool.shutdown(cancel_futures=True)
-
-    def _await_turn(self, given_up: GivingUp) -> None:
-        turn = self._throttle.take_turn() if self._throttle is not None else 0
-        if given_up.wait(turn):
-            raise policy.closed_before_answer(surely_unsent=True)
 
     def _try(self, call: Call[T], deadline: float, given_up: GivingUp) -> T:
         exchange = Exchange(

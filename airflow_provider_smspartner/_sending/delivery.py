@@ -79,7 +79,7 @@ def deliver(
 
     :param send: what is to be sent.
     :param ledger: what earlier tries have done.
-    :param check: called before each call; raises if no more are to be made.
+    :param check: called before each call is begun; it may wait, and raises if no more calls are to be made.
     :raises SMSPartnerAmbiguousSendError: if a call may or may not have been made; with what surely was sent.
     :raises SMSPartnerRequestError: if the vendor took none of the recipients.
     :raises SMSPartnerError: as thrown in; its `receipts` are those of the calls before.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_smspartner.exceptions import SMSPartnerError
+from airflow_provider_smspartner.exceptions import SMSPartnerAmbiguousSendError, SMSPartnerError
 
 if TYPE_CHECKING:
     from airflow_provider_smspartner._files.output import Output, Sink
@@ -46,6 +46,7 @@ class Execution:
         self._hook: SMSPartnerHook | None = None
         self._sink: Sink | None = None
         self._killed = False
+        self._told: SMSPartnerError | None = None
 
     def use(self, hook: SMSPartnerHook) -> SMSPartnerHook:
         """
@@ -76,7 +77,8 @@ class Execution:
         :raises SMSPartnerError: after a kill.
         """
         if self._killed:
-            raise SMSPartnerError(self._when_killed)
+            self._told = SMSPartnerError(self._when_killed)
+            raise self._told
 
     def kill(self) -> None:
         """End the execution: abandon its file, end its requests, and let it fail at the next step."""
@@ -97,6 +99,9 @@ class Execution:
     ) -> None:
         """End the execution. After a kill it ends with an error, whatever its result was."""
         self._operator._execution = None  # noqa: SLF001
+        # It may know what was sent. And what is ambiguous stays so: it is never tried again.
+        if error is not None and (error is self._told or isinstance(error, SMSPartnerAmbiguousSendError)):
+            return
         # Other errors that are no `Exception` are Airflow's own: a time-out, or the SIGTERM of Airflow 2.
         if error is None or isinstance(error, Exception | TaskDeferred):
             try:

@@ -267,7 +267,15 @@ class SMSPartnerHook(BaseHook):
         self, send: Send, ledger: Ledger, *, check: Callable[[], None] = lambda: None
     ) -> list[Receipt]:
         """Make the calls of a send, but for those that the ledger knows, while `check` lets it."""
-        return drive(deliver(send, ledger, check=check), self._blocking_client().send)
+        client = self._blocking_client()
+
+        def await_turn() -> None:
+            check()
+            # Before the ledger notes that the call is under way: what is killed while it waits has surely sent nothing.
+            client.await_turn()
+            check()
+
+        return drive(deliver(send, ledger, check=await_turn), client.send_in_turn)
 
     def cancel(self, message_id: int | str) -> None:
         """
