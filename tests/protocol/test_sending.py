@@ -266,7 +266,14 @@ class TestRows:
 
     @pytest.mark.parametrize(
         "members",
-        [{"success": 1}, {"success": "true"}, {"success": None}, {"code": "200"}, {"code": None}, {"code": []}],
+        [
+            {"success": 1},
+            {"success": "true"},
+            {"success": None},
+            {"code": "200"},
+            {"code": None},
+            {"code": []},
+        ],
         ids=str,
     )
     def test_what_does_not_say_that_it_is_refused_is_taken(self, members: dict[str, object]) -> None:
@@ -323,7 +330,9 @@ class TestRefusals:
     def test_all_numbers(self, call: Call[Receipt], code: int, http_status: int) -> None:
         receipt = call.read(answer_of(refused(code), http_status))
 
-        assert receipt == Receipt(message_id=None, accepted=(), refused=dict.fromkeys((PHONE, OTHER_PHONE), code))
+        assert receipt == Receipt(
+            message_id=None, accepted=(), refused=dict.fromkeys((PHONE, OTHER_PHONE), code)
+        )
 
     @pytest.mark.parametrize("code", ["9", "13", "14", 15])
     def test_the_inner_code_says_why_no_number_is_left(self, call: Call[Receipt], code: object) -> None:
@@ -350,7 +359,11 @@ class TestRefusals:
 
 
 LEFT_OPEN: dict[str, tuple[object, int]] = {
-    **{f"HTTP {status} and code {code}": (refused(code), status) for status in (500, 503) for code in (10, 11, 44)},
+    **{
+        f"HTTP {status} and code {code}": (refused(code), status)
+        for status in (500, 503)
+        for code in (10, 11, 44)
+    },
     "HTTP 500 and a success": (SENT, 500),
     "HTTP 502 and a page": (b"<html>", 502),
     "HTTP 599": (b"", 599),
@@ -370,7 +383,24 @@ LEFT_OPEN: dict[str, tuple[object, int]] = {
     "fake success": (FAKE_SUCCESS, 200),
     **{
         f"message_id {raw!r:.20}": ({"success": True, "code": 200, "message_id": raw}, 200)
-        for raw in (None, "", 0, "0", -1, "-1", 1.5, True, [], {}, "abc", " 307", "3e2", "٣", 10**18, "9" * 400)
+        for raw in (
+            None,
+            "",
+            0,
+            "0",
+            -1,
+            "-1",
+            1.5,
+            True,
+            [],
+            {},
+            "abc",
+            " 307",
+            "3e2",
+            "٣",
+            10**18,
+            "9" * 400,
+        )
     },
     **{f"success {raw!r}": (accepted(success=raw), 200) for raw in (1, "true", None)},
     "rows are no list": (accepted(SMSResponse_List={}), 200),
