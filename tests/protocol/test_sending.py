@@ -358,6 +358,10 @@ class TestRefusals:
         assert "a reason that its documents do not name" in str(error)
 
 
+BAD_IDS: tuple[object, ...] = (
+    *(None, "", 0, "0", -1, "-1", 1.5, True, [], {}, "abc", " 307", "3e2", "\N{ARABIC-INDIC DIGIT THREE}"),
+    *(10**18, "9" * 400),
+)
 LEFT_OPEN: dict[str, tuple[object, int]] = {
     **{
         f"HTTP {status} and code {code}": (refused(code), status)
@@ -382,25 +386,7 @@ LEFT_OPEN: dict[str, tuple[object, int]] = {
     "two answers": (SENT + SENT, 200),
     "fake success": (FAKE_SUCCESS, 200),
     **{
-        f"message_id {raw!r:.20}": ({"success": True, "code": 200, "message_id": raw}, 200)
-        for raw in (
-            None,
-            "",
-            0,
-            "0",
-            -1,
-            "-1",
-            1.5,
-            True,
-            [],
-            {},
-            "abc",
-            " 307",
-            "3e2",
-            "٣",
-            10**18,
-            "9" * 400,
-        )
+        f"message_id {raw!r:.20}": ({"success": True, "code": 200, "message_id": raw}, 200) for raw in BAD_IDS
     },
     **{f"success {raw!r}": (accepted(success=raw), 200) for raw in (1, "true", None)},
     "rows are no list": (accepted(SMSResponse_List={}), 200),
