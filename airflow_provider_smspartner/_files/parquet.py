@@ -155,13 +155,16 @@ def _sizes(file: pq.ParquetFile, names: list[str]) -> Iterator[tuple[str, int, i
     """Yield how many values and bytes each of these columns has in each row group."""
     metadata = file.metadata
     groups = range(metadata.num_row_groups)
-    columns = [at for at in range(metadata.num_columns) if file.schema.column(at).path in names]
+    # By the schema's names: those that a damaged chunk tells of itself may be others.
+    columns = {at: path for at in range(metadata.num_columns) if (path := file.schema.column(at).path) in names}
     for group in groups:
         # At a damaged chunk `column`, below, ends the whole process: pyarrow lets a C++ exception through. Where it is
         # to read the chunk, even without any rows, it raises. Its public `iter_batches` does not take 0.
-        next(file.reader.iter_batches(0, [group], columns, use_threads=False), None)
-    found = [metadata.row_group(group).column(column) for column in columns for group in groups]
-    return iter([(chunk.path_in_schema, chunk.num_values, chunk.total_uncompressed_size) for chunk in found])
+        next(file.reader.iter_batches(0, [group], list(columns), use_threads=False), None)
+    found = [
+        (path, metadata.row_group(group).column(at)) for at, path in columns.items() for group in groups
+    ]
+    return iter([(path, chunk.num_values, chunk.total_uncompressed_size) for path, chunk in found])
 
 
 def _check_type(name: str, kind: pa.DataType, *, integers: bool) -> None:

@@ -23,6 +23,7 @@ from airflow_provider_smspartner.exceptions import (
 )
 from airflow_provider_smspartner.models import Receipt
 from airflow_provider_smspartner.protocol import Call
+from airflow_provider_smspartner.protocol.codes import SEND
 
 log = logging.getLogger(__name__)
 
@@ -195,10 +196,10 @@ def _check_any(receipts: Sequence[Receipt]) -> None:
         return
     code = next((code for receipt in receipts for code in receipt.refused.values() if code is not None), None)
     said = "" if code is None else f" (code {code})"
+    why = SEND.refusals.get(code or 0, "it does not say why")
+    advice = SEND.advice.get(code or 0, "Ask SMS Partner.")
     raise SMSPartnerRequestError(
-        f"SMS Partner took none of the recipients{said}: there is no price for their numbers, or they are on the "
-        "account's STOP list, which SMSPartnerStopListOperator reads. Nothing was sent.",
-        code=code,
+        f"SMS Partner took none of the recipients{said}: {why}. Nothing was sent. {advice}", code=code
     )
 
 

@@ -9,6 +9,8 @@ Sources, named beside each rule:
 * [multi-status] https://www.docpartner.dev/en/api/sms-partner/status-and-statistics/bulk-status
 * [by-tag] https://www.docpartner.dev/en/api/sms-partner/status-and-statistics/status-by-tag
 * [credits] https://www.docpartner.dev/en/api/sms-partner/credits
+* [send] https://www.docpartner.dev/en/api/sms-partner/send-sms/single-send
+* [bulk-send] https://www.docpartner.dev/en/api/sms-partner/send-sms/bulk-send
 * [cancel] https://www.docpartner.dev/en/api/sms-partner/send-sms/cancel-scheduled-sms
 * [stop-list] https://www.docpartner.dev/en/api/sms-partner/replies-opt-outs-management/stop-list
 * [error-codes] https://www.docpartner.dev/en/api/error-codes

@@ -268,9 +268,19 @@ def _vendor_code(envelope: Envelope, codes: Codes) -> int | None:
     return next((code for code in faults if _is_known(code, codes)), faults[0] if faults else None)
 
 
+def peek(answer: Answer, decoder: msgspec.json.Decoder[E]) -> E | None:
+    """
+    Return what an answer holds, whatever it means, or None if it cannot be read.
+
+    :param answer: as it came.
+    :param decoder: of the members that are looked for.
+    """
+    return _decode(answer.body.removeprefix(codecs.BOM_UTF8), decoder)[0]
+
+
 def fault_members(answer: Answer) -> tuple[str, ...]:
     """Return which members that may say what went wrong an answer has [observed]; none if it is no JSON object."""
-    envelope, _ = _decode(answer.body.removeprefix(codecs.BOM_UTF8), _envelope_decoder)
+    envelope = peek(answer, _envelope_decoder)
     return tuple(name for name in ("code", "error", "errors") if getattr(envelope, name, None) is not None)
 
 

@@ -82,7 +82,7 @@ def _read_outcome(  # noqa: PLR0917 - in the order of the cache's key
     number = to_int(code, at_most=MAX_CODE)
     if number == MESSAGE_NOT_FOUND:
         read = DeliveryStatus.NOT_FOUND
-    elif success is not True and _to_flag(success) is False:
+    elif success is not True and to_flag(success) is False:
         read = DeliveryStatus.UNKNOWN
     else:
         read = DeliveryStatus.parse(status)
@@ -90,8 +90,8 @@ def _read_outcome(  # noqa: PLR0917 - in the order of the cache's key
         status=read,
         raw_status=status,
         date=to_date(date),
-        stop_sms=_to_flag(stop_sms),
-        is_spam=_to_flag(is_spam),
+        stop_sms=to_flag(stop_sms),
+        is_spam=to_flag(is_spam),
         code=number,
     )
 
@@ -106,7 +106,8 @@ def to_phone_number(raw: str | int | None) -> str:
 _FLAGS = {"0": False, "1": True, "false": False, "true": True, 0: False, 1: True}
 
 
-def _to_flag(raw: Any) -> bool | None:
+def to_flag(raw: Any) -> bool | None:
+    """Return a flag in any of the vendor's forms, or None if it is none."""
     return _FLAGS.get(raw) if isinstance(raw, (str, int)) else None
 
 

@@ -14,19 +14,25 @@ from typing import Any
 
 import msgspec
 
-from airflow_provider_smspartner.exceptions import SMSPartnerRequestError
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerAmbiguousSendError,
+    SMSPartnerError,
+    SMSPartnerRequestError,
+)
 from airflow_provider_smspartner.models import Receipt
 from airflow_provider_smspartner.protocol.account import read_amount, read_currency
 from airflow_provider_smspartner.protocol.answers import (
     LARGE_BYTES,
     MAX_FIGURE,
     Envelope,
+    describe_codes,
+    peek,
     read_envelope,
     unavailable,
 )
 from airflow_provider_smspartner.protocol.codes import OK, SEND
 from airflow_provider_smspartner.protocol.exchange import Answer, Call, Request
-from airflow_provider_smspartner.protocol.rows import MAX_CODE, VENDOR_TIME, to_int, to_phone_number
+from airflow_provider_smspartner.protocol.rows import MAX_CODE, VENDOR_TIME, to_flag, to_int, to_phone_number
 
 MAX_RECIPIENTS_PER_CALL = 500
 """[send, bulk-send] "maximum 500"."""
@@ -34,7 +40,8 @@ MAX_RECIPIENTS_PER_CALL = 500
 SCHEDULE_STEP_MINUTES = 5
 """[send] `minute` is from 0 to 55 in steps of 5."""
 
-_NOBODY_LEFT = frozenset({13, 14, 55})
+_NO_NUMBER_LEFT = 55
+_OF_ALL_NUMBERS = frozenset({13, 14, _NO_NUMBER_LEFT})
 """Refusals of the very numbers of a call [error-codes]: there is no price, they are on the STOP list, none is left."""
 
 
@@ -115,7 +122,15 @@ class _SendAnswer(Envelope):
     rows: list[_Row] = msgspec.field(default_factory=list, name="SMSResponse_List")
 
 
+class _Traces(Envelope):
+    """Members of an answer that tell whether SMS have left, whatever else it says."""
+
+    message_id: Any = None
+    rows: Any = msgspec.field(default=None, name="SMSResponse_List")
+
+
 _decoder = msgspec.json.Decoder(_SendAnswer)
+_traces_decoder = msgspec.json.Decoder(_Traces)
 
 
 def _read(numbers: tuple[str, ...], answer: Answer) -> Receipt:
@@ -126,10 +141,15 @@ def _read(numbers: tuple[str, ...], answer: Answer) -> Receipt:
         raise unavailable(answer, "it is longer than any answer to a send")
     try:
         envelope = read_envelope(answer, _decoder, SEND)
-    except SMSPartnerRequestError as error:
-        if error.code in _NOBODY_LEFT:
-            return Receipt(message_id=None, accepted=(), refused=dict.fromkeys(numbers, error.code))
-        raise
+    except SMSPartnerError as error:
+        no_success = error
+    else:
+        return _receipt(numbers, envelope, answer)
+    # Out here, so that no error is the context of another.
+    return _receipt_of_refusal(numbers, no_success, answer)
+
+
+def _receipt(numbers: tuple[str, ...], envelope: _SendAnswer, answer: Answer) -> Receipt:
     message_id = _read_message_id(envelope.message_id)
     if message_id is None:
         # `success` alone proves nothing: the gateway once answered it to everything [observed].
@@ -147,6 +167,45 @@ def _read(numbers: tuple[str, ...], answer: Answer) -> Receipt:
     )
 
 
+def _receipt_of_refusal(numbers: tuple[str, ...], error: SMSPartnerError, answer: Answer) -> Receipt:
+    """
+    Return the receipt of a call of which all numbers were refused.
+
+    :raises SMSPartnerError: the error that was given, unless it is a refusal of all numbers.
+    :raises SMSPartnerAmbiguousSendError: if the answer shows that SMS have left all the same.
+    """
+    told = peek(answer, _traces_decoder)
+    if told is not None and _tell_of_sms(told):
+        # Not even after HTTP 429 may the request be repeated.
+        raise SMSPartnerAmbiguousSendError(
+            f"SMS Partner's answer contradicts itself {describe_codes(error.code, answer.http_status)}: it is no "
+            "success, and yet tells of SMS that were sent. Whether they were is unknown; the request is not repeated.",
+            code=error.code,
+            http_status=answer.http_status,
+        )
+    if told is not None and isinstance(error, SMSPartnerRequestError):
+        # The inner code says why no number is left [observed].
+        codes = {error.code, to_int(told.code, at_most=MAX_CODE)}
+        if not codes.isdisjoint(_OF_ALL_NUMBERS):
+            return Receipt(message_id=None, accepted=(), refused=dict.fromkeys(numbers, error.code))
+    raise error
+
+
+def _tell_of_sms(told: _Traces) -> bool:
+    if told.message_id not in _NO_ID:
+        return True
+    rows = told.rows if isinstance(told.rows, list) else []
+    return any(
+        isinstance(row, dict)
+        and row.get("success") is True
+        and to_int(row.get("code", OK), at_most=MAX_CODE) == OK
+        for row in rows
+    )
+
+
+_NO_ID = (None, False, "", "0")
+
+
 def _refused(numbers: tuple[str, ...], rows: list[_Row], answer: Answer) -> dict[str, int | None]:
     """Return the numbers that a row says were not taken: one without a row was, since the call was."""
     codes: dict[str, int | None] = {}
@@ -157,10 +216,10 @@ def _refused(numbers: tuple[str, ...], rows: list[_Row], answer: Answer) -> dict
         if number is None:
             continue
         code = to_int(row.code, at_most=MAX_CODE)
-        if row.success is True and code in (None, OK):
+        if code in {None, OK} and to_flag(row.success) is not False:
             taken.add(number)
         else:
-            codes[number] = code
+            codes[number] = None if code == OK else code
     if rows and not taken and not codes:
         raise unavailable(answer, "none of its rows is about a number that was sent to")
     return {number: codes[number] for number in numbers if number in codes and number not in taken}

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from certificates import issue
-from loopback import RawServer, response, said
+from loopback import (
+    RawServer,
+    accepting,
+    alert,
+    close,
+    never_accepting,
+    receive_and_reset,
+    reset,
+    response,
+    said,
+    say_nothing,
+    speak_plainly,
+)
 from writing import Send, both_clients, settings_for, write
 
 from airflow_provider_smspartner._http import policy
@@ -32,64 +43,6 @@ def assert_surely_unsent(send: Send, url: str, *, timeout: float = 2) -> str:
     return str(caught.value)
 
 
-@contextmanager
-def accepting(answer: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Hand each connection to a function at once, and yield the port."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener, ExitStack() as clients:
-
-        def serve() -> None:
-            while True:
-                try:
-                    client, _ = listener.accept()
-                except OSError:
-                    return
-                client.settimeout(5)
-                clients.enter_context(client)
-                # The client may have left.
-                with suppress(OSError):
-                    answer(client)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
-
-
-def close(client: socket.socket) -> None:
-    client.recv(65536)
-    client.close()
-
-
-def reset(client: socket.socket) -> None:
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-    client.close()
-
-
-def break_off(client: socket.socket) -> None:
-    # Not before: Python leaves a socket unclosed that is reset when its handshake begins.
-    client.recv(65536)
-    reset(client)
-
-
-def speak_plainly(client: socket.socket) -> None:
-    client.recv(65536)
-    client.sendall(response(b"plain"))
-    client.close()
-
-
-def alert(client: socket.socket) -> None:
-    client.recv(65536)
-    client.sendall(b"\x15\x03\x03\x00\x02\x02\x28")  # handshake_failure, RFC 8446, 6
-    client.close()
-
-
-def say_nothing(_: socket.socket) -> None:
-    pass
-
-
 @both_clients
 class TestNotConnected:
     def test_refused(self, send: Send) -> None:
@@ -101,15 +54,8 @@ class TestNotConnected:
         assert "its name was not found" in assert_surely_unsent(send, f"https://{HOST}")
 
     def test_connecting_takes_too_long(self, send: Send) -> None:
-        with closing(socket.socket()) as full, ExitStack() as others:
-            full.bind(("127.0.0.1", 0))
-            full.listen(0)
-            for _ in range(3):
-                other = others.enter_context(socket.socket())
-                other.setblocking(False)
-                other.connect_ex(full.getsockname())
-            url = f"http://127.0.0.1:{full.getsockname()[1]}"
-
+        with never_accepting() as port:
+            url = f"http://127.0.0.1:{port}"
             assert "connecting took longer" in assert_surely_unsent(send, url, timeout=0.3)
 
 
@@ -145,7 +91,7 @@ class TestTls:
             assert not any(server.heads)
 
     @pytest.mark.parametrize(
-        "answer", [close, break_off, speak_plainly, alert], ids=lambda each: each.__name__
+        "answer", [close, receive_and_reset, speak_plainly, alert], ids=lambda each: each.__name__
     )
     def test_a_handshake_that_fails(self, send: Send, answer: Callable[[socket.socket], None]) -> None:
         with accepting(answer) as port:

@@ -110,7 +110,9 @@ class TestCodes:
         assert "the list of messages is empty" in str(error_of(multi_call(), refused(5)))
 
     @pytest.mark.parametrize(
-        "table", [codes.STATUS, codes.CANCEL, codes.STOP_LIST], ids=["status", "cancel", "stop"]
+        "table",
+        [codes.STATUS, codes.CANCEL, codes.STOP_LIST, codes.SEND],
+        ids=["status", "cancel", "stop", "send"],
     )
     def test_every_refusal_has_an_advice(self, table: codes.Codes) -> None:
         assert set(table.refusals) == set(table.advice)

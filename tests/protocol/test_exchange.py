@@ -37,8 +37,8 @@ class TestRequests:
         assert (request.method, request.path) == ("GET", "/me")
         assert request.with_key(KEY) == ({"apiKey": KEY}, None)
 
-    def test_what_changes_nothing_a_second_time_may_be_repeated(self, call: Call[Any]) -> None:
-        assert call.request.may_repeat is True
+    def test_all_but_what_sends_may_be_repeated(self, call: Call[Any]) -> None:
+        assert call.request.may_repeat is (call.request.path not in {"/send", "/bulk-send"})
 
     def test_cancelling(self) -> None:
         request = protocol.cancel(" 0307 ").request
