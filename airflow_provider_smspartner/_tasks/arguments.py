@@ -11,12 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, ClassVar, Protocol, TypeGuard
 
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
-from airflow_provider_smspartner.models import MessageRef
+from airflow_provider_smspartner.models import MessageRef, described
 from airflow_provider_smspartner.protocol import check_tag
 
 MAX_PARSED_MESSAGES = 1_000
@@ -95,7 +95,7 @@ def is_literal(value: object, marks: Sequence[str] = JINJA) -> bool:
         return all(is_literal(each, marks) for each in value.values())
     if isinstance(value, list | tuple):
         return all(is_literal(each, marks) for each in value)
-    return value is None or isinstance(value, int | float | bytes)
+    return value is None or isinstance(value, int | float | bytes | datetime)
 
 
 def check_literal_messages(messages: object, *, may_be_empty: bool) -> None:
@@ -121,8 +121,8 @@ def check_literal_messages(messages: object, *, may_be_empty: bool) -> None:
                     raise SMSPartnerInputError(f"messages[{position}]: {error}") from None
     elif messages is None or isinstance(messages, int | float | bytes | Mapping):
         raise SMSPartnerInputError(
-            f"`messages` must be a list of messages, the output of an upstream task, or the path of a file; "
-            f"it is {_shown(messages)}."
+            f"`messages` must be a list of messages, the output of an upstream task, or the path of a file, "
+            f"not {described(messages)}."
         )
 
 
@@ -153,13 +153,19 @@ def check_literal_recipients(
         if is_literal(recipients, marks):
             recipient_file(recipients, with_text=message is None)
     elif isinstance(recipients, list | tuple):
-        literal = [each for each in recipients[:MAX_PARSED_MESSAGES] if is_literal(each, marks)]
-        if literal or not recipients:
-            read_recipients(literal, message, unicode=unicode, max_recipients=max_recipients)
+        first = recipients[:MAX_PARSED_MESSAGES]
+        if any(is_literal(each, marks) for each in first) or not first:
+            read_recipients(
+                first,
+                message,
+                unicode=unicode,
+                max_recipients=max_recipients,
+                is_known=lambda each: is_literal(each, marks),
+            )
     elif recipients is None or isinstance(recipients, int | float | bytes | Mapping):
         raise SMSPartnerInputError(
-            f"`recipients` must be a list, the output of an upstream task, or the path of a file; "
-            f"it is {_shown(recipients)}."
+            f"`recipients` must be a list, the output of an upstream task, or the path of a file, "
+            f"not {described(recipients)}."
         )
 
 
@@ -271,6 +277,11 @@ def _check_text(name: str, value: object) -> None:
         raise SMSPartnerInputError(f"`{name}` must be text; it is {_shown(value)}.")
 
 
+def _check_message(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise SMSPartnerInputError(f"`{name}` must be text, not {described(value)}.")
+
+
 def _check_conn_id(name: str, value: object) -> None:
     _check_text(name, value)
     if not str(value).strip():
@@ -337,7 +348,7 @@ _TEMPLATED: dict[str, Callable[[str, object], None]] = {
     "output_path": _check_output_path,
     "output_conn_id": _check_text,
     "smspartner_conn_id": _check_conn_id,
-    "message": _check_text,
+    "message": _check_message,
     "sender": _check_sender,
     "scheduled_at": _check_schedule,
 }

@@ -15,6 +15,7 @@ from airflow_provider_smspartner._tasks.arguments import (
     check_literal_recipients,
     check_literals,
     check_rendered,
+    is_literal,
 )
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
@@ -118,8 +119,10 @@ class SMSPartnerNotifier(BaseNotifier):
             setattr(self, name, rendered)
 
     def _check_lists(self) -> None:
+        recipients = self.recipients
         check_literal_recipients(
-            self._numbers,
+            # A template may have commas in it.
+            self._numbers if is_literal(recipients, ANY_JINJA) else recipients,
             cut(self.message, unicode=False) if isinstance(self.message, str) else self.message,
             unicode=False,
             max_recipients=MAX_RECIPIENTS,
