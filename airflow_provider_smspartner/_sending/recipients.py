@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_smspartner._files.formats import ENDINGS
@@ -26,7 +26,12 @@ MAX_RECIPIENTS = 1_000
 
 
 def read_recipients(
-    recipients: object, message: str | None, *, unicode: bool, max_recipients: int
+    recipients: object,
+    message: str | None,
+    *,
+    unicode: bool,
+    max_recipients: int,
+    is_known: Callable[[object], bool] = lambda _: True,
 ) -> dict[str, str]:
     """
     Return the text for each phone number, in order; a number that is named again gets the first text.
@@ -36,6 +41,7 @@ def read_recipients(
     :param message: the text for all of them, or None.
     :param unicode: whether the texts are sent as Unicode.
     :param max_recipients: more of them than that are an error.
+    :param is_known: whether a recipient is what it will be; others are left out.
     :raises SMSPartnerInputError: names the position and the fault, never a number or a text.
     """
     if message is not None:
@@ -43,6 +49,8 @@ def read_recipients(
     texts: dict[str, str] = {}
     seen: Counter[str] = Counter()
     for place, value in _each(recipients, with_text=message is None):
+        if not is_known(value):
+            continue
         number, text = _recipient(place, value, message)
         if number in texts:
             seen["again"] += 1
