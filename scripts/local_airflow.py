@@ -277,11 +277,6 @@ class DagRun:
         path = f"{self._path}/taskInstances/{task_id}/xcomEntries/{key}"
         return self._airflow.get(path)["value"]
 
-    def stored(self, task_id: str) -> dict[str, Any]:
-        """What a task keeps in Airflow's store for tasks, since Airflow 3.3."""
-        entries = self._airflow.get(f"{self._path}/taskInstances/{task_id}/state-store")["task_state_store"]
-        return {entry["key"]: entry["value"] for entry in entries}
-
     def links(self, task_id: str) -> dict[str, str]:
         """The addresses that a task's page links to, by their names."""
         links: dict[str, str] = self._airflow.get(f"{self._path}/taskInstances/{task_id}/links")[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
@@ -27,12 +27,22 @@ class AccountTask(BaseOperator):
     operator_extra_links = (SMSPartnerAccountLink(),)
     ui_color = "#d7efe3"
 
+    _optional: ClassVar[frozenset[str]] = frozenset()
+    """Templated arguments that may be None."""
+
     _execution: Execution | None = None
     """What is under way, for `on_kill`."""
 
     def __init__(self, *, smspartner_conn_id: str = SMSPartnerHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.smspartner_conn_id = smspartner_conn_id
+
+    def _check_lists(self) -> None:
+        """
+        Check what is literal in messages or recipients, where a task has any: called when the DAG is parsed.
+
+        :raises SMSPartnerInputError: names the argument, and what would be right.
+        """
 
     def on_kill(self) -> None:
         """End the execution, if one is under way: no further call is made, and no file is left behind."""

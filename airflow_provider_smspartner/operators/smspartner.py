@@ -1,4 +1,4 @@
-"""The operators: send SMS, and fetch their delivery statuses, by tag or by message list."""
+"""The operators: send SMS, fetch their delivery statuses by tag or by message list, and fetch the stop list."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_smspartner._files.columns import STOP_LIST, Table
 from airflow_provider_smspartner._sending.recipients import MAX_RECIPIENTS
 from airflow_provider_smspartner._sending.summary import describe_receipts, summarised
 from airflow_provider_smspartner._tasks.account_task import AccountTask
-from airflow_provider_smspartner._tasks.arguments import check_literals, check_rendered
+from airflow_provider_smspartner._tasks.arguments import (
+    check_literal_messages,
+    check_literal_recipients,
+    check_literals,
+    check_rendered,
+)
 from airflow_provider_smspartner._tasks.execution import Execution
 from airflow_provider_smspartner._tasks.ledger import open_ledger
-from airflow_provider_smspartner._tasks.results import Results
+from airflow_provider_smspartner._tasks.output_task import OutputTask
+from airflow_provider_smspartner._tasks.results import Results, StatusResults
 from airflow_provider_smspartner._tasks.status_task import StatusTask
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerNotFoundError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
@@ -39,7 +46,7 @@ class _FetchOperator(StatusTask):
         """
         check_rendered(self)
         with Execution(self) as execution:
-            results = Results(self._open_output(), self._check_rows, execution)
+            results = StatusResults(Results(self._open_output(), self._check_rows, execution))
             try:
                 with (
                     execution.use(SMSPartnerHook(self.smspartner_conn_id)) as hook,
@@ -76,7 +83,7 @@ class SMSPartnerStatusByTagOperator(_FetchOperator):
     :param tag: the campaign's tag, 1 to 20 characters without white space. (templated)
     :param allow_empty: give no rows for a tag that the vendor does not know, instead of failing.
     :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows` and `smspartner_conn_id`, which
-        `airflow_provider_smspartner._tasks.status_task.StatusTask` describes, and those of every operator.
+        `airflow_provider_smspartner._tasks.output_task.OutputTask` describes, and those of every operator.
     :raises SMSPartnerInputError: if an argument is wrong, before anything is sent.
     :raises SMSPartnerNotFoundError: if no message has this tag, unless `allow_empty`.
     :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
@@ -118,7 +125,7 @@ class SMSPartnerMultiStatusOperator(_FetchOperator):
         an upstream task; or the path of an NDJSON, CSV or Parquet file with those two columns, which is held in a
         temporary file on disk. (templated)
     :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows` and `smspartner_conn_id`, which
-        `airflow_provider_smspartner._tasks.status_task.StatusTask` describes, and those of every operator.
+        `airflow_provider_smspartner._tasks.output_task.OutputTask` describes, and those of every operator.
     :raises SMSPartnerInputError: if an argument or a message is wrong, before anything is sent.
     :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
 
@@ -132,6 +139,9 @@ class SMSPartnerMultiStatusOperator(_FetchOperator):
         super().__init__(**kwargs)
         self.messages = messages
         check_literals(self)
+
+    def _check_lists(self) -> None:
+        check_literal_messages(self.messages, may_be_empty=True)
 
     @property
     def _subject(self) -> str:
@@ -158,7 +168,8 @@ class SMSPartnerSendOperator(AccountTask):
 
     Since Airflow 3.3 a retry goes on where the last try ended, also after a kill: calls that were made are not made
     again. A call that was under way when the last try ended may have been made: then the task fails without further
-    retries. Before Airflow 3.3 only the first try of a task sends. Clearing the task is a new send (since Airflow 3.3).
+    retries. Before Airflow 3.3 only the first try of a task sends. Whether a cleared task sends anew is up to Airflow: 3.3
+    keeps what it has sent, 3.4 forgets it unless it is told to keep it. To send anew on purpose, start a new DAG run.
 
     :param recipients: with `message`, phone numbers that all get that text; without, ``(phone_number, text)`` pairs
         or mappings with ``phone_number`` and ``message``. A list, the output of an upstream task, or the path of an
@@ -188,6 +199,7 @@ class SMSPartnerSendOperator(AccountTask):
         *AccountTask.template_fields,
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"recipients": "json"}
+    _optional: ClassVar[frozenset[str]] = frozenset({"message", "tag", "sender", "scheduled_at"})
 
     def __init__(
         self,
@@ -244,6 +256,52 @@ class SMSPartnerSendOperator(AccountTask):
             self._push(context, "summary", summarised(receipts, tag=self.tag))
             self.log.info("Sent: %s.", describe_receipts(receipts))
             return [message for receipt in receipts for message in receipt.messages]
+
+    def _check_lists(self) -> None:
+        check_literal_recipients(
+            self.recipients, self.message, unicode=self.unicode, max_recipients=self.max_recipients
+        )
+
+
+class SMSPartnerStopListOperator(OutputTask):
+    """
+    Fetch everybody who answered STOP.
+
+    XCom ``return_value`` is the list of rows: ``{"phone_number", "created_at"}``, the number in E.164 and the time as
+    ISO text, or null where it cannot be read.
+
+    :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows` and `smspartner_conn_id`, which
+        `airflow_provider_smspartner._tasks.output_task.OutputTask` describes, and those of every operator.
+    :raises SMSPartnerInputError: if an argument is wrong, before anything is asked; if there are more rows than
+        `max_xcom_rows`.
+    :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
+
+    .. seealso:: https://www.docpartner.dev/en/api/sms-partner/replies-opt-outs-management/stop-list
+    """
+
+    _table: ClassVar[Table] = STOP_LIST
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_literals(self)
+
+    def execute(self, context: Context) -> Any:
+        """
+        Fetch the rows.
+
+        :param context: the task's context.
+        """
+        check_rendered(self)
+        with Execution(self) as execution:
+            results = Results(self._open_output(), self._check_rows, execution)
+            with (
+                execution.use(SMSPartnerHook(self.smspartner_conn_id)) as hook,
+                closing(hook.iter_stop_list()) as rows,
+            ):
+                result = results.take(rows)
+            execution.check()
+            self.log.info("Fetched %d rows of the stop list.", results.count)
+            return result
 
 
 def _name_subject(error: SMSPartnerError, subject: str) -> None:

@@ -124,6 +124,16 @@ def test_personalised_texts(
     assert_no_phone_number(printed)
 
 
+def test_alert_on_failure(playground: SMSPartnerDouble, capfd: pytest.CaptureFixture[str]) -> None:
+    run = run_dag("smspartner_alert_on_failure")
+
+    assert run.state == "failed"
+    (sms,) = playground.sent
+    assert (sms.phone_number, sms.tag, sms.parts) == ("+33639980000", "airflow-alerts", 1)
+    assert sms.text.startswith("Airflow: smspartner_alert_on_failure.load_orders has failed, try 1. Run: ")
+    assert_no_phone_number("".join(capfd.readouterr()))
+
+
 def test_mapped_campaigns(playground: SMSPartnerDouble) -> None:
     for tag, delivered in (("north", 0.5), ("south", 0.9), ("east", 0.8)):
         playground.add_campaign(
@@ -216,6 +226,7 @@ def test_every_example_is_tested() -> None:
     examples = {path.stem for path in EXAMPLE_DAGS.glob("*.py")}
 
     assert examples == {
+        "alert_on_failure",
         "campaign_by_tag",
         "mapped_campaigns",
         "message_list",

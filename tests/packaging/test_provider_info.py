@@ -59,7 +59,9 @@ def test_every_module_it_names_is_there(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [INFO["connection-types"][0]["hook-class-name"], *INFO["extra-links"]], ids=lambda path: path
+    "path",
+    [INFO["connection-types"][0]["hook-class-name"], *INFO["extra-links"], *INFO["notifications"]],
+    ids=lambda path: path,
 )
 def test_every_class_it_names_is_there(path: str) -> None:
     module, _, name = path.rpartition(".")
