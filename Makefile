@@ -29,7 +29,7 @@ NOX := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/nox
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/.ready ## Watch an example DAG await a campaign on a real Airflow; needs no account
+demo: .venv/.ready ## Watch an example DAG send SMS and await them on a real Airflow; needs no account
 	@$(PY) scripts/demo.py
 
 up: .venv/.ready ## Run Airflow with the API double and the example DAGs, for the browser (PORT=8080)

@@ -1,9 +1,9 @@
 """
 What a task has sent, kept beyond the life of its process: Airflow's retries go on where the last try ended.
 
-Airflow 3.3 has a store for each task instance, which retries share [task-state-store]. So does a cleared task of 3.3;
-since 3.4 clearing empties the store. A call that sends is noted as under way before it is made, and with its message id
-after it. The store has these keys::
+Airflow 3.3 has a store for each task instance, which retries share [task-state-store]. Airflow 3.4 empties it where a
+task is cleared, unless told to keep it; Airflow 3.3 does not. A call that sends is noted as under way before it is
+made, and with its message id after it. The store has these keys::
 
     smspartner_send              which send it is: a fingerprint, and how many calls it takes
     smspartner_send_try          which try may send: the last one that has begun

@@ -168,8 +168,8 @@ class SMSPartnerSendOperator(AccountTask):
 
     Since Airflow 3.3 a retry goes on where the last try ended, also after a kill: calls that were made are not made
     again. A call that was under way when the last try ended may have been made: then the task fails without further
-    retries. Before Airflow 3.3 only the first try of a task sends. A cleared task sends nothing again on Airflow 3.3,
-    unless its task state is deleted, too; since Airflow 3.4 clearing deletes that, and is a new send.
+    retries. Before Airflow 3.3 only the first try of a task sends. Whether a cleared task sends anew is up to Airflow:
+    3.3 keeps what it has sent, 3.4 forgets it unless told to keep it. To send anew on purpose, start a new DAG run.
 
     :param recipients: with `message`, phone numbers that all get that text; without, ``(phone_number, text)`` pairs
         or mappings with ``phone_number`` and ``message``. A list, the output of an upstream task, or the path of an
