@@ -69,7 +69,7 @@ def run_dag(dag_id: str, conf: dict[str, Any] | None = None, at: datetime | None
 
 @lru_cache(maxsize=1)
 def _keep_api_server() -> None:
-    """Let `dag.test()` keep its API for all tasks, as since Airflow 3.3: up to 3.2 it makes one for each, in seconds."""
+    """Let `dag.test()` keep its API for all tasks, as since Airflow 3.3: up to 3.2 it makes one for each."""
     if AIRFLOW_3:
         supervisor = importlib.import_module("airflow.sdk.execution_time.supervisor")
         made = supervisor.in_process_api_server

@@ -156,14 +156,14 @@ def _sizes(file: pq.ParquetFile, names: list[str]) -> Iterator[tuple[str, int, i
     metadata = file.metadata
     groups = range(metadata.num_row_groups)
     # By the schema's names: those that a damaged chunk tells of itself may be others.
-    columns = {at: path for at in range(metadata.num_columns) if (path := file.schema.column(at).path) in names}
+    columns = {
+        at: path for at in range(metadata.num_columns) if (path := file.schema.column(at).path) in names
+    }
     for group in groups:
         # At a damaged chunk `column`, below, ends the whole process: pyarrow lets a C++ exception through. Where it is
         # to read the chunk, even without any rows, it raises. Its public `iter_batches` does not take 0.
         next(file.reader.iter_batches(0, [group], list(columns), use_threads=False), None)
-    found = [
-        (path, metadata.row_group(group).column(at)) for at, path in columns.items() for group in groups
-    ]
+    found = [(path, metadata.row_group(group).column(at)) for at, path in columns.items() for group in groups]
     return iter([(path, chunk.num_values, chunk.total_uncompressed_size) for path, chunk in found])
 
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Protocol
 
+from airflow_provider_smspartner._sending.options import check_coming
 from airflow_provider_smspartner._sending.send import Send
 from airflow_provider_smspartner._sending.summary import describe_receipts
 from airflow_provider_smspartner.exceptions import (
@@ -92,6 +93,7 @@ def deliver(
             receipt = ledger.adopt(position, numbers)
             if receipt is None:
                 check()
+                check_coming(send.options)
                 receipt = yield from _make(send, position, ledger)
                 # First: what was sent must be in the error, should the ledger fail.
                 receipts.append(receipt)

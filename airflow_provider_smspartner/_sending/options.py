@@ -33,7 +33,7 @@ def read_options(
     return SendOptions(
         tag=None if tag is None else check_tag(tag),
         sender=None if sender is None else check_sender(sender),
-        scheduled_at=None if scheduled_at is None else _coming(read_schedule(scheduled_at)),
+        scheduled_at=None if scheduled_at is None else read_schedule(scheduled_at),
         stop_notice=stop_notice,
         unicode=unicode,
         sandbox=sandbox,
@@ -95,10 +95,14 @@ def read_schedule(scheduled_at: object) -> datetime:
     return at - late + _STEP if late else at
 
 
-def _coming(at: datetime) -> datetime:
-    if at <= datetime.now(UTC):
+def check_coming(options: SendOptions) -> None:
+    """
+    Make sure, right before a call, that it is not too late for it.
+
+    :raises SMSPartnerInputError: if the time at which the SMS are to leave is past.
+    """
+    at = options.scheduled_at
+    if at is not None and at <= datetime.now(UTC):
         raise SMSPartnerInputError(
-            f"`scheduled_at`, {at.isoformat(timespec='minutes')}, is past. Nothing was sent. "
-            "Leave it out to send at once."
+            f"`scheduled_at`, {at.isoformat(timespec='minutes')}, is past. Leave it out to send at once."
         )
-    return at

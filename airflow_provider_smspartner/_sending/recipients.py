@@ -60,7 +60,7 @@ def read_recipients(
             _check_text(f"{place}: message", text, unicode=unicode)
         if len(texts) == max_recipients:
             raise SMSPartnerInputError(
-                f"There are more than {max_recipients} recipients, which is `max_recipients`. Nothing was sent. "
+                f"There are more than {max_recipients} recipients, which is `max_recipients`. "
                 "Raise it if you mean to send to all of them."
             )
         texts[number] = text

@@ -17,6 +17,7 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
     SMSPartnerCreditError,
     SMSPartnerError,
+    SMSPartnerInputError,
     SMSPartnerNotFoundError,
     SMSPartnerRequestError,
     SMSPartnerUnavailableError,
@@ -196,6 +197,31 @@ def test_no_call_is_begun_once_the_check_fails() -> None:
 
     assert log == [("begin", 0), ("make", 0), ("finish", 0, "300")]
     assert len(caught.value.receipts) == 1
+
+
+def test_a_schedule_that_is_past_is_told_before_anything_is_noted_or_sent() -> None:
+    log: Log = []
+    send = Send.of(NUMBERS[:2], "Hello", scheduled_at="2020-01-01T09:00:00Z")
+
+    with pytest.raises(SMSPartnerInputError, match=r"`scheduled_at`, 2020-01-01T09:00\+00:00, is past"):
+        drive(deliver(send, Noted(log)), vendor(log))
+
+    assert not log
+
+
+@pytest.mark.parametrize("made", [[0, 1, 2], [0, 1]])
+def test_a_try_after_the_schedule_tells_what_earlier_tries_have_sent(made: list[int]) -> None:
+    log: Log = []
+    send = Send.of(NUMBERS, "Hello", scheduled_at="2020-01-01T09:00:00Z", max_recipients=2_000)
+
+    if made == [0, 1, 2]:
+        assert len(drive(deliver(send, Noted(log, made)), vendor(log))) == 3
+    else:
+        with pytest.raises(SMSPartnerInputError, match="is past") as caught:
+            drive(deliver(send, Noted(log, made)), vendor(log))
+        assert len(caught.value.receipts) == 2
+        assert "1000 of 1000 recipients accepted" in caught.value.__notes__[0]
+    assert not log
 
 
 def test_refused_recipients_are_counted() -> None:
