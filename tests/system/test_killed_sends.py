@@ -8,17 +8,22 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from harness import KEEPS_TASK_STATE
 from killing import slowly
 
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 from local_airflow import DagRun, LocalAirflow
 
-pytestmark = pytest.mark.system
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(not KEEPS_TASK_STATE, reason="Airflow keeps nothing for a task's next try"),
+]
 
 DAG_ID = "system_send"
 TASK = "send"
@@ -26,6 +31,8 @@ NUMBERS = [f"+3363998{n:04}" for n in range(1_203)]
 # Of 1, 2 and 3 calls.
 SENT_BY = [0, 500, 1_000, 1_203]
 UNTIL_KILLED = 60.0
+# Airflow 3.3 keeps a task's state when the task is cleared; whoever wants to send anew deletes it, too.
+CLEARING_FORGETS = tuple(int(part) for part in version("apache-airflow").split(".")[:2]) >= (3, 4)
 ENDED = {"success", "failed"}
 
 
@@ -217,9 +224,7 @@ def test_no_log_holds_a_phone_number(victims: dict[str, Victim], airflow: LocalA
     assert [path for path in logs if re.search(r"63998\d{4}", path.read_text(errors="replace"))] == []
 
 
-def test_a_cleared_task_sends_nothing_again_unless_its_state_is_cleared_too(
-    airflow: LocalAirflow, tmp_path: Path
-) -> None:
+def test_a_cleared_task_sends_anew_only_once_its_state_is_gone(airflow: LocalAirflow, tmp_path: Path) -> None:
     path = tmp_path / "recipients.csv"
     path.write_text("\n".join(["phone_number", *NUMBERS[:3]]))
     with SMSPartnerDouble() as double:
@@ -235,6 +240,9 @@ def test_a_cleared_task_sends_nothing_again_unless_its_state_is_cleared_too(
         first = victim.run.xcom(TASK)
         victim.run.clear_task(TASK)
         airflow.wait_for("the cleared send to end", lambda: ended(2), seconds=60)
+        if CLEARING_FORGETS:
+            assert len(double.sent) == 6
+            return
         assert victim.run.xcom(TASK) == first
         assert len(double.sent) == 3
 

@@ -173,7 +173,7 @@ def test_a_call_that_cannot_be_noted_before_is_not_made(store: StateStore) -> No
 
 @needs_store
 def test_a_call_that_cannot_be_noted_after_is_ambiguous_and_the_last(store: StateStore) -> None:
-    made = []
+    made: list[Call[Receipt]] = []
     ledger = opened(store)
     store.fails_at = lambda what: what == "set smspartner_send_call_0" and bool(made)
 
