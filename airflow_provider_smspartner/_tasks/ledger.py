@@ -62,13 +62,12 @@ def open_ledger(context: Context, fingerprint: str, call_count: int) -> Ledger:
     :raises SMSPartnerAmbiguousSendError: if an earlier try may have sent something, and it is not known what, or it
         was something else.
     """
-    if not context or context.get("ti") is None:
-        return NoLedger()
-    store = context.get("task_state_store")
-    if store is None:
+    store = context.get("task_state_store") if context else None
+    if store is not None:
+        return StoredLedger(store, fingerprint, call_count)
+    if context and context.get("ti") is not None:
         _check_first_try(context)
-        return NoLedger()
-    return StoredLedger(store, fingerprint, call_count)
+    return NoLedger()
 
 
 def _check_first_try(context: Context) -> None:
