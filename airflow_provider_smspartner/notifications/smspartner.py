@@ -84,8 +84,12 @@ class SMSPartnerNotifier(BaseNotifier):
         :param context: the context that the templates were rendered with.
         """
         check_rendered(self)
-        with SMSPartnerHook(self.smspartner_conn_id) as hook:
-            hook.send(self._numbers, self._cut_text(), tag=self.tag, sender=self.sender)
+        try:
+            with SMSPartnerHook(self.smspartner_conn_id) as hook:
+                hook.send(self._numbers, self._cut_text(), tag=self.tag, sender=self.sender)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again
+            # Beside a traceback some Airflows print the values of variables, which further down are numbers and texts.
+            raise error.with_traceback(None) from None
 
     async def async_notify(self, context: Context) -> None:
         """
@@ -95,7 +99,10 @@ class SMSPartnerNotifier(BaseNotifier):
         """
         check_rendered(self)
         hook = SMSPartnerHook(self.smspartner_conn_id)
-        await hook.asend(self._numbers, self._cut_text(), tag=self.tag, sender=self.sender)
+        try:
+            await hook.asend(self._numbers, self._cut_text(), tag=self.tag, sender=self.sender)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again
+            raise error.with_traceback(None) from None  # as in `notify`
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
         """
@@ -109,14 +116,20 @@ class SMSPartnerNotifier(BaseNotifier):
         """
         environment = jinja_env or self.get_template_env(dag=context.get("dag"))
         for name in self.template_fields:
-            try:
-                rendered = self.render_template(getattr(self, name), context, environment)
-            except Exception as error:  # noqa: BLE001 - a template may raise anything
-                raise SMSPartnerInputError(
-                    f"{type(self).__name__}: the template of `{name}` cannot be rendered ({type(error).__name__}). "
-                    "Nothing was sent. See whether what it names is there in the context of this callback."
-                ) from None
-            setattr(self, name, rendered)
+            setattr(self, name, self._rendered(name, context, environment))
+
+    def _rendered(self, name: str, context: Context, environment: jinja2.Environment) -> Any:
+        try:
+            return self.render_template(getattr(self, name), context, environment)
+        except Exception as error:  # noqa: BLE001 - a template may raise anything
+            raise SMSPartnerInputError(
+                f"{type(self).__name__}: the template of `{name}` cannot be rendered ({type(error).__name__}). "
+                "Nothing was sent. See whether what it names is there in the context of this callback."
+            ) from None
+
+    def _update_context(self, context: Context) -> Context:
+        # Airflow would put the arguments into the context, which it prints beside some tracebacks.
+        return context
 
     def _check_lists(self) -> None:
         recipients = self.recipients

@@ -37,7 +37,7 @@ with DAG("callbacks", schedule=None):
     told_of_failure(
         "one_number",
         recipients=ON_CALL,
-        message="{{ dag.dag_id }}.{{ ti.task_id }} has failed: {{ exception }}",
+        message="{{ dag.dag_id }}.{{ ti.task_id }} has failed",
         tag="{{ ti.task_id[:3] }}",
         sender="Airflow",
     )

@@ -38,7 +38,7 @@ def test_tasks_tell_by_sms_how_they_ended(
     for sms in double.sent:
         told.setdefault(sms.text, []).append((sms.phone_number[-1], sms.tag, sms.sender, sms.sandbox))
     assert told == {
-        "callbacks.one_number has failed: as arranged": [("1", "one", "Airflow", False)],
+        "callbacks.one_number has failed": [("1", "one", "Airflow", False)],
         "x" * 1530: [("1", None, None, True), ("2", None, None, True)],
         "done is done": [("1", None, None, False), ("2", None, None, False)],
     }
