@@ -93,9 +93,10 @@ class StoredLedger:
         self._store = store
         self._me = uuid4().hex
         self._set(_TRY, self._me)
+        # Calls are made one after the other: where the first is not known, none is. It is read before the send that it
+        # belongs to, which is written before it: the two can't be of different sends.
+        self._may_know = store.get(_CALL.format(0)) is not None
         earlier = store.get(_SEND)
-        # Calls are made one after the other: where the first is not known, none is.
-        self._may_know = earlier is not None and store.get(_CALL.format(0)) is not None
         if not self._may_know:
             self._set(_SEND, {"fingerprint": fingerprint, "calls": call_count})
         elif not isinstance(earlier, Mapping) or earlier.get("fingerprint") != fingerprint:
