@@ -29,7 +29,7 @@ NOX := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/nox
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/.ready ## Watch an example DAG await a campaign on a real Airflow; needs no account
+demo: .venv/.ready ## Watch an example DAG send SMS and await them on a real Airflow; needs no account
 	@$(PY) scripts/demo.py
 
 up: .venv/.ready ## Run Airflow with the API double and the example DAGs, for the browser (PORT=8080)
@@ -47,8 +47,8 @@ test: .venv/.ready ## Run all tests, with the coverage gate
 test-some: .venv/.ready ## Run some tests: TESTS="tests/sensors -k reschedule"
 	$(PY) -m pytest $(TOGETHER) $(TESTS)
 
-fault-table: .venv/.ready ## Play every fault for every reader, and write docs/faults.md from what is seen
-	$(PY) -m pytest $(TOGETHER) tests/faults/test_cells.py --fault-table
+fault-table: .venv/.ready ## Play every fault, and write docs/faults.md and docs/never-twice.md from what is seen
+	$(PY) -m pytest $(TOGETHER) tests/faults/test_cells.py tests/sending/test_never_twice.py --fault-table
 
 coverage-html: .venv/.ready ## Show the coverage of the last `make test` as pages, in build/coverage
 	$(PY) -m coverage html --directory build/coverage

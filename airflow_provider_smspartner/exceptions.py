@@ -3,7 +3,8 @@ The errors of this provider.
 
 ::
 
-    SMSPartnerError(AirflowException)              .code (vendor's, or None), .http_status (or None)
+    SMSPartnerError(AirflowException)              .code (vendor's, or None), .http_status (or None),
+    │                                              .receipts (what surely was sent before)
     ├── SMSPartnerCredentialsError                 key missing or wrong, account or IP refused; never retried
     ├── SMSPartnerRequestError                     the vendor refuses the request; never retried
     ├── SMSPartnerNotFoundError                    no such tag or message
@@ -11,14 +12,19 @@ The errors of this provider.
     │                                              unreadable or unexpected answer
     ├── SMSPartnerIncompleteError                  paging ended before `total` rows; .expected, .received
     ├── SMSPartnerDeliveryRateError                a settled campaign below `min_delivery_rate`; never retried
-    └── SMSPartnerInputError                       an argument, a message list or a file is wrong; also ValueError;
-                                                   never retried
+    ├── SMSPartnerInputError                       an argument, a message list or a file is wrong; also ValueError;
+    │                                              never retried
+    ├── SMSPartnerCreditError                      the account has no credit: nothing was sent
+    └── SMSPartnerAmbiguousSendError               SMS may or may not have left; never retried
 
 "Never retried" means that Airflow does not retry the task: those errors are also ``AirflowFailException``.
 None of their texts holds the API key, a phone number, the query of a URL, or any words of the vendor.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
@@ -31,6 +37,9 @@ class SMSPartnerError(AirflowException):
     :param code: the vendor's error code, where it gave one.
     :param http_status: the HTTP status of the answer, where there was one.
     """
+
+    receipts: Sequence[Any] = ()
+    """What surely was sent before the error: one receipt for each call that sends and was answered."""
 
     def __init__(self, message: str = "", *, code: int | None = None, http_status: int | None = None) -> None:
         super().__init__(message)
@@ -63,7 +72,7 @@ class SMSPartnerUnavailableError(SMSPartnerError):
     The vendor could not be reached or understood, after every try.
 
     :param retry_after: the answer's ``Retry-After`` header as sent, for the policy; None after the last try.
-    :param surely_unsent: whether the request surely was not sent, since there was no connection to the vendor.
+    :param surely_unsent: whether the request surely was not sent: it ended before the first byte of it went out.
     """
 
     def __init__(
@@ -100,6 +109,14 @@ class SMSPartnerDeliveryRateError(SMSPartnerError, AirflowFailException):
 
 class SMSPartnerInputError(SMSPartnerError, AirflowFailException, ValueError):
     """An argument, a message list or a file is wrong: nothing was sent, and a retry would meet the same fault."""
+
+
+class SMSPartnerCreditError(SMSPartnerError):
+    """The account has no credit: nothing was sent."""
+
+
+class SMSPartnerAmbiguousSendError(SMSPartnerError, AirflowFailException):
+    """SMS may or may not have left: a retry could send them twice."""
 
 
 class TooManyRowsError(SMSPartnerInputError):

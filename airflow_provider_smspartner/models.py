@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache, partial
 from itertools import islice
@@ -62,6 +63,14 @@ _UNSETTLED = frozenset({DeliveryStatus.WAITING, DeliveryStatus.NOT_FOUND})
 _BY_TEXT = {status.casefold(): status for status in DeliveryStatus} | {str(s): s for s in DeliveryStatus}
 
 
+PHONE_NUMBER_NAMES = ("phone_number", "phoneNumber")
+"""What a phone number is called, as a key of a mapping or a column of a file."""
+
+MESSAGE_ID_NAMES = ("message_id", "messageId")
+"""What a message id is called."""
+
+_MESSAGE_MEMBERS = (PHONE_NUMBER_NAMES, MESSAGE_ID_NAMES)
+
 Pair = tuple[str, str]
 """A normalised phone number and message id."""
 
@@ -85,7 +94,7 @@ class MessageRef(_Pair):
 
     def __new__(cls, phone_number: object, message_id: object) -> Self:
         """Normalise both facts, so that equal messages are equal values."""
-        return super().__new__(cls, to_e164(phone_number), _to_message_id(message_id))
+        return super().__new__(cls, to_e164(phone_number), to_message_id(message_id))
 
     def __repr__(self) -> str:
         """Return the message without its phone number, which no log may hold."""
@@ -103,7 +112,7 @@ class MessageRef(_Pair):
         if isinstance(value, cls):
             return value
         if isinstance(value, Mapping):
-            return cls(*(_member(value, names) for names in _MEMBERS))
+            return cls(*members(value, _MESSAGE_MEMBERS, of="a message"))
         if isinstance(value, Sequence) and not isinstance(value, str | bytes) and len(value) == 2:
             return cls(*value)
         raise bad_input(
@@ -250,6 +259,42 @@ class StatusSummary(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What the vendor answered to one call that sends.
+
+    :param message_id: the id of the call's SMS, the same for all of its recipients; None if it took none of them.
+    :param accepted: the phone numbers, in E.164 and in order, that the vendor took.
+    :param refused: the phone numbers that it did not take, each with the vendor's code, or None where it gave none.
+    :param sms: SMS that are charged, over all parts and recipients, or None where the vendor does not say it.
+    :param cost: in `currency`, or None where the vendor does not say it.
+    :param currency: ISO 4217, or None.
+    """
+
+    message_id: str | None
+    accepted: tuple[str, ...]
+    refused: Mapping[str, int | None] = msgspec.field(default_factory=dict)
+    sms: int | None = None
+    cost: Decimal | None = None
+    currency: str | None = None
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The accepted messages, as the sensor's and the multi-status operator's `messages` take them."""
+        if self.message_id is None:
+            return []
+        return [{"phone_number": number, "message_id": self.message_id} for number in self.accepted]
+
+    def __repr__(self) -> str:
+        """Return the receipt without its phone numbers, which no log may hold."""
+        return f"Receipt({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Return the same to rich, which otherwise shows every field in a traceback."""
+        figures = [("accepted", len(self.accepted)), ("refused", len(self.refused)), ("sms", self.sms)]
+        return [("message_id", self.message_id), *figures, ("cost", self.cost), ("currency", self.currency)]
+
+
 def counts_to_json(counts: Mapping[DeliveryStatus, int]) -> dict[str, int]:
     """Return counts by status in plain JSON types, as the trigger's arguments and events hold them."""
     return {status.value: count for status, count in counts.items()}
@@ -294,7 +339,13 @@ def to_e164(phone_number: object) -> str:
     return e164
 
 
-def _to_message_id(message_id: object) -> str:
+def to_message_id(message_id: object) -> str:
+    """
+    Return a message id as text.
+
+    :param message_id: an integer or its text.
+    :raises SMSPartnerInputError: says what is wrong.
+    """
     if isinstance(message_id, bool) or not isinstance(message_id, int | str):
         raise bad_input(f"message_id must be an integer or its text, not {described(message_id)}")
     if isinstance(message_id, int):
@@ -307,21 +358,33 @@ def _to_message_id(message_id: object) -> str:
     return text
 
 
-_MEMBERS = (("phone_number", "phoneNumber"), ("message_id", "messageId"))
-
 # What a mapping's key must look like to be shown: a word, which no phone number and no key of an account is.
 _NAME = re.compile(r"[^\W\d_][^\W\d]{0,23}-?[0-9]{0,2}")
 _MAX_NAMES = 8
 
 
-def _member(mapping: Mapping[object, object], names: tuple[str, str]) -> object:
+def members(mapping: Mapping[object, object], wanted: Sequence[Sequence[str]], *, of: str) -> list[object]:
+    """
+    Return some of a mapping's values.
+
+    :param mapping: may have other keys, too.
+    :param wanted: for each value the names that its key may have.
+    :param of: what the mapping is, for the error.
+    :raises SMSPartnerInputError: if one is missing; shows the keys that look like names.
+    """
+    return [_member(mapping, names, wanted, of) for names in wanted]
+
+
+def _member(
+    mapping: Mapping[object, object], names: Sequence[str], wanted: Sequence[Sequence[str]], of: str
+) -> object:
     for name in names:
         if name in mapping:
             return mapping[name]
-    accepted = " and ".join(f"{name} (or {other})" for name, other in _MEMBERS)
-    raise bad_input(
-        f"{names[0]} is missing: the keys of a message are {accepted}, not {_shown_keys(mapping)}"
+    accepted = " and ".join(
+        f"{name} (or {', '.join(others)})" if others else name for name, *others in wanted
     )
+    raise bad_input(f"{names[0]} is missing: the keys of {of} are {accepted}, not {_shown_keys(mapping)}")
 
 
 def _shown_keys(mapping: Mapping[object, object]) -> str:

@@ -20,8 +20,8 @@ def get_provider_info() -> dict[str, Any]:
         # Airflow drops all providers if this is not exactly the distribution's name.
         "package-name": "airflow-provider-smspartner",
         "name": _INTEGRATION,
-        "description": "Await SMS campaigns and fetch their delivery statuses from "
-        "`SMS Partner <https://www.smspartner.fr/>`__.",
+        "description": "Send SMS with `SMS Partner <https://www.smspartner.fr/>`__, await campaigns, fetch delivery "
+        "statuses, and alert people when a DAG fails.",
         "integrations": [
             {
                 "integration-name": _INTEGRATION,
@@ -31,6 +31,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         **{kind: [_modules_of(kind)] for kind in ("hooks", "operators", "sensors", "triggers")},
         "connection-types": [connection_type(f"{_PACKAGE}.hooks.smspartner.SMSPartnerHook")],
+        "notifications": [f"{_PACKAGE}.notifications.smspartner.SMSPartnerNotifier"],
         "extra-links": [f"{_PACKAGE}.links.smspartner.SMSPartnerAccountLink"],
     }
 

@@ -1,4 +1,4 @@
-"""`make demo`: an example DAG awaits a campaign on a real Airflow, with the API double in the vendor's place."""
+"""`make demo`: a real Airflow sends SMS and awaits them, with the API double in the vendor's place."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from pathlib import Path
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 from local_airflow import LocalAirflow, LocalAirflowError, stop_when_asked
 
-DAG_ID = "smspartner_campaign_by_tag"
-DAG_FILE = Path("example_dags/campaign_by_tag.py")
+DAG_ID = "smspartner_send_and_await"
+DAG_FILE = Path("example_dags/send_and_await.py")
 HOME = Path(".airflow/demo")
 STARTED = time.monotonic()
-CAMPAIGN_SIZE = 120
+# Sent in two calls, for one takes 500.
+RECIPIENTS = [f"+3363998{n:04}" for n in range(720)]
 SETTLE_SECONDS = 5.0
 
 MEANING = {
-    "deferred": "waits in the triggerer and takes no worker slot",
+    "deferred": "waits for the delivery reports in the triggerer, and takes no worker slot",
     "up_for_retry": "failed, will be tried again",
 }
 NOISE = {"scheduled", "queued", "running"}
@@ -28,7 +29,8 @@ NEXT_STEPS = f"""
 The DAG:           {DAG_FILE}
 Play with it:      make up
 On the real API:   airflow connections add smspartner_default --conn-type smspartner \\
-                       --conn-password "$SMSPARTNER_API_KEY"
+                       --conn-password "$SMSPARTNER_API_KEY" --conn-extra '{{"sandbox": true}}'
+                   In the sandbox nothing is delivered or charged; take it out of the connection to send.
 """
 
 
@@ -49,26 +51,30 @@ def main() -> int:
 
 def run_demo() -> None:
     """Start everything, run the DAG, show its table, stop everything."""
-    double = SMSPartnerDouble(
-        api_key="demo-key", auto_campaigns=True, campaign_size=CAMPAIGN_SIZE, settle_seconds=SETTLE_SECONDS
-    )
-    with double:
-        say(f"The double of the SMS Partner API answers on {double.url}")
+    with SMSPartnerDouble(api_key="demo-key", settle_seconds=SETTLE_SECONDS) as double:
+        say(f"The double of the SMS Partner API answers on {double.url}; nothing leaves this machine")
         airflow = LocalAirflow(HOME, dags=DAG_FILE.parent, env=double.connection_env())
         say(f"Airflow {version('apache-airflow')} starts in {HOME}, and logs to {airflow.log}")
         with airflow:
             airflow.wait_until_ready()
-            say(
-                f"Airflow is ready; running {DAG_ID}: {CAMPAIGN_SIZE} SMS settle within {SETTLE_SECONDS:.0f} s"
-            )
-            run = airflow.trigger(DAG_ID)
+            say(f"Airflow is ready; running {DAG_ID} with {len(RECIPIENTS)} made-up phone numbers")
+            run = airflow.trigger(DAG_ID, {"recipients": RECIPIENTS})
             state = run.follow(say_state, seconds=120)
             started = [task["task_id"] for task in run.tasks() if task["try_number"]]
             for line in chain.from_iterable(map(run.printed, started)):
                 print(f"           {line}")
             if state != "success":
                 raise LocalAirflowError(f"The DAG run ended as {state}; its logs are in {HOME / 'logs'}")
+            say(what_arrived(double))
             say("The DAG run is a success; stopping Airflow")
+
+
+def what_arrived(double: SMSPartnerDouble) -> str:
+    """Say how many SMS the double was given, in how many calls, and whether a number got two."""
+    numbers = [sms.phone_number for sms in double.sent]
+    calls = len({sms.message_id for sms in double.sent})
+    twice = len(numbers) - len(set(numbers))
+    return f"The double was given {len(numbers)} SMS in {calls} calls; {twice or 'nobody'} got a second one"
 
 
 def say(text: str) -> None:

@@ -182,6 +182,10 @@ class LocalAirflow:
         """Answer of PATCH `/api/v2/<path>`."""
         return self._call("PATCH", path, json=body)
 
+    def delete(self, path: str) -> None:
+        """DELETE `/api/v2/<path>`."""
+        self._call("DELETE", path)
+
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         url = f"{self.url}/api/v2/{path}"
         headers = {"Accept": "application/json"}
@@ -191,7 +195,7 @@ class LocalAirflow:
             raise LocalAirflowError(f"{method} {path}: {error}; Airflow's output is in {self.log}") from None
         if not answer.ok:
             raise LocalAirflowError(f"{method} {path}: HTTP {answer.status_code}: {answer.text[:500]}")
-        return answer.json()
+        return answer.json() if answer.content else None
 
     def store_connection(self, conn_id: str, double: SMSPartnerDouble, **extra: Any) -> None:
         """Make or replace a connection to a double, where the UI shows it."""
@@ -271,6 +275,15 @@ class DagRun:
         """Clear a task, so that it runs again."""
         wanted = {"dag_run_id": self.run_id, "task_ids": [task_id], "only_failed": False, "dry_run": False}
         self._airflow.post(f"dags/{self.dag_id}/clearTaskInstances", wanted)
+
+    def state_of(self, task_id: str) -> dict[str, Any]:
+        """What Airflow keeps for a task's tries, since 3.3."""
+        kept = self._airflow.get(f"{self._path}/taskInstances/{task_id}/state-store")["task_state_store"]
+        return {entry["key"]: entry["value"] for entry in kept}
+
+    def forget_state(self, task_id: str) -> None:
+        """Delete what Airflow keeps for a task's tries."""
+        self._airflow.delete(f"{self._path}/taskInstances/{task_id}/state-store")
 
     def xcom(self, task_id: str, key: str = "return_value") -> Any:
         """An XCom value."""

@@ -46,7 +46,8 @@ def run(port: int) -> None:
             f"Airflow:     {airflow.url}  (no login needed)\n"
             f"Connection:  {CONN_ID}, to the double of the SMS Partner API on {double.url}\n"
             f"             (Admin, Connections, Edit, Test)\n"
-            f"DAGs:        {DAGS}/\n"
+            f"DAGs:        {DAGS}/; smspartner_send_and_await sends SMS and awaits them\n"
+            "             Nothing leaves this machine: the double keeps all SMS, and lets them settle in 30 s\n"
             "Ctrl+C stops everything. What the double is asked:",
             flush=True,
         )

@@ -14,6 +14,8 @@ from airflow import __version__ as airflow_version
 from environment import EXAMPLE_DAGS, TEST_DAGS
 
 AIRFLOW_3 = not airflow_version.startswith("2.")
+KEEPS_TASK_STATE = tuple(map(int, airflow_version.split(".")[:2])) >= (3, 3)
+"""Whether Airflow keeps what a try of a task writes for the next one."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def run_dag(dag_id: str, conf: dict[str, Any] | None = None, at: datetime | None
 
     :param at: the run's date; a second run of a date takes the first one's place, and has its run id.
     """
+    _keep_api_server()
     dag = _dags()[dag_id]
     if at is None:
         return Run(dag.test(run_conf=conf))
@@ -65,7 +68,17 @@ def run_dag(dag_id: str, conf: dict[str, Any] | None = None, at: datetime | None
 
 
 @lru_cache(maxsize=1)
+def _keep_api_server() -> None:
+    """Let `dag.test()` keep its API for all tasks, as since Airflow 3.3: up to 3.2 it makes one for each."""
+    if AIRFLOW_3:
+        supervisor = importlib.import_module("airflow.sdk.execution_time.supervisor")
+        made = supervisor.in_process_api_server
+        if not hasattr(made, "cache_info"):
+            vars(supervisor)["in_process_api_server"] = lru_cache(maxsize=1)(made)
+
+
 def _dags() -> dict[str, Any]:
+    # Anew for each run: up to 3.2 a run leaves its parameters in its DAG.
     try:
         from airflow.dag_processing.dagbag import DagBag
     except ImportError:
@@ -93,6 +106,25 @@ class TaskInstance:
 
     def get_first_reschedule_date(self, context: Any) -> None:
         """Return None: the task was never rescheduled."""
+
+
+class TaskStateStore:
+    """What Airflow keeps of a task instance for its next try, where no scheduler is wanted."""
+
+    def __init__(self) -> None:
+        self._written: dict[str, str] = {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a value, or the default."""
+        return json.loads(self._written[key]) if key in self._written else default
+
+    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
+        """Keep a value, in JSON types only."""
+        self._written[key] = json.dumps(value)
+
+    def delete(self, key: str) -> None:
+        """Remove a value, if there is one."""
+        self._written.pop(key, None)
 
 
 def new_context() -> Any:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import socketserver
+import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -110,10 +113,20 @@ def said(answer: bytes) -> Callable[[socket.socket, RawServer], None]:
 
 
 class RawServer:
-    """Hands each connection to a function, once the head of a request has come."""
+    """
+    Hands each connection to a function, once the head of a request has come.
 
-    def __init__(self, answer: Callable[[socket.socket, RawServer], None]) -> None:
+    With a TLS context it speaks https, and what fails in the handshake leaves no head.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[socket.socket, RawServer], None],
+        *,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
         self.heads: list[bytes] = []
+        self._scheme = "https" if ssl_context else "http"
         self.stopping = threading.Event()
         outer = self
 
@@ -122,6 +135,8 @@ class RawServer:
                 client = self.request
                 client.settimeout(5)
                 try:
+                    if ssl_context is not None:
+                        client = ssl_context.wrap_socket(client, server_side=True)
                     with client:
                         outer.heads.append(head_of(client))
                         answer(client, outer)
@@ -149,7 +164,13 @@ class RawServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
+
+    def wait_until_asked(self) -> None:
+        """Wait until the head of a request has come."""
+        end = time.monotonic() + 10
+        while not self.heads and time.monotonic() < end:
+            time.sleep(0.01)
 
     def connection(self, api_key: str, **extra: Any) -> str:
         """Write the connection that leads here, as Airflow reads it from the environment."""
@@ -172,3 +193,82 @@ def head_of(client: socket.socket) -> bytes:
             break
         head += received
     return head
+
+
+def receive_body(client: socket.socket, head: bytes) -> None:
+    """Receive what is left of a request whose head was received, perhaps with a part of the body."""
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    left = (int(length[1]) if length else 0) - len(head.partition(b"\r\n\r\n")[2])
+    while left > 0 and (received := client.recv(left)):
+        left -= len(received)
+
+
+@contextmanager
+def accepting(answer: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Hand each connection to a function at once, and yield the port."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener, ExitStack() as clients:
+
+        def serve() -> None:
+            while True:
+                try:
+                    client, _ = listener.accept()
+                except OSError:
+                    return
+                client.settimeout(5)
+                clients.enter_context(client)
+                # The client may have left.
+                with suppress(OSError):
+                    answer(client)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
+
+
+def close(client: socket.socket) -> None:
+    client.recv(65536)
+    client.close()
+
+
+def reset(client: socket.socket) -> None:
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+    client.close()
+
+
+def receive_and_reset(client: socket.socket) -> None:
+    # Python's ssl leaves the socket open that is reset before the handshake has begun: read first.
+    client.recv(65536)
+    reset(client)
+
+
+def speak_plainly(client: socket.socket) -> None:
+    client.recv(65536)
+    client.sendall(response(b"plain"))
+    client.close()
+
+
+def alert(client: socket.socket) -> None:
+    client.recv(65536)
+    client.sendall(b"\x15\x03\x03\x00\x02\x02\x28")  # handshake_failure, RFC 8446, 6
+    client.close()
+
+
+def say_nothing(_: socket.socket) -> None:
+    pass
+
+
+@contextmanager
+def never_accepting() -> Iterator[int]:
+    """Listen, but with a queue so full that no connection is made, and yield the port."""
+    with closing(socket.socket()) as full, ExitStack() as others:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(3):
+            other = others.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(full.getsockname())
+        yield full.getsockname()[1]

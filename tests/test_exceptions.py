@@ -12,7 +12,9 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 from airflow_provider_smspartner import exceptions
 from airflow_provider_smspartner.exceptions import (
+    SMSPartnerAmbiguousSendError,
     SMSPartnerCredentialsError,
+    SMSPartnerCreditError,
     SMSPartnerDeliveryRateError,
     SMSPartnerError,
     SMSPartnerIncompleteError,
@@ -27,8 +29,14 @@ NEVER_RETRIED = [
     SMSPartnerRequestError,
     SMSPartnerDeliveryRateError,
     SMSPartnerInputError,
+    SMSPartnerAmbiguousSendError,
 ]
-RETRIED = [SMSPartnerNotFoundError, SMSPartnerUnavailableError, SMSPartnerIncompleteError]
+RETRIED = [
+    SMSPartnerNotFoundError,
+    SMSPartnerUnavailableError,
+    SMSPartnerIncompleteError,
+    SMSPartnerCreditError,
+]
 
 
 @pytest.mark.parametrize("error_type", [*NEVER_RETRIED, *RETRIED])
@@ -51,6 +59,12 @@ def test_facts_are_null_where_there_are_none() -> None:
     error = SMSPartnerError("text")
 
     assert (str(error), error.code, error.http_status) == ("text", None, None)
+    assert tuple(error.receipts) == ()
+
+
+def with_receipts(error: SMSPartnerError) -> SMSPartnerError:
+    error.receipts = ["a receipt"]
+    return error
 
 
 @pytest.mark.parametrize("renewed", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))])  # noqa: S301
@@ -60,6 +74,7 @@ def test_facts_are_null_where_there_are_none() -> None:
         SMSPartnerCredentialsError("text", code=10, http_status=200),
         SMSPartnerUnavailableError("text", code=500, http_status=503, retry_after="7"),
         SMSPartnerIncompleteError("text", expected=10, received=4),
+        with_receipts(SMSPartnerAmbiguousSendError("text", http_status=502)),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -26,8 +26,10 @@ def test_importing_loads_nothing_that_only_running_needs() -> None:
     script = (
         "import sys\n"
         "from airflow.providers.common.compat.sdk import BaseHook, BaseOperator, BaseSensorOperator\n"
+        "from airflow.providers.common.compat.notifier import BaseNotifier\n"
         "before = set(sys.modules)\n"
         "import airflow_provider_smspartner.hooks.smspartner\n"
+        "import airflow_provider_smspartner.notifications.smspartner\n"
         "import airflow_provider_smspartner.operators.smspartner\n"
         "import airflow_provider_smspartner.sensors.smspartner\n"
         "print(*sorted(set(sys.modules) - before))\n"
@@ -35,17 +37,19 @@ def test_importing_loads_nothing_that_only_running_needs() -> None:
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
 
     loaded = set(done.stdout.split())
-    assert "airflow_provider_smspartner.sensors.smspartner" in loaded
+    assert {
+        f"airflow_provider_smspartner.{room}.smspartner" for room in ("sensors", "notifications")
+    } <= loaded
     assert not loaded & HEAVY
 
 
 # From the top floor down, as CONTRIBUTING draws it; what stands on one floor does not import each other.
 FLOORS = (
-    {"sensors", "operators", "check"},
+    {"sensors", "operators", "notifications", "check"},
     {"_tasks"},
     {"triggers"},
     {"_shared_polls", "hooks"},
-    {"_http"},
+    {"_http", "_sending"},
     {"_waiting", "protocol"},
     {"_messages"},
     {"_files", "provider_info"},

@@ -28,21 +28,31 @@ class ExtraField:
     :param label: its name in the form.
     :param description: its help text in the form.
     :param default: the value where the setting is left out; its type is the setting's type.
-    :param minimum: the least value allowed.
+    :param minimum: the least number allowed; a boolean has none.
     """
 
     name: str
     label: str
     description: str
-    default: int | float
-    minimum: int | float
+    default: bool | int | float
+    minimum: int | float | None = None
 
     @property
     def json_type(self) -> str:
         """The setting's type, in the words of JSON Schema."""
-        return "integer" if isinstance(self.default, int) else "number"
+        return _JSON_TYPES[type(self.default)]
 
-    def read(self, raw: object) -> int | float:
+    @property
+    def bounds(self) -> dict[str, int | float]:
+        """The least and the greatest number allowed, in the words of JSON Schema; nothing for a boolean."""
+        return {} if self.minimum is None else {"minimum": self.minimum, "maximum": MAXIMUM}
+
+    @property
+    def placeholder(self) -> str:
+        """The default as the form shows it in an empty field."""
+        return f"{self.default:g}"
+
+    def read(self, raw: object) -> bool | int | float:
         """
         Coerce a value that may have arrived as text, as it does from a connection URI.
 
@@ -50,17 +60,28 @@ class ExtraField:
         """
         if raw is None or raw == "":
             return self.default
-        number = _to_number(raw)
+        value = _to_flag(raw) if self.minimum is None else self._to_number(raw, self.minimum)
+        if value is None:
+            raise ValueError(f"The connection's extra field {self.name!r} must be {self._what_is_right}.")
+        return value
+
+    @property
+    def _what_is_right(self) -> str:
+        if self.minimum is None:
+            return "true or false"
+        kind = "a whole number" if self.json_type == "integer" else "a number"
+        return f"{kind} from {self.minimum} to {MAXIMUM}"
+
+    def _to_number(self, raw: object, minimum: float) -> int | float | None:
+        number = _to_float(raw)
         is_kind = self.json_type == "number" or number.is_integer()
-        if not (is_kind and self.minimum <= number <= MAXIMUM):
-            kind = "a whole number" if self.json_type == "integer" else "a number"
-            raise ValueError(
-                f"The connection's extra field {self.name!r} must be {kind} from {self.minimum} to {MAXIMUM}."
-            )
-        return type(self.default)(number)
+        return type(self.default)(number) if is_kind and minimum <= number <= MAXIMUM else None
 
 
-def _to_number(raw: object) -> float:
+_JSON_TYPES = {bool: "boolean", int: "integer", float: "number"}
+
+
+def _to_float(raw: object) -> float:
     """Return a number given as such or as text; NaN for anything else."""
     if isinstance(raw, bool) or not isinstance(raw, int | float | str):
         return math.nan
@@ -68,6 +89,16 @@ def _to_number(raw: object) -> float:
         return float(raw)
     except (ValueError, OverflowError):
         return math.nan
+
+
+_FLAGS = {"true": True, "false": False, "1": True, "0": False, 1: True, 0: False}
+
+
+def _to_flag(raw: object) -> bool | None:
+    """Return a boolean given as such, as 0 or 1, or as the text of either; None for anything else."""
+    if isinstance(raw, str):
+        return _FLAGS.get(raw.strip().lower())
+    return _FLAGS.get(raw) if isinstance(raw, int) else None
 
 
 EXTRA_FIELDS = (
@@ -99,6 +130,12 @@ EXTRA_FIELDS = (
         default=4,
         minimum=1,
     ),
+    ExtraField(
+        name="sandbox",
+        label="Sandbox",
+        description="All that is sent through this connection is neither delivered nor charged.",
+        default=False,
+    ),
 )
 
 HIDDEN_FIELDS = ("login", "extra")
@@ -109,5 +146,5 @@ PLACEHOLDERS = {
     "host": BASE_URL,
     # No value: a scheme without a host is an error.
     "schema": "leave empty",
-    **{extra.name: f"{extra.default:g}" for extra in EXTRA_FIELDS},
+    **{extra.name: extra.placeholder for extra in EXTRA_FIELDS if extra.json_type != "boolean"},
 }

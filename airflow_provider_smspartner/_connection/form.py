@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from airflow_provider_smspartner._connection.fields import (
@@ -9,9 +10,9 @@ from airflow_provider_smspartner._connection.fields import (
     EXTRA_FIELDS,
     HIDDEN_FIELDS,
     HOOK_NAME,
-    MAXIMUM,
     PLACEHOLDERS,
     RELABELING,
+    ExtraField,
 )
 
 
@@ -34,8 +35,7 @@ def connection_type(hook_class_name: str) -> dict[str, Any]:
                     # The null makes the field optional in the form.
                     "type": [extra.json_type, "null"],
                     "default": extra.default,
-                    "minimum": extra.minimum,
-                    "maximum": MAXIMUM,
+                    **extra.bounds,
                 },
             }
             for extra in EXTRA_FIELDS
@@ -48,20 +48,31 @@ def form_widgets() -> dict[str, Any]:
     # Only Airflow's web server up to 3.1 is sure to have these.
     from flask_appbuilder.fieldwidgets import BS3TextFieldWidget
     from flask_babel import lazy_gettext
-    from wtforms import FloatField, IntegerField
-    from wtforms.validators import NumberRange, Optional
+    from wtforms import BooleanField, IntegerField, StringField
+    from wtforms.validators import Optional
 
-    field_classes = {"integer": IntegerField, "number": FloatField}
+    # No FloatField: Airflow drops a connection type with a field of any other class than these and PasswordField.
+    field_classes = {"boolean": BooleanField, "integer": IntegerField, "number": StringField}
     return {
         extra.name: field_classes[extra.json_type](
             lazy_gettext(extra.label),
             description=extra.description,
-            default=extra.default,
-            validators=[Optional(), NumberRange(min=extra.minimum, max=MAXIMUM)],
-            widget=BS3TextFieldWidget(),
+            default=extra.placeholder if extra.json_type == "number" else extra.default,
+            validators=[Optional(), partial(_check, extra)],
+            # A boolean keeps its own widget, the check box.
+            widget=None if extra.json_type == "boolean" else BS3TextFieldWidget(),
         )
         for extra in EXTRA_FIELDS
     }
+
+
+def _check(extra: ExtraField, _form: object, field: Any) -> None:
+    from wtforms.validators import ValidationError
+
+    try:
+        extra.read(field.data)
+    except ValueError as error:
+        raise ValidationError(str(error)) from None
 
 
 def ui_field_behaviour() -> dict[str, Any]:

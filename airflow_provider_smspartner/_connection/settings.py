@@ -33,6 +33,7 @@ class Settings:
     :param max_attempts: tries of one request.
     :param requests_per_minute: ceiling for this process, 0 for none.
     :param max_connections: requests in flight at once.
+    :param sandbox: whether whatever is sent is neither delivered nor charged.
     """
 
     base_url: str
@@ -41,6 +42,7 @@ class Settings:
     max_attempts: int
     requests_per_minute: int
     max_connections: int
+    sandbox: bool = False
 
     @property
     def is_https(self) -> bool:
@@ -70,14 +72,15 @@ class Settings:
             )
         extra = _read_extra(connection.extra)
         _warn_of_unknown(connection.conn_id, tuple(name for name in extra if name not in _EXTRA_NAMES))
-        numbers = {known.name: known.read(extra.get(known.name)) for known in EXTRA_FIELDS}
+        values = {known.name: known.read(extra.get(known.name)) for known in EXTRA_FIELDS}
         return cls(
             base_url=base_url(connection.host, connection.schema, connection.port),
             api_key=connection.password,
-            timeout=float(numbers["timeout"]),
-            max_attempts=int(numbers["max_attempts"]),
-            requests_per_minute=int(numbers["requests_per_minute"]),
-            max_connections=int(numbers["max_connections"]),
+            timeout=float(values["timeout"]),
+            max_attempts=int(values["max_attempts"]),
+            requests_per_minute=int(values["requests_per_minute"]),
+            max_connections=int(values["max_connections"]),
+            sandbox=bool(values["sandbox"]),
         )
 
 

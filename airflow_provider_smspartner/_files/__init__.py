@@ -1,1 +1,1 @@
-"""Files of any size: results land in them, message lists are read from them, both as streams."""
+"""Files of any size: results land in them, messages and recipients are read from them, all as streams."""

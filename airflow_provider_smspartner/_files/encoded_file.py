@@ -1,4 +1,4 @@
-"""A file that results are written to, or messages are read from: where it is, and how it is written."""
+"""A file that results are written to, or rows are read from: where it is, and how it is written."""
 
 from __future__ import annotations
 

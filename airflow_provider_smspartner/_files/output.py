@@ -9,8 +9,9 @@ from itertools import islice
 from types import TracebackType
 from typing import Self, TypedDict
 
+from airflow_provider_smspartner._files.columns import STATUS_ROWS, Table
 from airflow_provider_smspartner._files.encoded_file import EncodedFile
-from airflow_provider_smspartner.models import StatusRow
+from airflow_provider_smspartner._files.format import Row
 
 CHUNK_ROWS = 2_000
 """Rows held at a time, whatever they come in."""
@@ -26,7 +27,26 @@ class Landed(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Output(EncodedFile):
-    """A file that results are written to."""
+    """
+    A file that results are written to.
+
+    :param table: its columns.
+    """
+
+    table: Table = STATUS_ROWS
+
+    @classmethod
+    def of(cls, uri: str, conn_id: str | None = None, table: Table = STATUS_ROWS) -> Self:
+        """
+        Choose the format by the ending; nothing is looked up yet.
+
+        :param uri: as for any `EncodedFile`.
+        :param conn_id: as for any `EncodedFile`.
+        :param table: the columns of the rows.
+        :raises SMSPartnerInputError: as for any `EncodedFile`.
+        """
+        file = EncodedFile.of(uri, conn_id)
+        return cls(place=file.place, encoding=file.encoding, table=table)
 
     def check(self) -> None:
         """
@@ -42,7 +62,7 @@ class Output(EncodedFile):
         """Return the file, begun: use it in ``with``, and commit it."""
         return Sink(self)
 
-    def write(self, rows: Iterable[StatusRow]) -> Landed:
+    def write(self, rows: Iterable[Row]) -> Landed:
         """
         Write all rows, as they come, and publish the file; if anything fails, nothing has changed.
 
@@ -63,7 +83,7 @@ class Sink:
     def __init__(self, output: Output) -> None:
         output.encoding.format.require()
         self._output = output
-        self._pending: list[StatusRow] = []
+        self._pending: list[Row] = []
         self._open = True
         self._abandoned = False
         self.rows = 0
@@ -71,12 +91,12 @@ class Sink:
         try:
             self._file.remove_left_behind()
             self._stream = output.encoding.compressing(self._file.stream)
-            self._writer = output.encoding.format.writer(self._stream)
+            self._writer = output.encoding.format.writer(self._stream, output.table)
         except BaseException:
             self._file.discard()
             raise
 
-    def write(self, rows: Iterable[StatusRow]) -> None:
+    def write(self, rows: Iterable[Row]) -> None:
         """
         Add rows, as many or as few as there are.
 

@@ -7,12 +7,11 @@ import re
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from operator import itemgetter
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
-from airflow_provider_smspartner._files.format import COLUMNS, Format, message_columns
+from airflow_provider_smspartner._files.columns import Column, Kind, Table, Wanted, positions
+from airflow_provider_smspartner._files.format import Format, Row
 from airflow_provider_smspartner._files.text import MAX_ROW_BYTES
-from airflow_provider_smspartner.models import StatusRow
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,9 +24,10 @@ _BUFFER = 1 << 20
 _BATCH_ROWS = 2_000
 _MAX_BATCH_BYTES = 64 << 20
 _MEAN_VALUE_BYTES = 256
+# The longest SMS: 1,530 characters of GSM 03.38, of up to three bytes each in UTF-8.
+_MEAN_PROSE_BYTES = 4_590
 _MAX_FOOTER = 16 << 20
 _MAGIC = b"PAR1"
-_VALUES = itemgetter(*COLUMNS)
 _DAMAGED = "not Parquet, or damaged, or cut short"
 
 
@@ -40,13 +40,13 @@ class Parquet(Format):
     module: ClassVar[str] = "pyarrow.parquet"
     extra: ClassVar[str] = "parquet"
 
-    def writer(self, stream: BinaryIO) -> _ParquetWriter:
+    def writer(self, stream: BinaryIO, table: Table) -> _ParquetWriter:
         """Return a writer for a new file."""
-        return _ParquetWriter(stream)
+        return _ParquetWriter(stream, table)
 
-    def messages(self, stream: BinaryIO) -> Iterator[object]:
-        """Yield messages, read in small batches of their two columns."""
-        return _Messages(stream).read()
+    def rows(self, stream: BinaryIO, wanted: Sequence[Wanted]) -> Iterator[object]:
+        """Yield rows, read in small batches of the wanted columns."""
+        return _Rows(stream, wanted).read()
 
 
 class _Noted:
@@ -69,16 +69,17 @@ class _Noted:
         """Whoever opened the stream closes it."""
 
 
-class _Messages:
+class _Rows:
     """
-    The messages of one file.
+    The rows of one file.
 
     Memory is bounded by what the file says of itself. A file that was made to lie may still hold a page of up to
     2 GB, the largest that Parquet has: pyarrow has no way to refuse it.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, wanted: Sequence[Wanted]) -> None:
         self._stream = _Noted(stream)
+        self._wanted = wanted
 
     def read(self) -> Iterator[object]:
         """Check the columns at once, and return an iterator over the rows."""
@@ -86,10 +87,10 @@ class _Messages:
             file = self._open()
             names: list[str] = file.schema_arrow.names
             types = file.schema_arrow.types
-        wanted = message_columns(names)
-        for at, integers in zip(wanted, (False, True), strict=True):
-            _check_type(names[at], types[at], integers=integers)
-        return self._rows(file, [names[at] for at in wanted])
+        found = positions(names, self._wanted)
+        for at, column in zip(found, self._wanted, strict=True):
+            _check_type(names[at], types[at], integers=column.integers)
+        return self._rows(file, {names[at]: column for at, column in zip(found, self._wanted, strict=True)})
 
     def _open(self) -> pq.ParquetFile:
         import pyarrow as pa
@@ -109,7 +110,8 @@ class _Messages:
             thrift_container_size_limit=_MAX_FOOTER // 16,
         )
 
-    def _rows(self, file: pq.ParquetFile, names: list[str]) -> Iterator[object]:
+    def _rows(self, file: pq.ParquetFile, columns: dict[str, Wanted]) -> Iterator[object]:
+        names = list(columns)
         rows_left: int = file.metadata.num_rows
         # pyarrow 18 cannot read no groups.
         if not file.num_row_groups and not rows_left:
@@ -118,10 +120,9 @@ class _Messages:
             sizes = _sizes(file, names)
             batches = file.iter_batches(batch_size=_BATCH_ROWS, columns=names, use_threads=False)
         for name, values, size in sizes:
-            if size > MAX_ROW_BYTES + values * _MEAN_VALUE_BYTES:
-                raise ValueError(
-                    f"the column {name} holds values of more than {_MEAN_VALUE_BYTES} bytes on the average"
-                )
+            mean = _MEAN_PROSE_BYTES if columns[name].prose else _MEAN_VALUE_BYTES
+            if size > MAX_ROW_BYTES + values * mean:
+                raise ValueError(f"the column {name} holds values of more than {mean:,} bytes on the average")
         while True:
             with self._telling():
                 batch = next(batches, None)
@@ -129,7 +130,8 @@ class _Messages:
                     break
                 if batch.nbytes > _MAX_BATCH_BYTES:
                     raise MemoryError
-                rows = list(zip(*(batch.column(name).to_pylist() for name in names), strict=True))
+                read = [batch.column(name).to_pylist() for name in names]
+                rows = list(zip(*read, strict=True)) if len(read) > 1 else read[0]
             rows_left -= len(rows)
             yield from rows
         if rows_left:
@@ -153,13 +155,16 @@ def _sizes(file: pq.ParquetFile, names: list[str]) -> Iterator[tuple[str, int, i
     """Yield how many values and bytes each of these columns has in each row group."""
     metadata = file.metadata
     groups = range(metadata.num_row_groups)
-    columns = [at for at in range(metadata.num_columns) if file.schema.column(at).path in names]
+    # By the schema's names: those that a damaged chunk tells of itself may be others.
+    columns = {
+        at: path for at in range(metadata.num_columns) if (path := file.schema.column(at).path) in names
+    }
     for group in groups:
         # At a damaged chunk `column`, below, ends the whole process: pyarrow lets a C++ exception through. Where it is
         # to read the chunk, even without any rows, it raises. Its public `iter_batches` does not take 0.
-        next(file.reader.iter_batches(0, [group], columns, use_threads=False), None)
-    found = [metadata.row_group(group).column(column) for column in columns for group in groups]
-    return iter([(chunk.path_in_schema, chunk.num_values, chunk.total_uncompressed_size) for chunk in found])
+        next(file.reader.iter_batches(0, [group], list(columns), use_threads=False), None)
+    found = [(path, metadata.row_group(group).column(at)) for at, path in columns.items() for group in groups]
+    return iter([(path, chunk.num_values, chunk.total_uncompressed_size) for path, chunk in found])
 
 
 def _check_type(name: str, kind: pa.DataType, *, integers: bool) -> None:
@@ -174,28 +179,42 @@ def _check_type(name: str, kind: pa.DataType, *, integers: bool) -> None:
         raise ValueError(f"the column {name} holds {told[0] if told else 'another type'}, not {expected}")
 
 
+def _type_of(column: Column) -> pa.DataType:
+    import pyarrow as pa
+
+    return {
+        Kind.TEXT: pa.string(),
+        Kind.CATEGORY: pa.dictionary(pa.int32(), pa.string()),
+        Kind.INSTANT: pa.timestamp("us", tz="UTC"),
+        Kind.BOOLEAN: pa.bool_(),
+        Kind.INTEGER: pa.int32(),
+    }[column.kind]
+
+
 class _ParquetWriter:
     """Turns rows into columns at once, for they take a tenth of the memory, and writes them a group at a time."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, table: Table) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        # As they come, and as they are written.
-        text, boolean, category = pa.string(), pa.bool_(), pa.dictionary(pa.int32(), pa.string())
-        self._raw = [text, text, text, text, text, boolean, boolean, pa.int32()]
-        types = [text, text, category, category, pa.timestamp("us", tz="UTC"), boolean, boolean, pa.int32()]
-        nullable = [name not in ("phone_number", "status") for name in COLUMNS]
-        self._schema = pa.schema([pa.field(*field) for field in zip(COLUMNS, types, nullable, strict=True)])
+        self._schema = pa.schema(
+            [pa.field(column.name, _type_of(column), column.nullable) for column in table]
+        )
+        # Texts as they come; they are turned into what is written once a group is whole.
+        raw = [
+            pa.string() if column.kind in (Kind.CATEGORY, Kind.INSTANT) else _type_of(column)
+            for column in table
+        ]
+        self._raw = list(zip(self._schema.names, raw, strict=True))
         self._file = pq.ParquetWriter(stream, self._schema, compression="zstd")
         self._chunks: list[list[pa.Array]] = []
         self._held = 0
 
-    def write(self, rows: Sequence[StatusRow]) -> None:
+    def write(self, rows: Sequence[Row]) -> None:
         import pyarrow as pa
 
-        columns = zip(*map(_VALUES, rows), strict=True)
-        self._chunks.append([pa.array(c, t) for c, t in zip(columns, self._raw, strict=True)])
+        self._chunks.append([pa.array([row[name] for row in rows], kind) for name, kind in self._raw])
         self._held += len(rows)
         if self._held >= ROWS_IN_GROUP:
             self._write_group()

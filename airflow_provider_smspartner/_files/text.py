@@ -5,17 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import BinaryIO, ClassVar
 
 import msgspec
 
-from airflow_provider_smspartner._files.format import COLUMNS, Format, message_columns
-from airflow_provider_smspartner.models import StatusRow
+from airflow_provider_smspartner._files.columns import Column, Kind, Table, Wanted, positions
+from airflow_provider_smspartner._files.format import Format, Row
 
 MAX_ROW_BYTES = 65_536
-"""Bytes of one row of messages: a message has about 50, and other columns may have some more."""
+"""Bytes of one row that is read: the longest SMS has some 4,600, and other columns may have some more."""
 
 _MAX_BLANK = 1_048_576
 """Blank lines in a row: as many as a spreadsheet has rows."""
@@ -34,13 +35,13 @@ class Ndjson(Format):
     ending: ClassVar[str] = ".ndjson"
     gzips: ClassVar[bool] = True
 
-    def writer(self, stream: BinaryIO) -> _NdjsonWriter:
-        """Return a writer for a new file."""
+    def writer(self, stream: BinaryIO, table: Table) -> _NdjsonWriter:
+        """Return a writer for a new file; rows are written as they are."""
         return _NdjsonWriter(stream)
 
-    def messages(self, stream: BinaryIO) -> Iterator[object]:
-        """Yield messages, one a line; empty lines are skipped."""
-        return _json_messages(stream)
+    def rows(self, stream: BinaryIO, wanted: Sequence[Wanted]) -> Iterator[object]:
+        """Yield JSON values, one a line; empty lines are skipped."""
+        return _json_rows(stream)
 
 
 class _Lines:
@@ -86,7 +87,7 @@ def _check_blank(count: int) -> None:
         raise ValueError(f"more than {_MAX_BLANK:,} blank lines")
 
 
-def _json_messages(stream: BinaryIO) -> Iterator[object]:
+def _json_rows(stream: BinaryIO) -> Iterator[object]:
     decode = msgspec.json.Decoder().decode
     lines = _Lines(stream, "line")
     blank = 0
@@ -98,13 +99,13 @@ def _json_messages(stream: BinaryIO) -> Iterator[object]:
             continue
         blank = 0
         try:
-            message = decode(line)
+            row = decode(line)
         except UnicodeDecodeError:
             raise ValueError("not UTF-8") from None
         except (msgspec.DecodeError, RecursionError):
             # Without the library's words, which no test of ours could know to be free of what stands there.
             raise ValueError("not JSON, or not whole, or nested too deeply") from None
-        yield message
+        yield row
 
 
 class _NdjsonWriter:
@@ -112,7 +113,7 @@ class _NdjsonWriter:
         self._stream = stream
         self._encoder = msgspec.json.Encoder()
 
-    def write(self, rows: Sequence[StatusRow]) -> None:
+    def write(self, rows: Sequence[Row]) -> None:
         self._stream.write(self._encoder.encode_lines(rows))
 
     def finish(self) -> None:
@@ -131,30 +132,32 @@ class Csv(Format):
     ending: ClassVar[str] = ".csv"
     gzips: ClassVar[bool] = True
 
-    def writer(self, stream: BinaryIO) -> _CsvWriter:
+    def writer(self, stream: BinaryIO, table: Table) -> _CsvWriter:
         """Return a writer for a new file, with the header written."""
-        return _CsvWriter(stream)
+        return _CsvWriter(stream, table)
 
-    def messages(self, stream: BinaryIO) -> Iterator[object]:
+    def rows(self, stream: BinaryIO, wanted: Sequence[Wanted]) -> Iterator[object]:
         """
-        Read messages by the header's names; a byte order mark and blank rows are passed over.
+        Read rows by the header's names; a byte order mark and blank rows are passed over.
 
         Commas, semicolons or tabs separate the values, whichever the header has.
         """
         lines = _Lines(stream, "row")
         text = lines.decoded()
-        header, separator = _csv_header(lines, text)
-        phone_number, message_id = message_columns(header)
+        header, separator = _csv_header(lines, text, wanted)
+        at = positions(header, wanted)
         # Strict, so that a quote that never ends is an error and not a very long value.
-        values = csv.reader(text, delimiter=separator, strict=True)
-        return _csv_messages(values, lines, phone_number, message_id)
+        values: Iterator[list[str]] = csv.reader(text, delimiter=separator, strict=True)
+        if any(column.prose for column in wanted):
+            values = _within(header, values)
+        return _csv_rows(values, lines, at)
 
 
 _SEPARATORS = (",", ";", "\t")
 _STATED_SEPARATOR = re.compile(r"sep=([,;\t])\s*")
 
 
-def _csv_header(lines: _Lines, text: Iterator[str]) -> tuple[list[str], str]:
+def _csv_header(lines: _Lines, text: Iterator[str], wanted: Sequence[Wanted]) -> tuple[list[str], str]:
     """Return the header's names, and what separates them."""
     blank = 0
     separators: tuple[str, ...] = _SEPARATORS
@@ -176,7 +179,8 @@ def _csv_header(lines: _Lines, text: Iterator[str]) -> tuple[list[str], str]:
         record.append(next(text, '"'))
     lines.room = MAX_ROW_BYTES
     headers = [(_csv_names(record, separator), separator) for separator in separators]
-    return next((each for each in headers if _fits(each[0])), max(headers, key=lambda each: len(each[0])))
+    longest = max(headers, key=lambda each: len(each[0]))
+    return next((each for each in headers if _fits(each[0], wanted)), longest)
 
 
 def _csv_names(record: list[str], separator: str) -> list[str]:
@@ -187,18 +191,26 @@ def _csv_names(record: list[str], separator: str) -> list[str]:
         raise ValueError(_NOT_CSV) from None
 
 
-def _fits(header: list[str]) -> bool:
+def _fits(header: list[str], wanted: Sequence[Wanted]) -> bool:
     try:
-        message_columns(header)
+        positions(header, wanted)
     except ValueError:
         return False
     return True
 
 
-def _csv_messages(
-    rows: Iterator[list[str]], lines: _Lines, phone_number: int, message_id: int
-) -> Iterator[tuple[str, str]]:
-    last = max(phone_number, message_id)
+def _within(header: Sequence[str], rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    """Yield the rows; none may have more columns than the header: what stands there may be the rest of a text."""
+    named = max(at for at, name in enumerate(header, 1) if name.strip())
+    for values in rows:
+        if len(values) > len(header) or any(values[named:]):
+            raise ValueError("more columns than the header: quote a text that has separators in it")
+        yield values
+
+
+def _csv_rows(rows: Iterator[list[str]], lines: _Lines, at: Sequence[int]) -> Iterator[object]:
+    pick = itemgetter(*at)
+    last = max(at)
     blank = 0
     try:
         for values in rows:
@@ -211,40 +223,34 @@ def _csv_messages(
             blank = 0
             if len(values) <= last:
                 raise ValueError("fewer columns than the header")
-            yield values[phone_number], values[message_id]
+            yield pick(values)
     except csv.Error:
         raise ValueError(_NOT_CSV) from None
 
 
 class _CsvWriter:
-    _BOOLEANS: ClassVar[dict[bool | None, str | None]] = {True: "true", False: "false", None: None}
+    _BOOLEANS: ClassVar[dict[object, str | None]] = {True: "true", False: "false", None: None}
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, table: Table) -> None:
         self._stream = stream
-        self._write([COLUMNS])
+        self._table = table
+        self._write([[column.name for column in table]])
 
-    def write(self, rows: Sequence[StatusRow]) -> None:
-        booleans = self._BOOLEANS
-        self._write(
-            [
-                (
-                    row["phone_number"],
-                    row["message_id"],
-                    row["status"],
-                    row["raw_status"],
-                    row["date"],
-                    booleans[row["stop_sms"]],
-                    booleans[row["is_spam"]],
-                    row["code"],
-                )
-                for row in rows
-            ]
-        )
+    def write(self, rows: Sequence[Row]) -> None:
+        columns = [self._values(column, rows) for column in self._table]
+        self._write(zip(*columns, strict=True))
 
     def finish(self) -> None:
         """Do nothing: these formats have no end."""
 
-    def _write(self, lines: Sequence[Sequence[object]]) -> None:
+    def _values(self, column: Column, rows: Sequence[Row]) -> list[object]:
+        name = column.name
+        if column.kind is Kind.BOOLEAN:
+            booleans = self._BOOLEANS
+            return [booleans[row[name]] for row in rows]
+        return [row[name] for row in rows]
+
+    def _write(self, lines: Iterable[Sequence[object]]) -> None:
         text = io.StringIO(newline="")
         # Before 3.13 the csv module quotes only the line ends that it writes itself; so it must write both.
         csv.writer(text, lineterminator="\r\n").writerows(lines)

@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying
 
 from airflow_provider_smspartner._http import logs, policy
 from airflow_provider_smspartner._http.body import ACCEPT_ENCODING, BodyDecoder, BodyError
-from airflow_provider_smspartner._http.connector import Connector
+from airflow_provider_smspartner._http.connector import Connector, Sending
 from airflow_provider_smspartner._http.in_order import in_order
 from airflow_provider_smspartner._http.proxies import proxy_for
 from airflow_provider_smspartner._http.throttle import throttle_for
@@ -84,6 +84,11 @@ class AsyncClient:
         return cls(settings, conn_id, session)
 
     @property
+    def settings(self) -> Settings:
+        """What the connection says."""
+        return self._settings
+
+    @property
     def max_connections(self) -> int:
         """How many calls may be on their way at once."""
         return self._settings.max_connections
@@ -132,19 +137,31 @@ class AsyncClient:
     async def _await_turn(self) -> None:
         if self._throttle is not None:
             await asyncio.sleep(self._throttle.take_turn())
+        self._check_open()
+
+    def _check_open(self) -> None:
         if self._session.closed:
             raise policy.closed_before_answer(surely_unsent=True)
 
     async def _try(self, call: Call[T], deadline: float) -> T:
+        sending = Sending(own_connection=policy.needs_own_connection(call.request))
         try:
             async with asyncio.timeout_at(deadline):
                 # A deadline that has passed strikes at the next pause: before anything is sent.
                 await asyncio.sleep(0)
-                with logs.named(call.request.method, call.request.path):
+                self._check_open()
+                with sending, logs.named(call.request.method, call.request.path):
                     answer = await self._exchange(call)
         except (aiohttp.ClientError, OSError) as error:
+            if self._session.closed:
+                raise policy.closed_before_answer(surely_unsent=sending.surely_unsent) from None
             # The library's error knows the URL: the error after the last try, a new one, has no link to it.
-            raise policy.no_answer(error, self._settings) from None
+            raise policy.no_answer(error, self._settings, surely_unsent=sending.surely_unsent) from None
+        except asyncio.CancelledError:
+            if not self._session.closed or _is_cancelled():
+                raise
+            # aiohttp's way to tell those who still wait for a connection that it is closed.
+            raise policy.closed_before_answer(surely_unsent=sending.surely_unsent) from None
         if len(answer.body) > _LARGE_BYTES or answer.body.count(b"{") > _MANY_OBJECTS:
             return await asyncio.to_thread(call.read, answer)
         return call.read(answer)
@@ -156,10 +173,15 @@ class AsyncClient:
             self._settings.base_url + call.request.path,
             params=query,
             data=body,
-            headers={"Content-Type": "application/json"} if body is not None else None,
+            headers=policy.headers_of(call.request),
             allow_redirects=False,
         ) as response:
             return Answer(response.status, response.headers, await _read_body(response))
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _read_body(response: aiohttp.ClientResponse) -> bytes:

@@ -71,22 +71,37 @@ class BlockingClient:
 
     def send(self, call: Call[T], given_up: GivingUp | None = None) -> T:
         """
-        Send one call, again where that may help, and read its answer.
+        Send one call in its turn, again where that may help, and read its answer.
 
         :param given_up: ends waits and further tries once set; by default the client's closing.
         :raises SMSPartnerError: as the protocol reads it, or after the last try.
         """
+        # The first turn may be minutes away where many share a ceiling: only then does the time begin to count.
+        self.await_turn(given_up)
+        return self.send_in_turn(call, given_up)
+
+    def await_turn(self, given_up: GivingUp | None = None) -> None:
+        """
+        Wait until the ceiling lets a call be sent.
+
+        :param given_up: ends the wait once set; by default the client's closing.
+        :raises SMSPartnerUnavailableError: if it is set.
+        """
         if self._owner != os.getpid():
             # After a fork: what the parent waits for and closes is not ours. The session opens its own connections.
             self._begin()
+        turn = self._throttle.take_turn() if self._throttle is not None else 0
+        if (given_up or self._closing).wait(turn):
+            raise policy.closed_before_answer(surely_unsent=True)
+
+    def send_in_turn(self, call: Call[T], given_up: GivingUp | None = None) -> T:
+        """Send one call whose turn has come, as `send` does."""
         given_up = given_up or self._closing
 
         def pause(seconds: float) -> None:
             given_up.wait(seconds)
-            self._await_turn(given_up)
+            self.await_turn(given_up)
 
-        # The first turn may be minutes away where many share a ceiling: only then does the time begin to count.
-        self._await_turn(given_up)
         options = policy.retry_options(call.request, max_attempts=self._settings.max_attempts)
         options["stop"] |= _stop_once(given_up)
         deadline = time.monotonic() + policy.TOTAL_SECONDS
@@ -115,7 +130,7 @@ class BlockingClient:
         def send(call: Call[T]) -> T:
             # What follows a failed call is not wanted any more: a wrong key is not tried again.
             if failed.is_set():
-                raise policy.closed_before_answer()
+                raise policy.closed_before_answer(surely_unsent=True)
             try:
                 return self.send(call, given_up)
             except BaseException:
@@ -141,22 +156,22 @@ class BlockingClient:
                 self._given_up.discard(given_up)
                 pool.shutdown(cancel_futures=True)
 
-    def _await_turn(self, given_up: GivingUp) -> None:
-        turn = self._throttle.take_turn() if self._throttle is not None else 0
-        if given_up.wait(turn):
-            raise policy.closed_before_answer(surely_unsent=True)
-
     def _try(self, call: Call[T], deadline: float, given_up: GivingUp) -> T:
-        exchange = Exchange(deadline=deadline, timeout=self._settings.timeout, given_up=given_up)
+        exchange = Exchange(
+            deadline=deadline,
+            timeout=self._settings.timeout,
+            given_up=given_up,
+            own_connection=policy.needs_own_connection(call.request),
+        )
         try:
             with exchange, logs.named(call.request.method, call.request.path):
                 answer = self._exchange(call, exchange)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             if given_up.is_set():
-                raise policy.closed_before_answer() from None
+                raise policy.closed_before_answer(surely_unsent=exchange.surely_unsent) from None
             # The library's error knows the URL: the error after the last try, a new one, has no link to it.
             fault = TimeoutError() if exchange.is_over() else error
-            raise policy.no_answer(fault, self._settings) from None
+            raise policy.no_answer(fault, self._settings, surely_unsent=exchange.surely_unsent) from None
         finally:
             if self._closing.is_set():
                 self._close_when_idle()
@@ -169,7 +184,7 @@ class BlockingClient:
             self._settings.base_url + call.request.path,
             params=query,
             data=body,
-            headers={"Content-Type": "application/json"} if body is not None else None,
+            headers=policy.headers_of(call.request),
             timeout=exchange.next_wait(),
             allow_redirects=False,
             stream=True,

@@ -86,9 +86,13 @@ class Exchange:
     :param deadline: by `time.monotonic`.
     :param timeout: seconds of each wait for the network.
     :param given_up: ends the exchange.
+    :param own_connection: whether the request goes out on a connection that is opened for it, and closed after it.
     """
 
-    def __init__(self, *, deadline: float, timeout: float, given_up: GivingUp) -> None:
+    def __init__(self, *, deadline: float, timeout: float, given_up: GivingUp, own_connection: bool) -> None:
+        self.own_connection = own_connection
+        self.surely_unsent = True
+        """Whether no byte of the request can have gone out; what a proxy or TLS is told before does not count."""
         self._deadline = deadline
         self._timeout = timeout
         self._given_up = given_up

@@ -4,6 +4,8 @@ The connections of the synchronous half: those of requests and urllib3, with wha
 - Interim answers (1xx) are skipped, also where ``http.client`` takes them for the answer.
 - Each wait for the network is bounded by the exchange it belongs to.
 - A connection on which bytes came without a request is not used again.
+- A request that wants a connection of its own gets one, which is closed after its answer.
+- The exchange knows whether the first byte of its request may have gone out.
 - A process that was forked opens its own connections.
 """
 
@@ -87,6 +89,10 @@ class _Response(http.client.HTTPResponse):
         ):
             # Nobody knows where such an answer ends.
             self.will_close = True
+        exchange = current()
+        if exchange is not None and exchange.own_connection:
+            # Whatever the server says.
+            self.will_close = True
         # None is kept, and the parser would warn about a bad one with its text.
         for name in ("Set-Cookie", "Set-Cookie2"):
             del self.headers[name]
@@ -113,6 +119,14 @@ class _Connection(HTTPConnection):
     response_class = _Response
     # Not http.client's own, which prints all that is sent.
     debuglevel = 0
+    _is_connecting = False
+
+    def connect(self) -> None:
+        self._is_connecting = True
+        try:
+            super().connect()
+        finally:
+            self._is_connecting = False
 
     def _new_conn(self) -> socket.socket:
         exchange = current()
@@ -127,7 +141,7 @@ class _Connection(HTTPConnection):
 
     def send(self, data: Any) -> None:
         exchange = current()
-        if exchange is None or not isinstance(data, bytes):
+        if exchange is None:
             super().send(data)
             return
         if self.sock is None:
@@ -135,6 +149,9 @@ class _Connection(HTTPConnection):
         # TLS counts the time of each piece by itself.
         for start in range(0, len(data), _SENT_AT_ONCE_BYTES):
             exchange.bound(self.sock)
+            # While it connects, what is sent is for the proxy.
+            if not self._is_connecting:
+                exchange.surely_unsent = False
             super().send(data[start : start + _SENT_AT_ONCE_BYTES])
 
 
@@ -151,9 +168,13 @@ class _Pool(HTTPConnectionPool):
             return super()._get_conn(timeout)
         while True:
             try:
-                return super()._get_conn(min(exchange.next_wait(), _POOL_WAIT_SECONDS))
+                connection = super()._get_conn(min(exchange.next_wait(), _POOL_WAIT_SECONDS))
             except EmptyPoolError:
                 continue
+            if exchange.own_connection:
+                # What was kept in its place in the pool makes room; urllib3 opens a closed one anew.
+                connection.close()
+            return connection
 
 
 class _TLSPool(_Pool, HTTPSConnectionPool):

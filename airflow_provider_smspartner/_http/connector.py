@@ -1,9 +1,17 @@
-"""aiohttp's pool of connections: not those on which something came without a request, nor endless interim answers."""
+"""
+aiohttp's connections, with what they lack.
+
+- A connection on which bytes came without a request is not used again.
+- Interim answers (1xx) have a limit.
+- A request that wants a connection of its own gets one, which is closed after its answer.
+- It is known whether a request surely was not sent.
+"""
 
 from __future__ import annotations
 
+from contextvars import ContextVar, Token
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -14,8 +22,37 @@ from airflow_provider_smspartner._http.policy import MAX_INTERIM_ANSWERS
 
 if TYPE_CHECKING:
     import asyncio
+    from types import TracebackType
 
     from aiohttp.connector import Connection
+
+_current: ContextVar[Sending | None] = ContextVar("smspartner_sending", default=None)
+
+
+class Sending:
+    """
+    One try of a request, as its connection sees it: entered by the task that sends.
+
+    :param own_connection: whether the request goes out on a connection that is opened for it, and closed after it.
+    """
+
+    def __init__(self, *, own_connection: bool) -> None:
+        self.own_connection = own_connection
+        self.surely_unsent = True
+        """Whether no byte of the request can have gone out; what a proxy or TLS is told before does not count."""
+        self._token: Token[Sending | None] | None = None
+
+    def __enter__(self) -> Self:
+        """Begin the try in this task."""
+        self._token = _current.set(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End the try."""
+        if self._token is not None:
+            _current.reset(self._token)
 
 
 class Connector(aiohttp.TCPConnector):
@@ -37,7 +74,20 @@ class Connector(aiohttp.TCPConnector):
             protocol.is_idle = True
         super()._release(key, protocol, **options)
 
+    async def connect(self, *args: Any, **options: Any) -> Connection:
+        connection = await super().connect(*args, **options)
+        sending = _current.get()
+        if sending is not None:
+            # aiohttp writes a request only once it has been handed a connection, TLS and a proxy's tunnel included.
+            sending.surely_unsent = False
+            if sending.own_connection and connection.protocol is not None:
+                connection.protocol.force_close()
+        return connection
+
     async def _get(self, *args: Any, **options: Any) -> Connection | None:
+        sending = _current.get()
+        if sending is not None and sending.own_connection:
+            return None
         # An event loop that was busy has not read yet what has arrived.
         while (connection := await super()._get(*args, **options)) is not None and _is_readable(connection):
             connection.close()

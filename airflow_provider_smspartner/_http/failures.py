@@ -46,6 +46,9 @@ class Failure(Enum):
     OUT_OF_TIME = (
         "{target} was asked, but the whole of the answer did not come within the {total:g} s of a call."
     )
+    NOT_ASKED_IN_TIME = (
+        "{target} was not asked: there was no connection to it within the {total:g} s of a call."
+    )
     RESET = "{target} was reached, but the connection was reset before the whole of the answer came."
     CLOSED = "{target} was reached, but closed the connection without an answer."
     BROKE_OFF = "{target} was reached, but its answer broke off or was not valid HTTP."
@@ -77,7 +80,7 @@ class Failure(Enum):
     OTHER = "{target} could not be reached, or broke off."
 
 
-def describe(fault: BaseException, settings: Settings, *, total: float) -> str:
+def describe(fault: BaseException, settings: Settings, *, total: float, surely_unsent: bool) -> str:
     """
     Return what happened to a request, and what to do next, in words of our own.
 
@@ -85,8 +88,11 @@ def describe(fault: BaseException, settings: Settings, *, total: float) -> str:
         and the key, and is not read.
     :param settings: say which host and port were asked.
     :param total: seconds that a call may take.
+    :param surely_unsent: whether no byte of the request can have gone out.
     """
     failure = classify(fault)
+    if failure is Failure.OUT_OF_TIME and surely_unsent:
+        failure = Failure.NOT_ASKED_IN_TIME
     proxy = _proxy(settings) if failure in _OF_THE_NEXT_HOP else None
     url, name = (proxy, "The proxy") if proxy else (settings.base_url, "SMS Partner")
     return failure.value.format(target=f"{name} at {_address(url)}", timeout=settings.timeout, total=total)
@@ -117,28 +123,6 @@ def classify(fault: BaseException) -> Failure:
     names = {name for layer in layers for name in _names(layer)}
     return next((failure for name, failure in _OF_NAME.items() if name in names), Failure.OTHER)
 
-
-def never_connected(fault: BaseException) -> bool:
-    """
-    Return whether a request surely was not sent, because there was no connection to send it on.
-
-    :param fault: as caught. Only errors that the libraries raise while they connect count: those of the operating
-        system may also come from a connection on which the request was sent.
-    """
-    return any(
-        isinstance(layer, ssl.SSLCertVerificationError) or not _WHILE_CONNECTING.isdisjoint(_names(layer))
-        for layer in _layers(fault)
-    )
-
-
-_WHILE_CONNECTING = frozenset(
-    {
-        "urllib3.NewConnectionError",
-        "urllib3.ConnectTimeoutError",
-        "aiohttp.ClientConnectorError",
-        "aiohttp.ConnectionTimeoutError",
-    }
-)
 
 _OF_THE_NEXT_HOP = {Failure.NAME, Failure.REFUSED, Failure.NO_ROUTE, Failure.CONNECT_TIMEOUT}
 

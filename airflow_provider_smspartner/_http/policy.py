@@ -19,8 +19,9 @@ from tenacity import (
 )
 
 from airflow_provider_smspartner import __version__
-from airflow_provider_smspartner._http.failures import describe, never_connected
-from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
+from airflow_provider_smspartner._http.failures import describe
+from airflow_provider_smspartner.exceptions import SMSPartnerAmbiguousSendError, SMSPartnerUnavailableError
+from airflow_provider_smspartner.protocol.answers import HTTP_TOO_MANY_REQUESTS
 
 if TYPE_CHECKING:
     from airflow_provider_smspartner._connection.settings import Settings
@@ -71,29 +72,60 @@ def may_try_again(request: Request, error: BaseException) -> bool:
     Return whether a request may be sent again after an error.
 
     Only trouble that may pass is worth another try: credentials and refused requests are not. A request that may not
-    be repeated is sent again only if it surely was not sent.
+    be repeated is sent again only if the vendor surely has not acted on it: it was not sent, or the answer is HTTP 429.
 
     :param request: what was sent, or was to be.
     :param error: how the try ended.
     """
-    return isinstance(error, SMSPartnerUnavailableError) and (request.may_repeat or error.surely_unsent)
+    if not isinstance(error, SMSPartnerUnavailableError):
+        return False
+    # The status line alone counts: a code in the body may come from behind it, where the request was acted on.
+    return request.may_repeat or error.surely_unsent or error.http_status == HTTP_TOO_MANY_REQUESTS
 
 
-def last_error(request: Request, error: SMSPartnerUnavailableError) -> SMSPartnerUnavailableError:
+def last_error(
+    request: Request, error: SMSPartnerUnavailableError
+) -> SMSPartnerUnavailableError | SMSPartnerAmbiguousSendError:
     """
-    Return the error for the caller: it says so if it is unknown whether the vendor has acted on the request.
+    Return the error for the caller: another one if it is unknown whether the vendor has acted on the request.
 
     :param request: what was sent, or was to be.
     :param error: how the last try ended.
     """
     if may_try_again(request, error):
         return error
-    return SMSPartnerUnavailableError(
-        f"{error} The request was sent once and is not repeated: whether SMS Partner received it, and acted on it, "
+    return SMSPartnerAmbiguousSendError(
+        f"{error} The request was sent once and is not repeated: whether SMS Partner received it, and sent its SMS, "
         "is unknown.",
         code=error.code,
         http_status=error.http_status,
     )
+
+
+def needs_own_connection(request: Request) -> bool:
+    """
+    Return whether a request goes out on a connection that is opened for it, and closed after its answer.
+
+    One that was kept alive may have been closed by the other side already. A request that is lost on it may have been
+    received or not: one that may not be repeated could not be sent again.
+
+    :param request: what is sent.
+    """
+    return not request.may_repeat
+
+
+def headers_of(request: Request) -> dict[str, str]:
+    """
+    Return the headers of a request, beside those that are the same for all.
+
+    :param request: what is sent.
+    """
+    headers = {}
+    if request.body is not None:
+        headers["Content-Type"] = "application/json"
+    if needs_own_connection(request):
+        headers["Connection"] = "close"
+    return headers
 
 
 def pause_before_retry(state: RetryCallState) -> float:
@@ -140,24 +172,26 @@ def _give_up(state: RetryCallState) -> None:
     ) from None
 
 
-def no_answer(fault: BaseException, settings: Settings) -> SMSPartnerUnavailableError:
+def no_answer(fault: BaseException, settings: Settings, *, surely_unsent: bool) -> SMSPartnerUnavailableError:
     """
     Return the error for a request without an answer.
 
     :param fault: what the library raised, or a plain `TimeoutError` once `TOTAL_SECONDS` are used up. Its text
         may hold the URL, and that the key: only its kind is told.
     :param settings: say which host and port were asked.
+    :param surely_unsent: whether no byte of the request can have gone out.
     """
     return SMSPartnerUnavailableError(
-        describe(fault, settings, total=TOTAL_SECONDS), surely_unsent=never_connected(fault)
+        describe(fault, settings, total=TOTAL_SECONDS, surely_unsent=surely_unsent),
+        surely_unsent=surely_unsent,
     )
 
 
-def closed_before_answer(*, surely_unsent: bool = False) -> SMSPartnerUnavailableError:
+def closed_before_answer(*, surely_unsent: bool) -> SMSPartnerUnavailableError:
     """
-    Return the error for a request whose hook was closed while it waited.
+    Return the error for a request whose hook was closed before its answer had come.
 
-    :param surely_unsent: whether it still waited to be sent.
+    :param surely_unsent: whether no byte of the request can have gone out.
     """
     return SMSPartnerUnavailableError(
         "The hook was closed before SMS Partner answered.", surely_unsent=surely_unsent

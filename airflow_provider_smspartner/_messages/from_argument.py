@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_smspartner._messages.from_file import names_a_file
+from airflow_provider_smspartner._files.row_file import names_a_file
 from airflow_provider_smspartner._messages.pending import PendingInMemory, PendingMessages
 from airflow_provider_smspartner._messages.reading import read_messages
 

@@ -1,5 +1,5 @@
 """
-The arguments of the operators and the sensor: their checks and units, in one place.
+The arguments of the operators, the sensor and the notifier: their checks and units, in one place.
 
 A mistake is told as early as it can be known. What stands in the DAG file as it is, is checked when the DAG is parsed;
 what a template or an upstream task gives is checked when the task starts, before anything is sent. DAG files are
@@ -9,14 +9,14 @@ parsed all the time: nothing here may be slow, and nothing is imported that is n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, TypeGuard
+from typing import Any, ClassVar, Protocol, TypeGuard
 
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
-from airflow_provider_smspartner.models import MessageRef
+from airflow_provider_smspartner.models import MessageRef, described
 from airflow_provider_smspartner.protocol import check_tag
 
 MAX_PARSED_MESSAGES = 1_000
@@ -24,58 +24,149 @@ MAX_PARSED_MESSAGES = 1_000
 
 LEAST_DEFERRAL_SECONDS = 6
 
-_JINJA = ("{{", "{%", "{#")
+JINJA = ("{{", "{%", "{#")
+"""What begins a template."""
+
+ANY_JINJA = ("{", "[", "(", "<", "$", "%", "#")
+"""What may begin a template where it is not known whether the DAG gives Jinja other markers."""
 
 
-def check_literals(operator: Any) -> None:
+class HasArguments(Protocol):
+    """An operator, sensor or notifier of this package, with its arguments as attributes."""
+
+    template_fields: Sequence[str]
+
+    _optional: ClassVar[frozenset[str]]
+    """Templated arguments that may be None."""
+
+    def _check_lists(self) -> None:
+        """
+        Check what is literal in messages or recipients: called with the other literals, when the DAG is parsed.
+
+        :raises SMSPartnerInputError: names the argument, and what would be right.
+        """
+
+
+def check_literals(owner: HasArguments) -> None:
     """
     Check what needs no rendering: called at the end of `__init__`, when the DAG is parsed.
 
-    :param operator: an operator or sensor of this package, with its arguments as attributes.
+    :param owner: has all its arguments.
     :raises SMSPartnerInputError: names the task, the argument, and what would be right.
     """
-    with _naming_task(operator):
+    with _naming(owner):
         for name, check in _PLAIN.items():
-            if hasattr(operator, name):
-                check(name, getattr(operator, name))
+            if hasattr(owner, name):
+                check(name, getattr(owner, name))
         # A mapped task is made anew when it starts. Its list may be empty then, which is for `execute` to judge.
-        if getattr(operator, "_BaseOperator__from_mapped", False) or _has_own_jinja(operator):
+        if getattr(owner, "_BaseOperator__from_mapped", False) or _has_own_jinja(owner):
             return
-        for name, value in _templated(operator):
-            if name == "messages":
-                _check_literal_messages(value, may_be_empty=not _waits(operator))
-            elif is_literal(value):
+        marks = JINJA if hasattr(owner, "has_dag") else ANY_JINJA
+        for name, value in _templated(owner):
+            if is_literal(value, marks):
                 _TEMPLATED[name](name, value)
+        owner._check_lists()  # noqa: SLF001 - each class tells its own
 
 
-def check_rendered(operator: Any) -> None:
+def check_rendered(owner: HasArguments) -> None:
     """
     Check what templates and upstream tasks have given: called when the task starts, before anything is sent.
 
-    Messages are not looked at here: they are read, and checked, as a whole.
+    Messages and recipients are not looked at here: they are read, and checked, as a whole.
 
-    :param operator: an operator or sensor of this package, rendered.
+    :param owner: rendered.
     :raises SMSPartnerInputError: names the task, the argument, and what would be right.
     """
-    with _naming_task(operator):
-        for name, value in _templated(operator):
-            if name != "messages":
-                _TEMPLATED[name](name, value)
+    with _naming(owner):
+        for name, value in _templated(owner):
+            _TEMPLATED[name](name, value)
 
 
-def is_literal(value: object) -> bool:
+def is_literal(value: object, marks: Sequence[str] = JINJA) -> bool:
     """
     Whether a value stays as it is: it holds no template, and nothing that Airflow resolves when the task starts.
 
     :param value: what a DAG file gave for an argument.
+    :param marks: what begins a template.
     """
     if isinstance(value, str):
-        return not any(mark in value for mark in _JINJA)
+        return not any(mark in value for mark in marks)
     if isinstance(value, Mapping):
-        return all(map(is_literal, value.values()))
+        return all(is_literal(each, marks) for each in value.values())
     if isinstance(value, list | tuple):
-        return all(map(is_literal, value))
-    return value is None or isinstance(value, int | float | bytes)
+        return all(is_literal(each, marks) for each in value)
+    return value is None or isinstance(value, int | float | bytes | datetime)
+
+
+def check_literal_messages(messages: object, *, may_be_empty: bool) -> None:
+    """
+    Check the first messages of a list, or that a text is the path of a file.
+
+    :param messages: as the DAG file gives them.
+    :param may_be_empty: whether there may be none.
+    :raises SMSPartnerInputError: names the position and the fault.
+    """
+    if isinstance(messages, str):
+        if is_literal(messages):
+            _check_path_of_messages(messages)
+        return
+    if isinstance(messages, list | tuple):
+        if not messages and not may_be_empty:
+            raise SMSPartnerInputError("`messages` is empty: there is nothing to wait for.")
+        for position, message in enumerate(islice(messages, MAX_PARSED_MESSAGES)):
+            if is_literal(message):
+                try:
+                    MessageRef.of(message)
+                except ValueError as error:
+                    raise SMSPartnerInputError(f"messages[{position}]: {error}") from None
+    elif messages is None or isinstance(messages, int | float | bytes | Mapping):
+        raise SMSPartnerInputError(
+            f"`messages` must be a list of messages, the output of an upstream task, or the path of a file, "
+            f"not {described(messages)}."
+        )
+
+
+def check_literal_recipients(
+    recipients: object,
+    message: str | None,
+    *,
+    unicode: bool,
+    max_recipients: int,
+    marks: Sequence[str] = JINJA,
+) -> None:
+    """
+    Check the first recipients of a list, or that a text is the path of a file.
+
+    :param recipients: as the DAG file gives them.
+    :param message: the text for all of them, or None.
+    :param unicode: whether the texts are sent as Unicode.
+    :param max_recipients: how many there may be.
+    :param marks: what begins a template.
+    :raises SMSPartnerInputError: names the position and the fault, never a number or a text.
+    """
+    from airflow_provider_smspartner._sending.recipients import read_recipients, recipient_file
+
+    if not is_literal(message, marks):
+        # What it will be is not known; that there will be one decides what recipients look like.
+        message = "rendered later"
+    if isinstance(recipients, str):
+        if is_literal(recipients, marks):
+            recipient_file(recipients, with_text=message is None)
+    elif isinstance(recipients, list | tuple):
+        first = recipients[:MAX_PARSED_MESSAGES]
+        if any(is_literal(each, marks) for each in first) or not first:
+            read_recipients(
+                first,
+                message,
+                unicode=unicode,
+                max_recipients=max_recipients,
+                is_known=lambda each: is_literal(each, marks),
+            )
+    elif recipients is None or isinstance(recipients, int | float | bytes | Mapping):
+        raise SMSPartnerInputError(
+            f"`recipients` must be a list, the output of an upstream task, or the path of a file, "
+            f"not {described(recipients)}."
+        )
 
 
 def to_timedelta(name: str, value: object) -> timedelta:
@@ -142,52 +233,25 @@ def _airflow_version() -> tuple[int, ...]:
     return tuple(int(part) for part in __version__.split(".")[:2])
 
 
-def _templated(operator: Any) -> Iterator[tuple[str, object]]:
+def _templated(owner: HasArguments) -> Iterator[tuple[str, object]]:
     """Yield the templated arguments by their names, without those that are rightly left out."""
-    for name in (*_TEMPLATED, "messages"):
-        if hasattr(operator, name):
-            value = getattr(operator, name)
-            # Of `tag` and `messages` the sensor has one, and the operators have what they need.
-            may_be_none = name in _OPTIONAL or (name in ("tag", "messages") and _waits(operator))
-            if value is not None or not may_be_none:
+    for name in _TEMPLATED:
+        if hasattr(owner, name):
+            value = getattr(owner, name)
+            if value is not None or name not in owner._optional:  # noqa: SLF001 - each class tells its own
                 yield name, value
 
 
-def _waits(operator: Any) -> bool:
-    """Whether it is the sensor: for no messages at all there is nothing to wait for."""
-    return hasattr(operator, "settled_ratio")
-
-
-def _has_own_jinja(operator: Any) -> bool:
+def _has_own_jinja(owner: Any) -> bool:
     """Whether the DAG gave Jinja other markers than the usual, so that no text can be told from a template."""
-    dag = operator.dag if operator.has_dag() else None
+    dag = owner.dag if hasattr(owner, "has_dag") and owner.has_dag() else None
     return bool(getattr(dag, "jinja_environment_kwargs", None))
-
-
-def _check_literal_messages(messages: object, *, may_be_empty: bool) -> None:
-    if isinstance(messages, str):
-        if is_literal(messages):
-            _check_path_of_messages(messages)
-        return
-    if isinstance(messages, list | tuple):
-        if not messages and not may_be_empty:
-            raise SMSPartnerInputError("`messages` is empty: there is nothing to wait for.")
-        for position, message in enumerate(islice(messages, MAX_PARSED_MESSAGES)):
-            if is_literal(message):
-                try:
-                    MessageRef.of(message)
-                except ValueError as error:
-                    raise SMSPartnerInputError(f"messages[{position}]: {error}") from None
-    elif messages is None or isinstance(messages, int | float | bytes | Mapping):
-        raise SMSPartnerInputError(
-            f"`messages` must be a list of messages, the output of an upstream task, or the path of a file; "
-            f"it is {_shown(messages)}."
-        )
 
 
 def _check_path_of_messages(path: str) -> None:
     from airflow_provider_smspartner._files.formats import ENDINGS
-    from airflow_provider_smspartner._messages.from_file import MessageFile, names_a_file
+    from airflow_provider_smspartner._files.row_file import names_a_file
+    from airflow_provider_smspartner._messages.from_file import MessageFile
 
     if not names_a_file(path):
         raise SMSPartnerInputError(
@@ -211,6 +275,11 @@ def _check_output_path(name: str, path: object) -> None:
 def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str):
         raise SMSPartnerInputError(f"`{name}` must be text; it is {_shown(value)}.")
+
+
+def _check_message(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise SMSPartnerInputError(f"`{name}` must be text, not {described(value)}.")
 
 
 def _check_conn_id(name: str, value: object) -> None:
@@ -243,12 +312,33 @@ def _check_switch(name: str, value: object) -> None:
         raise SMSPartnerInputError(f"`{name}` must be True or False; it is {_shown(value)}.")
 
 
+def _check_sandbox(name: str, value: object) -> None:
+    if value is not None:
+        _check_switch(name, value)
+
+
+def _check_sender(_name: str, sender: object) -> None:
+    from airflow_provider_smspartner._sending.options import check_sender
+
+    check_sender(sender)
+
+
+def _check_schedule(_name: str, scheduled_at: object) -> None:
+    from airflow_provider_smspartner._sending.options import read_schedule
+
+    read_schedule(scheduled_at)
+
+
 _PLAIN: dict[str, Callable[[str, object], None]] = {
     "allow_empty": _check_switch,
     "deferrable": _check_switch,
     "max_xcom_rows": _check_limit,
     "min_delivery_rate": _check_rate,
     "settled_ratio": _check_ratio,
+    "stop_notice": _check_switch,
+    "unicode": _check_switch,
+    "sandbox": _check_sandbox,
+    "max_recipients": _check_limit,
 }
 """Arguments without templates."""
 
@@ -258,19 +348,21 @@ _TEMPLATED: dict[str, Callable[[str, object], None]] = {
     "output_path": _check_output_path,
     "output_conn_id": _check_text,
     "smspartner_conn_id": _check_conn_id,
+    "message": _check_message,
+    "sender": _check_sender,
+    "scheduled_at": _check_schedule,
 }
-"""Arguments with templates, but for `messages`."""
-
-_OPTIONAL = {"expected_total", "output_path", "output_conn_id"}
+"""Arguments with templates, but for messages and recipients: those are read as a whole once the task has started."""
 
 
 @contextmanager
-def _naming_task(operator: Any) -> Iterator[None]:
-    """Put the task's name into an error: a DAG file may make many tasks in a loop."""
+def _naming(owner: Any) -> Iterator[None]:
+    """Put the task's name into an error: a DAG file may make many tasks in a loop. A notifier has none."""
     try:
         yield
     except ValueError as error:
-        raise SMSPartnerInputError(f"Task {operator.task_id!r}: {error}") from None
+        name = f"Task {owner.task_id!r}" if hasattr(owner, "task_id") else type(owner).__name__
+        raise SMSPartnerInputError(f"{name}: {error}") from None
 
 
 def _is_number(value: object) -> TypeGuard[float]:

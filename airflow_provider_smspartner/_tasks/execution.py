@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_smspartner.exceptions import SMSPartnerError
+from airflow_provider_smspartner.exceptions import SMSPartnerAmbiguousSendError, SMSPartnerError
 
 if TYPE_CHECKING:
     from airflow_provider_smspartner._files.output import Output, Sink
@@ -32,13 +32,21 @@ class Execution:
     `kill` waits for no lock, and touches nothing that the interrupted code may be using.
 
     :param operator: knows its execution while it lasts.
+    :param when_killed: what the error after a kill says.
     """
 
-    def __init__(self, operator: _Operator) -> None:
+    def __init__(
+        self,
+        operator: _Operator,
+        *,
+        when_killed: str = "The task was terminated while it ran; nothing was delivered.",
+    ) -> None:
         self._operator = operator
+        self._when_killed = when_killed
         self._hook: SMSPartnerHook | None = None
         self._sink: Sink | None = None
         self._killed = False
+        self._told: SMSPartnerError | None = None
 
     def use(self, hook: SMSPartnerHook) -> SMSPartnerHook:
         """
@@ -69,7 +77,8 @@ class Execution:
         :raises SMSPartnerError: after a kill.
         """
         if self._killed:
-            raise SMSPartnerError("The task was terminated while it ran; nothing was delivered.")
+            self._told = SMSPartnerError(self._when_killed)
+            raise self._told
 
     def kill(self) -> None:
         """End the execution: abandon its file, end its requests, and let it fail at the next step."""
@@ -90,6 +99,9 @@ class Execution:
     ) -> None:
         """End the execution. After a kill it ends with an error, whatever its result was."""
         self._operator._execution = None  # noqa: SLF001
+        # It may know what was sent. And what is ambiguous stays so: it is never tried again.
+        if error is not None and (error is self._told or isinstance(error, SMSPartnerAmbiguousSendError)):
+            return
         # Other errors that are no `Exception` are Airflow's own: a time-out, or the SIGTERM of Airflow 2.
         if error is None or isinstance(error, Exception | TaskDeferred):
             try:

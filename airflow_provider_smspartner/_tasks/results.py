@@ -11,6 +11,7 @@ from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.models import StatusRow, StatusSummary, counts_from_json
 
 if TYPE_CHECKING:
+    from airflow_provider_smspartner._files.format import Row
     from airflow_provider_smspartner._files.output import Output
     from airflow_provider_smspartner._tasks.execution import Execution
 
@@ -30,14 +31,10 @@ class Results:
         self._execution = execution
         self._output = output
         self._check_rows = check_rows
-        self._counts: Counter[str] = Counter()
+        self.count = 0
+        """The rows so far."""
 
-    @property
-    def summary(self) -> StatusSummary:
-        """The rows so far, counted by status."""
-        return StatusSummary(counts=counts_from_json(self._counts), checked_at=datetime.now(UTC))
-
-    def take(self, rows: Iterable[StatusRow]) -> Any:
+    def take(self, rows: Iterable[Row]) -> Any:
         """
         Take all rows, and return what XCom holds of them: the rows themselves, or where they are.
 
@@ -52,12 +49,38 @@ class Results:
                 self._execution.check()
                 return sink.commit()
         except SMSPartnerError as error:
-            error.note_rows(self._counts.total())
+            error.note_rows(self.count)
             raise
+
+    def _counted(self, rows: Iterable[Row]) -> Iterator[Row]:
+        for row in rows:
+            self.count += 1
+            if self._output is None:
+                self._check_rows(self.count)
+            yield row
+
+
+class StatusResults:
+    """
+    The rows of a task that fetches statuses, counted by status as well.
+
+    :param results: where they go.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def summary(self) -> StatusSummary:
+        """The rows so far, counted by status."""
+        return StatusSummary(counts=counts_from_json(self._counts), checked_at=datetime.now(UTC))
+
+    def take(self, rows: Iterable[StatusRow]) -> Any:
+        """Take all rows: as `Results.take`."""
+        return self._results.take(self._counted(rows))
 
     def _counted(self, rows: Iterable[StatusRow]) -> Iterator[StatusRow]:
         for row in rows:
             self._counts[row["status"]] += 1
-            if self._output is None:
-                self._check_rows(self._counts.total())
             yield row

@@ -1,98 +1,29 @@
-"""The parameters, and the ways out, that the operators and the sensor share."""
+"""The parameters, and the ways out, of the operators and the sensor that deliver statuses."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator
+from typing import TYPE_CHECKING
 
-from airflow.providers.common.compat.sdk import BaseOperator
-
+from airflow_provider_smspartner._tasks.output_task import OutputTask
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError, TooManyRowsError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
-from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
 from airflow_provider_smspartner.models import DeliveryStatus
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_smspartner._files.output import Output
     from airflow_provider_smspartner._messages.pending import PendingMessages
-    from airflow_provider_smspartner._tasks.execution import Execution
     from airflow_provider_smspartner.models import StatusRow, StatusSummary
 
-MAX_XCOM_ROWS = 10_000
-"""An XCom is for kilobytes: these rows are about two megabytes."""
 
-
-class StatusTask(BaseOperator):
+class StatusTask(OutputTask):
     """
     A task that delivers the statuses of messages, into XCom or into a file.
 
-    :param output_path: write the rows to this file instead of XCom: a path or URI that Airflow's ObjectStoragePath
-        takes, ending in ``.ndjson``, ``.csv`` (each also ``.gz``) or ``.parquet``. XCom ``return_value`` is then
-        ``{"path": …, "rows": n, "format": …}``. (templated)
-    :param output_conn_id: the Airflow connection of that storage, if it is not in the URI. (templated)
-    :param max_xcom_rows: more rows than that without `output_path` are an error.
-    :param smspartner_conn_id: the Airflow connection that holds the API key. (templated)
+    :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows` and `smspartner_conn_id`, which `OutputTask`
+        describes, and those of every operator.
     """
-
-    template_fields: Sequence[str] = ("output_path", "output_conn_id", "smspartner_conn_id")
-    operator_extra_links = (SMSPartnerAccountLink(),)
-    ui_color = "#d7efe3"
-
-    _execution: Execution | None = None
-    """What is under way, for `on_kill`."""
-
-    def __init__(
-        self,
-        *,
-        output_path: str | None = None,
-        output_conn_id: str | None = None,
-        max_xcom_rows: int = MAX_XCOM_ROWS,
-        smspartner_conn_id: str = SMSPartnerHook.default_conn_name,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.output_path = output_path
-        self.output_conn_id = output_conn_id
-        self.max_xcom_rows = max_xcom_rows
-        self.smspartner_conn_id = smspartner_conn_id
-
-    def on_kill(self) -> None:
-        """End the execution, if one is under way: nothing more is asked for, and no file is left behind."""
-        if self._execution is not None:
-            self._execution.kill()
-
-    def _open_output(self) -> Output | None:
-        """
-        Return the file that the rows go into, made sure that it can be written, or None for XCom.
-
-        :raises SMSPartnerInputError: if the path's ending or its storage is unknown.
-        :raises ImportError: if its format or its storage needs a package that is not installed.
-        :raises OSError: if no file can be written there.
-        """
-        if self.output_path is None:
-            return None
-        from airflow_provider_smspartner._files.output import Output
-
-        output = Output.of(self.output_path, self.output_conn_id)
-        output.check()
-        return output
-
-    @property
-    def _max_rows(self) -> int | None:
-        """The most rows that the task may deliver, or None if they do not go into XCom."""
-        return self.max_xcom_rows if self.do_xcom_push and self.output_path is None else None
-
-    def _check_rows(self, count: int) -> None:
-        """
-        Make sure that XCom can hold the rows.
-
-        :param count: rows that there are, or are known so far.
-        :raises SMSPartnerInputError: says what to do.
-        """
-        if self._max_rows is not None and count > self._max_rows:
-            raise self._too_many(count)
 
     def _iter_status_by_tag(self, hook: SMSPartnerHook, tag: str) -> Generator[StatusRow, None, None]:
         """
@@ -127,12 +58,6 @@ class StatusTask(BaseOperator):
             raise
         return pending
 
-    def _too_many(self, count: int) -> SMSPartnerInputError:
-        return SMSPartnerInputError(
-            f"{count} rows are more than `max_xcom_rows`, {self.max_xcom_rows}: write them to a file with "
-            "`output_path`, or raise the limit if your XCom can hold them."
-        )
-
     def _push_summary(self, context: Context, summary: StatusSummary) -> None:
         """
         Push the summary to XCom, and warn of statuses that this version does not know.
@@ -147,15 +72,3 @@ class StatusTask(BaseOperator):
                 unknown,
             )
         self._push(context, "summary", summary.as_dict())
-
-    def _push(self, context: Context, key: str, value: Any) -> None:
-        """
-        Push a value to XCom, if the task pushes any and has a task instance: in a unit test there may be none.
-
-        :param context: the task's context.
-        :param key: the XCom's key.
-        :param value: plain JSON types only.
-        """
-        task_instance = context.get("ti") if context else None
-        if self.do_xcom_push and task_instance is not None:
-            task_instance.xcom_push(key=key, value=value)

@@ -154,13 +154,14 @@ def _messages(options: argparse.Namespace) -> Iterable[MessageRef]:
 
 def _from_stdin() -> Iterable[MessageRef]:
     from airflow_provider_smspartner._files.text import Csv
+    from airflow_provider_smspartner._messages.from_file import MessageFile
     from airflow_provider_smspartner._messages.reading import read_messages
 
     content = sys.stdin.buffer.read(MAX_STDIN_BYTES + 1)
     if len(content) > MAX_STDIN_BYTES:
         raise _BadInputError(f"the standard input has more than {MAX_STDIN_BYTES} bytes")
     try:
-        yield from read_messages(Csv().messages(io.BytesIO(content)))
+        yield from read_messages(Csv().rows(io.BytesIO(content), MessageFile.columns))
     except ValueError as error:
         raise _BadInputError(f"the standard input: {error}") from None
 

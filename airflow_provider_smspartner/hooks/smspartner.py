@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from airflow.providers.common.compat.sdk import BaseHook
 
@@ -16,9 +16,11 @@ from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._connection import fields, form
 from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner._http.opening import open_async_client, open_client
+from airflow_provider_smspartner._sending.delivery import Ledger, NoLedger, adrive, deliver, drive
+from airflow_provider_smspartner._sending.send import Send, SendParameters
 from airflow_provider_smspartner.exceptions import SMSPartnerError, TooManyRowsError
-from airflow_provider_smspartner.models import MessageStatus, StatusRow
-from airflow_provider_smspartner.protocol import Call
+from airflow_provider_smspartner.models import MessageStatus, Receipt, StatusRow
+from airflow_provider_smspartner.protocol import Call, StopListRow
 
 if TYPE_CHECKING:
     import requests
@@ -45,9 +47,12 @@ _ROWS_AT_ONCE = 1_000
 """How many rows are made before the event loop gets its turn: few milliseconds' work, and more than a usual page."""
 
 
+_IN_SANDBOX = "The connection is in the sandbox: what it sends is neither delivered nor charged."
+
+
 class SMSPartnerHook(BaseHook):
     """
-    Ask SMS Partner for delivery statuses.
+    Send SMS with SMS Partner, cancel what is scheduled, and ask for delivery statuses and the stop list.
 
     Connections to the API are kept alive over all calls of a hook. Use the hook in ``with``, or in ``async with``
     for the asynchronous methods, to close them at the end; without ``async with`` each asynchronous call opens and
@@ -200,6 +205,111 @@ class SMSPartnerHook(BaseHook):
         """Return the statuses of messages: as `get_multi_status`, asynchronously."""
         return await _acollect(self._aread_list(protocol.multi_status(messages)))
 
+    def send(
+        self, recipients: object, message: str | None = None, **options: Unpack[SendParameters]
+    ) -> list[Receipt]:
+        """
+        Send SMS, up to 500 in a call, and return the receipts, one for each call.
+
+        Everything is checked before anything is sent. No call is ever repeated unless it surely was not made: the
+        vendor has no means to recognise a repeated one. Use `SMSPartnerSendOperator` in a DAG, which remembers across
+        Airflow's retries what was sent; this method does not.
+
+        :param recipients: with `message`, phone numbers that all get that text; without, ``(phone_number, text)``
+            pairs or mappings with ``phone_number`` and ``message``. A list, or the path of a file with those columns.
+            A number that is named again gets one SMS.
+        :param message: the text for all of them, of at most 10 SMS.
+        :param options: `tag`, 1 to 20 characters without white space; `sender`, 3 to 11 letters or digits;
+            `scheduled_at`, an aware datetime or its ISO text, which is sent as the next step of five minutes;
+            `stop_notice`, whether the vendor adds how to answer STOP; `unicode`, whether the text is sent as
+            Unicode, 70 characters an SMS;
+            `sandbox`, True to neither deliver nor charge anything, which a connection can also
+            demand; `max_recipients`, 1000, more than which are an error.
+        :raises ValueError: names the position and the fault, never a number or a text, before anything is sent.
+        :raises SMSPartnerAmbiguousSendError: if SMS may or may not have left; its `receipts` are of those that have.
+        :raises SMSPartnerCreditError: if the account has no credit left; its `receipts` are of the calls before.
+        :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`; its `receipts` are of
+            the calls before.
+
+        .. seealso:: https://www.docpartner.dev/en/api/sms-partner
+        """
+        return self._deliver(self._prepare(recipients, message, **options), NoLedger())
+
+    async def asend(
+        self, recipients: object, message: str | None = None, **options: Unpack[SendParameters]
+    ) -> list[Receipt]:
+        """Send SMS: as `send`, asynchronously."""
+        async with self._async_client_in_use() as client:
+            # On a thread: it may be a long list, or a file.
+            send = await asyncio.to_thread(
+                self._send_of, recipients, message, always_sandbox=client.settings.sandbox, **options
+            )
+            return await adrive(deliver(send, NoLedger()), client.send)
+
+    def _prepare(self, recipients: object, message: object, **options: Unpack[SendParameters]) -> Send:
+        """Check what is to be sent, as `send` does."""
+        always_sandbox = self._look_up_settings().sandbox
+        return self._send_of(recipients, message, always_sandbox=always_sandbox, **options)
+
+    def _send_of(
+        self, recipients: object, message: object, *, always_sandbox: bool, **options: Unpack[SendParameters]
+    ) -> Send:
+        send = Send.of(recipients, message, always_sandbox=always_sandbox, **options)
+        if send.options.tag is not None:
+            self._checked(send.options.tag)
+        return send
+
+    def _fingerprint(self, send: Send) -> str:
+        """Return a text by which a send is recognised, and which tells nothing about it."""
+        return send.fingerprint(self._look_up_settings().api_key)
+
+    def _deliver(
+        self, send: Send, ledger: Ledger, *, check: Callable[[], None] = lambda: None
+    ) -> list[Receipt]:
+        """Make the calls of a send, but for those that the ledger knows, while `check` lets it."""
+        client = self._blocking_client()
+
+        def await_turn() -> None:
+            check()
+            # Before the ledger notes that the call is under way: what is killed while it waits has surely sent nothing.
+            client.await_turn()
+            check()
+
+        return drive(deliver(send, ledger, check=await_turn), client.send_in_turn)
+
+    def cancel(self, message_id: int | str) -> None:
+        """
+        Cancel a scheduled send, for all of its recipients.
+
+        What is cancelled already stays so: that is no error. Until 5 minutes before the time of sending the vendor
+        still cancels. Its answer does not name the message: a gateway that answers success to everything, as was seen
+        once, is recognised by that answer's words alone. Where much depends on it, cancel again later, or ask for the
+        statuses.
+
+        :param message_id: what the send was answered.
+        :raises ValueError: if it is no message id, before anything is sent.
+        :raises SMSPartnerNotFoundError: if the vendor does not know the message.
+        :raises SMSPartnerRequestError: if the message was sent, or is to be sent in less than 5 minutes.
+        :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
+
+        .. seealso:: https://www.docpartner.dev/en/api/sms-partner/send-sms/cancel-scheduled-sms
+        """
+        call = protocol.cancel(message_id)
+        self._blocking_client().send(call)
+
+    def iter_stop_list(self) -> Generator[StopListRow, None, None]:
+        """
+        Yield everybody who answered STOP: the phone number, and since when.
+
+        The vendor gives the list in one answer: all of it is held, and there is a limit of 4 MiB, about 50,000 entries.
+
+        :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
+
+        .. seealso:: https://www.docpartner.dev/en/api/sms-partner/replies-opt-outs-management/stop-list
+        """
+        for entry in self._blocking_client().send(protocol.stop_list()):
+            yield entry.as_row()
+
     def _read_tag(
         self, tag: str, *, max_rows: int | None = None, read_ahead: bool = False
     ) -> Generator[list[StatusRow], None, None]:
@@ -242,14 +352,15 @@ class SMSPartnerHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """
-        Ask for the account, and say its balance and credits.
+        Ask for the account, and say its balance and credits, and whether the connection is in the sandbox.
 
         Airflow does not mask secrets in the message: it holds only figures and this package's text.
 
         .. seealso:: https://www.docpartner.dev/en/api/sms-partner/credits
         """
         try:
-            with closing(open_client(self._look_up_settings(), self.smspartner_conn_id)) as client:
+            settings = self._look_up_settings()
+            with closing(open_client(settings, self.smspartner_conn_id)) as client:
                 account = client.send(protocol.account())
         except (SMSPartnerError, ValueError) as error:
             return False, str(error)
@@ -258,7 +369,8 @@ class SMSPartnerHook(BaseHook):
             facts.append(f"balance {account.balance} {account.currency or ''}".rstrip())
         if account.sms_credits is not None:
             facts.append(f"{account.sms_credits} SMS credits")
-        return True, "SMS Partner accepts the API key" + (f": {', '.join(facts)}." if facts else ".")
+        accepted = "SMS Partner accepts the API key" + (f": {', '.join(facts)}." if facts else ".")
+        return True, f"{accepted} {_IN_SANDBOX}" if settings.sandbox else accepted
 
     def _look_up_settings(self) -> Settings:
         if self._settings is None:

@@ -13,6 +13,7 @@ from airflow_provider_smspartner.protocol.answers import (
     read_envelope,
     unavailable,
 )
+from airflow_provider_smspartner.protocol.codes import STATUS
 from airflow_provider_smspartner.protocol.exchange import Answer, Call, Request
 from airflow_provider_smspartner.protocol.rows import to_int
 
@@ -37,24 +38,34 @@ def account() -> Call[Account]:
 
 
 def _read_account(answer: Answer) -> Account:
-    envelope = read_envelope(answer, account_decoder)
+    envelope = read_envelope(answer, account_decoder, STATUS)
     if isinstance(envelope.credits, msgspec.UnsetType):
         raise unavailable(answer, "it claims success without credits")
     if envelope.rows is not msgspec.UNSET:
         raise unavailable(answer, "it is the answer to another call, about messages")
-    balance, currency = envelope.credits.get("balance"), envelope.credits.get("currency")
-    # Whatever is not plainly a figure is left out: the connection test's message is not masked.
     return Account(
-        balance=str(balance) if _is_amount(balance) else None,
-        currency=currency if isinstance(currency, str) and _CURRENCY.fullmatch(currency) else None,
+        balance=read_amount(envelope.credits.get("balance")),
+        currency=read_currency(envelope.credits.get("currency")),
         sms_credits=to_int(envelope.credits.get("creditSms"), at_most=MAX_FIGURE),
     )
 
 
-def _is_amount(raw: Any) -> bool:
+def read_amount(raw: Any) -> str | None:
+    """
+    Return an amount of money as the vendor writes it, or None if it is none.
+
+    Whatever is not plainly a figure is left out: it is shown, and the connection test's message is not masked.
+    """
     # Only what is short is made text: that of lists and of huge integers can itself fail.
-    is_number = isinstance(raw, int | float) and abs(raw) <= MAX_FIGURE
-    return (is_number or isinstance(raw, str)) and _AMOUNT.fullmatch(str(raw)) is not None
+    is_number = isinstance(raw, int | float) and not isinstance(raw, bool) and abs(raw) <= MAX_FIGURE
+    if not (is_number or isinstance(raw, str)) or not _AMOUNT.fullmatch(str(raw)):
+        return None
+    return str(raw)
+
+
+def read_currency(raw: Any) -> str | None:
+    """Return a currency's code of three letters, or None if it is none."""
+    return raw if isinstance(raw, str) and _CURRENCY.fullmatch(raw) else None
 
 
 _AMOUNT = re.compile(r"-?[0-9]{1,8}(\.[0-9]{1,6})?")

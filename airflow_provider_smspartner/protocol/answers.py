@@ -3,56 +3,22 @@
 from __future__ import annotations
 
 import codecs
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
+    SMSPartnerCreditError,
     SMSPartnerError,
     SMSPartnerNotFoundError,
     SMSPartnerRequestError,
     SMSPartnerUnavailableError,
 )
+from airflow_provider_smspartner.protocol.codes import CREDENTIALS, CREDENTIALS_ADVICE, OK, STATUS, Codes
 from airflow_provider_smspartner.protocol.exchange import Answer
-from airflow_provider_smspartner.protocol.rows import MAX_CODE, MESSAGE_NOT_FOUND, Row, to_int
-
-OK = 200
-CREDENTIALS = {
-    1: "the API key is missing",
-    10: "the API key is wrong",
-    20: "the account is disabled",
-    30: "the account is blocked",
-    40: "the account has no access to the API",
-    96: "the IP address is not allowed; workers and triggerer may leave through different addresses",
-}
-"""[error-codes] Refusals of the account or its address: no retry mends them."""
-REFUSALS = {
-    2: "a phone number is missing",
-    3: "a message id is missing",
-    5: "the list of messages is empty",
-    6: "a phone number has a wrong format",
-    9: "a phone number is not a mobile number",
-    50: "more than 500 messages were asked for",
-    90: "the JSON is malformed",
-}
-"""[error-codes] Refusals of the request: no retry mends them."""
-_ENTER_KEY = "Enter the account's API key in the Airflow connection."
-_ASK_VENDOR = "Ask SMS Partner about the account."
-_CREDENTIALS_ADVICE = {
-    1: _ENTER_KEY,
-    10: _ENTER_KEY,
-    20: _ASK_VENDOR,
-    30: _ASK_VENDOR,
-    40: _ASK_VENDOR,
-    96: "Allow all of these addresses in the account.",
-}
-_REQUEST_ADVICE = {
-    **dict.fromkeys((2, 3, 6, 9), "Correct or remove that message."),
-    **dict.fromkeys(
-        (5, 50, 90), "Report this as a fault of the provider: it should never send such a request."
-    ),
-}
+from airflow_provider_smspartner.protocol.rows import MAX_CODE, Row, to_int
 
 HTTP_TOO_MANY_REQUESTS = 429
 HTTP_UNAUTHORIZED = frozenset({401, 403})
@@ -62,7 +28,13 @@ MAX_FIGURE = 99_999_999
 
 
 class Envelope(msgspec.Struct):
-    """What stands around every answer, in any of the vendor's shapes."""
+    """
+    What stands around every answer, in any of the vendor's shapes.
+
+    An answer that holds a list says in `row_decoders` how its rows are decoded one by one, where the body is large.
+    """
+
+    row_decoders: ClassVar[Mapping[str, msgspec.json.Decoder[Any]]] = {}
 
     success: Any = None
     code: Any = None
@@ -72,6 +44,8 @@ class Envelope(msgspec.Struct):
 
 class StatusAnswer(Envelope):
     """An answer with rows, by tag or by message."""
+
+    row_decoders: ClassVar[Mapping[str, msgspec.json.Decoder[Any]]] = {"rows": msgspec.json.Decoder(Row)}
 
     rows: list[Row] | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="StatutResponse_List")
     total: Any = None
@@ -90,11 +64,18 @@ class _Outline(msgspec.Struct):
     code: msgspec.Raw = msgspec.Raw(b"null")
     errors: msgspec.Raw = msgspec.Raw(b"null")
     error: msgspec.Raw = msgspec.Raw(b"null")
+    message: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     total: msgspec.Raw = msgspec.Raw(b"null")
     currentPage: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815 - as on the wire
+    nbData: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815 - as on the wire
     credits: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    message_id: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     rows: msgspec.Raw | msgspec.UnsetType = msgspec.field(default=msgspec.UNSET, name="StatutResponse_List")
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
+
+_LISTS = ("rows", "data")
+"""Members of `_Outline` that are as long as the body is large."""
 
 LARGE_BYTES = 1024 * 1024
 """Bodies above this are decoded row by row: a page of 500 rows has about 100 KB."""
@@ -113,7 +94,6 @@ _SCAN_BYTES = 64 * 1024
 
 _outline_decoder = msgspec.json.Decoder(_Outline)
 _rows_decoder = msgspec.json.Decoder(list[msgspec.Raw])
-_row_decoder = msgspec.json.Decoder(Row)
 _envelope_decoder = msgspec.json.Decoder(Envelope)
 status_decoder = msgspec.json.Decoder(StatusAnswer)
 account_decoder = msgspec.json.Decoder(AccountAnswer)
@@ -121,12 +101,13 @@ account_decoder = msgspec.json.Decoder(AccountAnswer)
 E = TypeVar("E", bound=Envelope)
 
 
-def read_envelope(answer: Answer, decoder: msgspec.json.Decoder[E]) -> E:
+def read_envelope(answer: Answer, decoder: msgspec.json.Decoder[E], codes: Codes) -> E:
     """
     Return an answer that must be a success, decoded.
 
     :param answer: as it came.
     :param decoder: of the shape that a success has.
+    :param codes: what the endpoint's codes mean.
     :raises SMSPartnerError: what the answer says instead.
     """
     body = answer.body.removeprefix(codecs.BOM_UTF8)
@@ -137,7 +118,7 @@ def read_envelope(answer: Answer, decoder: msgspec.json.Decoder[E]) -> E:
     envelope = decoded or _decode(body, _envelope_decoder)[0]
     if envelope is None or _is_success(answer, envelope):
         raise unavailable(answer, fault)
-    raise _refusal(answer, envelope)
+    raise _refusal(answer, envelope, codes)
 
 
 def _decode(body: bytes, decoder: msgspec.json.Decoder[E]) -> tuple[E | None, str]:
@@ -169,24 +150,30 @@ def _decode_in_parts(body: bytes, decoder: msgspec.json.Decoder[E]) -> E:
     outline = _outline_decoder.decode(body)
     members = {
         name: raw
-        for name in outline.__struct_fields__
-        if name != "rows" and (raw := getattr(outline, name)) is not msgspec.UNSET
+        for name in decoder.type.__struct_encode_fields__
+        if name in outline.__struct_fields__
+        and name not in _LISTS
+        and (raw := getattr(outline, name)) is not msgspec.UNSET
     }
     if any(len(raw) > MAX_MEMBER_BYTES for raw in members.values()):
         raise msgspec.ValidationError(f"a member is longer than {MAX_MEMBER_BYTES} bytes")
     decoded = decoder.decode(
         b"{%b}" % b",".join(b'"%b":%b' % (n.encode(), bytes(r)) for n, r in members.items())
     )
-    if outline.rows is msgspec.UNSET:
-        return decoded
-    if isinstance(decoded, AccountAnswer):
-        decoded.rows = outline.rows  # that there are any is all that counts
-    elif isinstance(decoded, StatusAnswer):
-        raws = _rows_decoder.decode(outline.rows)
-        if any(len(raw) > MAX_MEMBER_BYTES for raw in raws):
-            raise msgspec.ValidationError(f"a row is longer than {MAX_MEMBER_BYTES} bytes")
-        decoded.rows = [_row_decoder.decode(raw) for raw in raws]
+    for name in _LISTS:
+        raw = getattr(outline, name)
+        if raw is not msgspec.UNSET and name in decoded.__struct_fields__:
+            row_decoder = decoded.row_decoders.get(name)
+            # Of another call's list all that counts is that it is there.
+            setattr(decoded, name, raw if row_decoder is None else _decode_rows(raw, row_decoder))
     return decoded
+
+
+def _decode_rows(raw: msgspec.Raw, decoder: msgspec.json.Decoder[Any]) -> list[Any]:
+    rows = _rows_decoder.decode(raw)
+    if any(len(row) > MAX_MEMBER_BYTES for row in rows):
+        raise msgspec.ValidationError(f"a row is longer than {MAX_MEMBER_BYTES} bytes")
+    return [decoder.decode(row) for row in rows]
 
 
 def _is_success(answer: Answer, envelope: Envelope) -> bool:
@@ -194,11 +181,11 @@ def _is_success(answer: Answer, envelope: Envelope) -> bool:
     return 200 <= answer.http_status < 300 and envelope.success is True
 
 
-def _refusal(answer: Answer, envelope: Envelope) -> SMSPartnerError:
-    code = _vendor_code(envelope)
-    if refused := refusal(code=code, http_status=answer.http_status):
+def _refusal(answer: Answer, envelope: Envelope, codes: Codes) -> SMSPartnerError:
+    code = _vendor_code(envelope, codes)
+    if refused := refusal(code=code, http_status=answer.http_status, codes=codes):
         return refused
-    if code == MESSAGE_NOT_FOUND:
+    if code is not None and code == codes.not_found:
         # Whoever reads the answer says what it is that is not known.
         return SMSPartnerNotFoundError(
             f"SMS Partner does not know what it was asked for {describe_codes(code, answer.http_status)}.",
@@ -211,36 +198,49 @@ def _refusal(answer: Answer, envelope: Envelope) -> SMSPartnerError:
 
 
 def refusal(
-    *, code: int | None, http_status: int | None
-) -> SMSPartnerCredentialsError | SMSPartnerRequestError | None:
+    *, code: int | None, http_status: int | None, codes: Codes = STATUS
+) -> SMSPartnerCredentialsError | SMSPartnerCreditError | SMSPartnerRequestError | None:
     """
     Return the error of an unsuccessful answer that no retry mends, or None if it may pass or is about a message.
 
     :param code: the vendor's code, which decides before the HTTP status does, or None.
     :param http_status: the answer's HTTP status.
+    :param codes: what the endpoint's codes mean; those of status calls, unless another is named.
     """
+    if code is not None and (documented := _documented(code, http_status, codes)):
+        return documented
     named = describe_codes(code, http_status)
-    if code in CREDENTIALS:
-        text = (
-            f"SMS Partner refuses the credentials: {CREDENTIALS[code]} {named}. {_CREDENTIALS_ADVICE[code]}"
-        )
-        return SMSPartnerCredentialsError(text, code=code, http_status=http_status)
-    if code in REFUSALS:
-        text = f"SMS Partner refuses the request: {REFUSALS[code]} {named}. {_REQUEST_ADVICE[code]}"
-        return SMSPartnerRequestError(text, code=code, http_status=http_status)
-    if code == MESSAGE_NOT_FOUND or _is_transient(http_status) or _is_transient(code):
+    is_unknown_message = code is not None and code == codes.not_found
+    if is_unknown_message or _is_transient(http_status) or _is_transient(code):
         return None
     if http_status in HTTP_UNAUTHORIZED:
         text = (
             f"SMS Partner refuses access {named}. Check the API key and the host of the Airflow connection."
         )
         return SMSPartnerCredentialsError(text, code=code, http_status=http_status)
-    if code is not None or (http_status is not None and 400 <= http_status < 500):
+    is_refused = http_status is not None and 400 <= http_status < 500
+    if is_refused or (code is not None and not codes.others_leave_open):
         text = (
             f"SMS Partner refuses the request, for a reason that its documents do not name {named}. "
             "Check the host of the Airflow connection, and ask SMS Partner what the code means."
         )
         return SMSPartnerRequestError(text, code=code, http_status=http_status)
+    return None
+
+
+def _documented(
+    code: int, http_status: int | None, codes: Codes
+) -> SMSPartnerCredentialsError | SMSPartnerCreditError | SMSPartnerRequestError | None:
+    named = describe_codes(code, http_status)
+    if code in CREDENTIALS:
+        text = f"SMS Partner refuses the credentials: {CREDENTIALS[code]} {named}. {CREDENTIALS_ADVICE[code]}"
+        return SMSPartnerCredentialsError(text, code=code, http_status=http_status)
+    if code in codes.refusals:
+        text = f"SMS Partner refuses the request: {codes.refusals[code]} {named}. {codes.advice[code]}"
+        return SMSPartnerRequestError(text, code=code, http_status=http_status)
+    if code == codes.no_credit:
+        text = f"The SMS Partner account has no credit left {named}: the call sent nothing. Buy credits."
+        return SMSPartnerCreditError(text, code=code, http_status=http_status)
     return None
 
 
@@ -255,7 +255,7 @@ def _is_transient(status_or_code: int | None) -> bool:
     )
 
 
-def _vendor_code(envelope: Envelope) -> int | None:
+def _vendor_code(envelope: Envelope, codes: Codes) -> int | None:
     """Find the useful code in any of the vendor's error shapes [observed]: the inner one, where there is one."""
     inner = [
         item.get("code")
@@ -263,19 +263,30 @@ def _vendor_code(envelope: Envelope) -> int | None:
         for item in (member if isinstance(member, list) else [member])
         if isinstance(item, dict)
     ]
-    codes = [to_int(raw, at_most=MAX_CODE) for raw in [*inner, envelope.code]]
-    faults = [code for code in codes if code is not None and code != OK]
-    return next((code for code in faults if _is_known(code)), faults[0] if faults else None)
+    said = [to_int(raw, at_most=MAX_CODE) for raw in [*inner, envelope.code]]
+    faults = [code for code in said if code is not None and code != OK]
+    return next((code for code in faults if _is_known(code, codes)), faults[0] if faults else None)
+
+
+def peek(answer: Answer, decoder: msgspec.json.Decoder[E]) -> E | None:
+    """
+    Return what an answer holds, whatever it means, or None if it cannot be read.
+
+    :param answer: as it came.
+    :param decoder: of the members that are looked for.
+    """
+    return _decode(answer.body.removeprefix(codecs.BOM_UTF8), decoder)[0]
 
 
 def fault_members(answer: Answer) -> tuple[str, ...]:
     """Return which members that may say what went wrong an answer has [observed]; none if it is no JSON object."""
-    envelope, _ = _decode(answer.body.removeprefix(codecs.BOM_UTF8), _envelope_decoder)
+    envelope = peek(answer, _envelope_decoder)
     return tuple(name for name in ("code", "error", "errors") if getattr(envelope, name, None) is not None)
 
 
-def _is_known(code: int) -> bool:
-    return code in CREDENTIALS or code in REFUSALS or code == MESSAGE_NOT_FOUND or _is_transient(code)
+def _is_known(code: int, codes: Codes) -> bool:
+    others = (codes.not_found, codes.no_credit)
+    return code in CREDENTIALS or code in codes.refusals or code in others or _is_transient(code)
 
 
 def unavailable(answer: Answer, fault: str, *, code: int | None = None) -> SMSPartnerUnavailableError:
@@ -303,7 +314,7 @@ def read_rows(answer: Answer) -> tuple[StatusAnswer, list[Row]]:
 
     :raises SMSPartnerError: if it is no success, or has no list of rows.
     """
-    envelope = read_envelope(answer, status_decoder)
+    envelope = read_envelope(answer, status_decoder, STATUS)
     # `success` alone proves nothing: the gateway once answered it to everything [observed].
     if isinstance(envelope.rows, msgspec.UnsetType):
         raise unavailable(answer, "it claims success without a StatutResponse_List")

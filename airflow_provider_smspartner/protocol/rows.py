@@ -19,7 +19,7 @@ from airflow_provider_smspartner.models import DeliveryStatus, Outcome
 MESSAGE_NOT_FOUND = 4
 
 # A naive date is the vendor's local time [observed, inferred].
-_VENDOR_TIME = ZoneInfo("Europe/Paris")
+VENDOR_TIME = ZoneInfo("Europe/Paris")
 
 # Above every documented code, and too short for a phone number: errors name codes.
 MAX_CODE = 9_999
@@ -82,16 +82,16 @@ def _read_outcome(  # noqa: PLR0917 - in the order of the cache's key
     number = to_int(code, at_most=MAX_CODE)
     if number == MESSAGE_NOT_FOUND:
         read = DeliveryStatus.NOT_FOUND
-    elif success is not True and _to_flag(success) is False:
+    elif success is not True and to_flag(success) is False:
         read = DeliveryStatus.UNKNOWN
     else:
         read = DeliveryStatus.parse(status)
     return Outcome(
         status=read,
         raw_status=status,
-        date=_to_date(date),
-        stop_sms=_to_flag(stop_sms),
-        is_spam=_to_flag(is_spam),
+        date=to_date(date),
+        stop_sms=to_flag(stop_sms),
+        is_spam=to_flag(is_spam),
         code=number,
     )
 
@@ -106,7 +106,8 @@ def to_phone_number(raw: str | int | None) -> str:
 _FLAGS = {"0": False, "1": True, "false": False, "true": True, 0: False, 1: True}
 
 
-def _to_flag(raw: Any) -> bool | None:
+def to_flag(raw: Any) -> bool | None:
+    """Return a flag in any of the vendor's forms, or None if it is none."""
     return _FLAGS.get(raw) if isinstance(raw, (str, int)) else None
 
 
@@ -118,14 +119,14 @@ def to_int(raw: Any, *, at_most: int) -> int | None:
     return raw if type(raw) is int and 0 <= raw <= at_most else None
 
 
-def _to_date(raw: Any) -> datetime | None:
+def to_date(raw: Any) -> datetime | None:
     """Return a date given as epoch seconds, as their text, or in the vendor's local time [observed]."""
     try:
         is_epoch = not isinstance(raw, str) or raw.isdecimal()
         if is_epoch and (seconds := float(raw)) >= _FIRST_SECOND:
             return datetime.fromtimestamp(seconds, UTC)
         parsed = datetime.fromisoformat(raw)
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=_VENDOR_TIME)).astimezone(UTC)
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=VENDOR_TIME)).astimezone(UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         return None
 

@@ -18,6 +18,7 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_smspartner._tasks.arguments import (
+    check_literal_messages,
     check_literals,
     check_rendered,
     to_timedelta,
@@ -62,7 +63,7 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
         after the results were pushed.
     :param deferrable: wait in the triggerer instead of in a worker.
     :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows` and `smspartner_conn_id`, which
-        `airflow_provider_smspartner._tasks.status_task.StatusTask` describes, and those of every sensor.
+        `airflow_provider_smspartner._tasks.output_task.OutputTask` describes, and those of every sensor.
     :raises AirflowSensorTimeout: if it is not done within `timeout`.
     :raises SMSPartnerNotFoundError: if the vendor still does not know a message after `not_found_grace`.
     :raises SMSPartnerDeliveryRateError: if fewer rows than `min_delivery_rate` were delivered.
@@ -76,6 +77,7 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
 
     template_fields: Sequence[str] = ("tag", "messages", "expected_total", *StatusTask.template_fields)
     template_fields_renderers: ClassVar[dict[str, str]] = {"messages": "json"}
+    _optional: ClassVar[frozenset[str]] = StatusTask._optional | {"tag", "expected_total"}  # noqa: SLF001 - its own class
 
     _run: CampaignRun | None = None
 
@@ -150,6 +152,10 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
         if (summary := self._run.poll()) is None:
             return False
         return PokeReturnValue(True, self._deliver(context, self._run.result, summary))
+
+    def _check_lists(self) -> None:
+        if self.messages is not None:
+            check_literal_messages(self.messages, may_be_empty=False)
 
     def _poll_or_defer(self, context: Context, run: CampaignRun) -> Any:
         if done := self.poke(context):

@@ -10,14 +10,16 @@ if TYPE_CHECKING:
     from airflow_provider_smspartner.testing.double import SMSPartnerDouble
     from airflow_provider_smspartner.testing.exchange import RecordedRequest
     from airflow_provider_smspartner.testing.faults import Fault
+    from airflow_provider_smspartner.testing.sending import SentSMS
 
-__all__ = ["Campaign", "Fault", "RecordedRequest", "SMSPartnerDouble"]
+__all__ = ["Campaign", "Fault", "RecordedRequest", "SMSPartnerDouble", "SentSMS"]
 
 _HOMES = {
     "Campaign": "campaigns",
     "Fault": "faults",
     "RecordedRequest": "exchange",
     "SMSPartnerDouble": "double",
+    "SentSMS": "sending",
 }
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from airflow_provider_smspartner.testing.double import SMSPartnerDouble
 
-# Nobody reads the recorded requests here, and the command may run for days.
+# Nobody reads the recorded requests and SMS here, and the command may run for days.
 FORGET_SECONDS = 60.0
 
 
@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _introduce(double, options.conn_id)
             while not stopping.wait(FORGET_SECONDS):
                 double.clear_requests()
+                double.clear_sent()
     except ValueError as error:
         parser.error(str(error))
     except OSError as error:

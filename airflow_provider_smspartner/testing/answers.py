@@ -2,47 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_smspartner.testing.campaigns import NOT_FOUND, Clock, Ledger, Message, Pair, e164
 from airflow_provider_smspartner.testing.exchange import (
+    ACCOUNT,
+    BULK_SEND,
+    CANCEL,
+    FINE,
     METHODS,
     MULTI_STATUS,
+    OK,
     ROWS,
+    SEND,
     STATUS_BY_TAG,
+    STOP_LIST,
     Answer,
     Payload,
     RecordedRequest,
     UnknownTag,
 )
-
-MAX_PAIRS = 500
+from airflow_provider_smspartner.testing.refusals import (
+    ID_MISSING,
+    INVALID,
+    KEY_MISSING,
+    KEY_WRONG,
+    LIST_EMPTY,
+    MALFORMED,
+    MAX_PER_CALL,
+    MESSAGE_NOT_FOUND,
+    OF_ANY_CALL,
+    OF_STATUSES,
+    PHONE_MISSING,
+    TOO_MANY,
+    RefusedError,
+)
+from airflow_provider_smspartner.testing.sending import Sending
 
 ERROR_SHAPES = (1, 2, 3, 4, 5)
 FAILED_ROWS = 5
 
-FINE = 200
-
-KEY_MISSING, PHONE_MISSING, ID_MISSING, MESSAGE_NOT_FOUND, LIST_EMPTY = 1, 2, 3, 4, 5
-KEY_WRONG, TOO_MANY, MALFORMED = 10, 50, 90
-
-MESSAGES: Mapping[int, str] = {
-    KEY_MISSING: "API Key is required",
-    PHONE_MISSING: "Phone number is required",
-    ID_MISSING: "Message ID is required",
-    MESSAGE_NOT_FOUND: "Message not found",
-    LIST_EMPTY: "The list of messages is required",
-    KEY_WRONG: "Clé API incorrecte",
-    TOO_MANY: f"Maximum {MAX_PAIRS} messages",
-    MALFORMED: "JSON mal formé",
-}
-
 # No page of the vendor ties a code to an HTTP status; these are what one would expect of any API.
 PLAUSIBLE_HTTP_STATUS: Mapping[int, int] = {KEY_MISSING: 401, KEY_WRONG: 401, MESSAGE_NOT_FOUND: 404}
-
-OK: Payload = {"success": True, "code": FINE}
 
 ACCOUNT_DETAILS: Payload = {
     "user": {"username": "double@example.com", "firstname": "API", "lastname": "Double"},
@@ -58,14 +61,6 @@ ACCOUNT_DETAILS: Payload = {
 }
 
 
-class RefusedError(Exception):
-    """The vendor refuses a request, with a code of its table."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(MESSAGES[code])
-        self.code = code
-
-
 @dataclass(frozen=True)
 class AutoCampaigns:
     """How big a campaign made up at first ask is, and how long it takes."""
@@ -76,9 +71,10 @@ class AutoCampaigns:
 
 @dataclass(frozen=True)
 class Vendor:
-    """Answers requests from what the ledger holds."""
+    """Answers requests: about statuses from what the ledger holds, and those that send."""
 
     ledger: Ledger
+    sending: Sending
     clock: Clock
     api_key: str
     page_size: int
@@ -93,31 +89,47 @@ class Vendor:
             return Answer(b"404: Not Found", 404, "text/plain")
         if request.method != method:
             return Answer(b"405: Method Not Allowed", 405, "text/plain", {"Allow": method})
+        # The key has no header: it stands in the body of a POST, and in the query of a GET.
+        parameters = request.body if method == "POST" else request.query
         try:
-            if request.path == MULTI_STATUS:
-                return Answer(self._multi_status(request.body))
-            self._check_key(request.query)
-            return Answer(self._by_tag(request.query) if request.path == STATUS_BY_TAG else _account())
+            self._check_key(parameters)
+            return Answer(self._answers_of(request.path)(parameters))
         except RefusedError as refused:
             return self._refuse(refused)
 
+    def _answers_of(self, path: str) -> Callable[[Mapping[str, Any]], Payload]:
+        return {
+            MULTI_STATUS: self._multi_status,
+            STATUS_BY_TAG: self._by_tag,
+            ACCOUNT: self._account,
+            SEND: self.sending.send,
+            BULK_SEND: self.sending.bulk_send,
+            CANCEL: self.sending.cancel,
+            STOP_LIST: self.sending.stop_list,
+        }[path]
+
     def _refuse(self, refused: RefusedError) -> Answer:
+        payload: Payload = {"success": False, "code": refused.code, "message": str(refused)}
+        if refused.errors:
+            payload["errors"] = refused.errors
+        # The only refusal whose HTTP status is known.
+        if refused.code == INVALID:
+            return Answer(payload, 400)
         http_status = self.error_http_status
         if http_status is None:
             http_status = PLAUSIBLE_HTTP_STATUS.get(refused.code, 400)
-        return Answer({"success": False, "code": refused.code, "message": str(refused)}, http_status)
+        return Answer(payload, http_status)
 
-    def _check_key(self, parameters: Mapping[str, Any]) -> None:
+    def _check_key(self, parameters: Any) -> None:
+        if not isinstance(parameters, dict):
+            raise RefusedError(MALFORMED, OF_ANY_CALL)
         key = parameters.get("apiKey")
         if not key:
-            raise RefusedError(KEY_MISSING)
+            raise RefusedError(KEY_MISSING, OF_ANY_CALL)
         if key != self.api_key:
-            raise RefusedError(KEY_WRONG)
+            raise RefusedError(KEY_WRONG, OF_ANY_CALL)
 
-    def _multi_status(self, body: Any) -> Payload:
-        if not isinstance(body, dict):
-            raise RefusedError(MALFORMED)
-        self._check_key(body)
+    def _multi_status(self, body: Mapping[str, Any]) -> Payload:
         pairs = asked_pairs(body)
         if self.auto_campaigns:
             new = [pair for pair in dict.fromkeys(pairs) if not self.ledger.find(pair)]
@@ -125,11 +137,11 @@ class Vendor:
         now = self.clock.now()
         return {**OK, ROWS: [_pair_row(pair, self.ledger.find(pair), now) for pair in pairs]}
 
-    def _by_tag(self, query: Mapping[str, str]) -> Payload:
+    def _by_tag(self, query: Mapping[str, Any]) -> Payload:
         tag = query.get("tag")
         if not tag:
             # The one code that the vendor's page on tags lists for a missing parameter.
-            raise RefusedError(ID_MISSING)
+            raise RefusedError(ID_MISSING, OF_STATUSES)
         messages = self._tagged(tag)
         asked = query.get("page", "")
         page = max(int(asked), 1) if asked.isdecimal() else 1
@@ -149,30 +161,32 @@ class Vendor:
             )
         messages = self.ledger.tagged(tag)
         if messages is None and self.unknown_tag == "not_found":
-            raise RefusedError(MESSAGE_NOT_FOUND)
+            raise RefusedError(MESSAGE_NOT_FOUND, OF_STATUSES)
         return messages or ()
 
-
-def _account() -> Payload:
-    return {**OK, **ACCOUNT_DETAILS}
+    def _account(self, _: Mapping[str, Any]) -> Payload:
+        account: Payload = {**OK, **ACCOUNT_DETAILS}
+        if self.sending.credit_sms is not None:
+            account["credits"] = {**account["credits"], "creditSms": self.sending.credit_sms}
+        return account
 
 
 def asked_pairs(body: Mapping[str, Any]) -> list[Pair]:
     """Read the pairs that a multi-status request asks for."""
     asked = body.get("SMSStatut_List")
     if not isinstance(asked, list) or not asked:
-        raise RefusedError(LIST_EMPTY)
-    if len(asked) > MAX_PAIRS:
-        raise RefusedError(TOO_MANY)
+        raise RefusedError(LIST_EMPTY, OF_STATUSES)
+    if len(asked) > MAX_PER_CALL:
+        raise RefusedError(TOO_MANY, OF_STATUSES)
     return [_asked_pair(each if isinstance(each, dict) else {}) for each in asked]
 
 
 def _asked_pair(asked: Mapping[str, Any]) -> Pair:
     phone_number, message_id = asked.get("phoneNumber"), asked.get("messageId")
     if not isinstance(phone_number, str) or not phone_number:
-        raise RefusedError(PHONE_MISSING)
+        raise RefusedError(PHONE_MISSING, OF_STATUSES)
     if not isinstance(message_id, (str, int)) or not str(message_id):
-        raise RefusedError(ID_MISSING)
+        raise RefusedError(ID_MISSING, OF_STATUSES)
     return e164(phone_number), str(message_id)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from math import floor, isclose
 from typing import Protocol
@@ -83,15 +83,19 @@ class Scripted:
 
 
 class Stopwatch:
-    """Runs from the first time that anybody looks at it."""
+    """Runs from the first time that anybody looks at it.
 
-    def __init__(self) -> None:
+    :param not_before: when it runs at the earliest.
+    """
+
+    def __init__(self, *, not_before: float = 0.0) -> None:
+        self._not_before = not_before
         self._started: float | None = None
 
     def started(self, now: float) -> float:
-        """Return when it was started, which may be now."""
+        """Return when it was started, which may be now, or when it will be."""
         if self._started is None:
-            self._started = now
+            self._started = max(now, self._not_before)
         return self._started
 
 
@@ -120,6 +124,11 @@ class Message:
     timeline: Timeline
     stop_sms: bool = False
     is_spam: bool = False
+
+    @property
+    def pair(self) -> Pair:
+        """What multi-status asks for it by."""
+        return self.phone_number, self.message_id
 
 
 @dataclass(frozen=True)
@@ -150,10 +159,8 @@ class Ledger:
             raise ValueError(f"the tag {tag!r} has messages already")
         if size < 0:
             raise ValueError("a campaign cannot have less than no messages")
-        messages = self.add_settling(
-            [self._next_pair() for _ in range(size)], settle_seconds=settle_seconds, outcomes=outcomes
-        )
-        self._by_tag[tag] = messages
+        pairs = [self._next_pair() for _ in range(size)]
+        messages = self.add_settling(pairs, settle_seconds=settle_seconds, outcomes=outcomes, tag=tag)
         return Campaign(
             tag, [{"phone_number": each.phone_number, "message_id": each.message_id} for each in messages]
         )
@@ -164,24 +171,38 @@ class Ledger:
         *,
         settle_seconds: float,
         outcomes: Mapping[str, float] = DEFAULT_OUTCOMES,
+        not_before: float = 0.0,
+        tag: str | None = None,
     ) -> list[Message]:
         """Add messages that leave Waiting one after the other, spread evenly over the seconds given."""
-        stopwatch = Stopwatch()
+        stopwatch = Stopwatch(not_before=not_before)
         endings = spread_outcomes(outcomes, size=len(pairs))
         messages = [
             Message(*pair, Settling(stopwatch, settle_seconds * position / len(pairs), ending))
             for position, (pair, ending) in enumerate(zip(pairs, endings, strict=True), start=1)
         ]
         for message in messages:
-            self._by_pair[message.phone_number, message.message_id] = message
+            self._by_pair[message.pair] = message
+        if tag is not None:
+            self._by_tag.setdefault(tag, []).extend(messages)
         return messages
+
+    def withdraw(self, messages: Sequence[Message], *, tag: str | None) -> None:
+        """Answer that these messages are not known, even where unknown ones are made up."""
+        for message in messages:
+            self._by_pair[message.pair] = replace(message, timeline=Scripted([NOT_FOUND]))
+        if tag is None:
+            return
+        gone = {message.pair for message in messages}
+        left = [message for message in self._by_tag.pop(tag) if message.pair not in gone]
+        if left:
+            self._by_tag[tag] = left
 
     def add_message(self, message: Message, *, tag: str | None) -> None:
         """Add one message, also under its tag where it has one."""
-        pair = (message.phone_number, message.message_id)
-        if pair in self._by_pair:
+        if message.pair in self._by_pair:
             raise ValueError(f"message {message.message_id} to this number is known already")
-        self._by_pair[pair] = message
+        self._by_pair[message.pair] = message
         if tag is not None:
             self._by_tag.setdefault(tag, []).append(message)
 

@@ -1,4 +1,4 @@
-"""The API double as tests use it: messages to know, faults to commit, requests to look at."""
+"""The API double as tests use it: messages to know, faults to commit, requests and SMS to look at."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +28,7 @@ from airflow_provider_smspartner.testing.campaigns import (
 )
 from airflow_provider_smspartner.testing.exchange import METHODS, Answer, RecordedRequest, UnknownTag
 from airflow_provider_smspartner.testing.faults import Fault, FaultQueue
+from airflow_provider_smspartner.testing.sending import Sending, SentSMS
 from airflow_provider_smspartner.testing.server import HOST, LoopbackServer
 
 log = logging.getLogger(__name__)
@@ -42,10 +43,12 @@ class SMSPartnerDouble:
     :param auto_campaigns: make up what is asked for: an unknown tag becomes a campaign, unless it starts with
         "unknown", and an unknown message becomes known.
     :param campaign_size: messages of a campaign whose size is not given.
-    :param settle_seconds: how long a campaign takes from its first ask, where it is not given.
+    :param settle_seconds: how long a campaign takes from its first ask, where it is not given, and how long the
+        messages of a send take.
     :param latency: seconds before each answer.
     :param unknown_tag: how an unknown tag is answered: "not_found" (code 4) or "empty" (no rows).
-    :param error_http_status: the HTTP status of the vendor's errors; None for a 4xx that fits the code.
+    :param error_http_status: the HTTP status of the vendor's errors; None for a 4xx that fits the code. Code 9 of
+        a send is always HTTP 400.
     :param ssl_context: holds the certificate to serve https with, as good or as bad as a test wants it; None
         for plain http.
     """
@@ -81,8 +84,10 @@ class SMSPartnerDouble:
         self._latency = latency
         self._clock = Clock()
         self._ledger = Ledger()
+        self._sending = Sending(self._ledger, self._clock, settle_seconds=settle_seconds)
         self._vendor = Vendor(
             ledger=self._ledger,
+            sending=self._sending,
             clock=self._clock,
             api_key=api_key,
             page_size=page_size,
@@ -235,6 +240,45 @@ class SMSPartnerDouble:
             self._requests.clear()
 
     @property
+    def sent(self) -> list[SentSMS]:
+        """The SMS accepted so far, one for each number, in order; a copy."""
+        with self._lock:
+            return list(self._sending.sent)
+
+    def clear_sent(self) -> None:
+        """Forget the SMS accepted so far; the status calls still know them."""
+        with self._lock:
+            self._sending.sent.clear()
+
+    def refuse(self, phone_number: str, code: int) -> None:
+        """Refuse to send to a number.
+
+        :param phone_number: the number.
+        :param code: the vendor's code for it, such as 13 for a number that it has no price for.
+        """
+        with self._lock:
+            self._sending.refused_numbers[e164(phone_number)] = code
+
+    def add_stop(self, phone_number: str) -> None:
+        """Let a number answer STOP: it is listed by ``/stop-sms/list``, and refused with code 14 when sent to.
+
+        :param phone_number: the number.
+        """
+        with self._lock:
+            self._sending.add_stop(e164(phone_number))
+
+    @property
+    def credit_sms(self) -> int | None:
+        """How many SMS can still be sent, None for any number; those of the sandbox cost nothing."""
+        with self._lock:
+            return self._sending.credit_sms
+
+    @credit_sms.setter
+    def credit_sms(self, left: int | None) -> None:
+        with self._lock:
+            self._sending.credit_sms = left
+
+    @property
     def max_in_flight(self) -> int:
         """The highest number of requests that were being served at the same time."""
         return self._max_in_flight
@@ -263,43 +307,50 @@ class SMSPartnerDouble:
         transport = request.transport
         if transport is None:
             return None
-        recorded = await _record(request, transport)
+        at = time.monotonic()
+        with self._lock:
+            fault = self._faults.take(request.path)
+        body = None if fault and fault.is_unread else await _json_body(request)
+        recorded = RecordedRequest(
+            method=request.method,
+            path=request.path,
+            query=dict(request.query),
+            headers=request.headers,
+            body=body,
+            at=at,
+            peer_port=transport.get_extra_info("peername")[1],
+        )
         with self._lock:
             self._requests.append(recorded)
-            fault = self._faults.take(recorded.path)
         if self._latency:
             await asyncio.sleep(self._latency)
-        if fault:
-            answer = await fault.apply(recorded, self._ask_vendor, transport)
-        else:
-            answer = self._ask_vendor(recorded)
-        _log(recorded, answer)
+        by_vendor: list[Answer] = []
+
+        def ask_vendor(asked: RecordedRequest) -> Answer:
+            with self._lock:
+                answer = self._vendor.answer(asked)
+            by_vendor.append(answer)
+            return answer
+
+        answer = await fault.apply(recorded, ask_vendor, transport) if fault else ask_vendor(recorded)
+        _log(recorded, answer, sms=[each.sms for each in by_vendor if each.sms is not None])
         return answer
 
-    def _ask_vendor(self, recorded: RecordedRequest) -> Answer:
-        with self._lock:
-            return self._vendor.answer(recorded)
 
-
-async def _record(request: web.BaseRequest, transport: asyncio.Transport) -> RecordedRequest:
-    at = time.monotonic()
-    peer_port = transport.get_extra_info("peername")[1]
+async def _json_body(request: web.BaseRequest) -> Any:
     content = await request.read()
     try:
-        body = json.loads(content)
+        return json.loads(content)
     except (ValueError, RecursionError):
-        body = None
-    return RecordedRequest(
-        request.method, request.path, dict(request.query), request.headers, body, at, peer_port
-    )
+        return None
 
 
-def _log(recorded: RecordedRequest, answer: Answer | None) -> None:
+def _log(recorded: RecordedRequest, answer: Answer | None, *, sms: Sequence[int]) -> None:
     # An unknown path is whatever the client sent; only the known ones are safe to show.
     path = recorded.path if recorded.path in METHODS else "(unknown path)"
-    if answer is None:
-        log.info("%s %s: no answer", recorded.method, path)
-    elif answer.rows is None:
-        log.info("%s %s: HTTP %d", recorded.method, path, answer.http_status)
-    else:
-        log.info("%s %s: HTTP %d, %d rows", recorded.method, path, answer.http_status, len(answer.rows))
+    told = ["no answer" if answer is None else f"HTTP {answer.http_status}"]
+    if answer is not None and answer.rows is not None:
+        told.append(f"{len(answer.rows)} rows")
+    # Also where a fault has kept the vendor's answer from the client.
+    told += [f"{each} SMS" for each in sms]
+    log.info("%s %s: %s", recorded.method, path, ", ".join(told))

@@ -10,12 +10,28 @@ MULTI_STATUS = "/v1/multi-status"
 STATUS_BY_TAG = "/v1/bulk-status-by-tag"
 ACCOUNT = "/v1/me"
 
-METHODS = {MULTI_STATUS: "POST", STATUS_BY_TAG: "GET", ACCOUNT: "GET"}
+SEND = "/v1/send"
+BULK_SEND = "/v1/bulk-send"
+CANCEL = "/v1/message-cancel"
+STOP_LIST = "/v1/stop-sms/list"
+
+METHODS = {
+    MULTI_STATUS: "POST",
+    STATUS_BY_TAG: "GET",
+    ACCOUNT: "GET",
+    SEND: "POST",
+    BULK_SEND: "POST",
+    CANCEL: "GET",
+    STOP_LIST: "GET",
+}
 
 ROWS = "StatutResponse_List"
 
 UnknownTag = Literal["not_found", "empty"]
 Payload = dict[str, Any]
+
+FINE = 200
+OK: Payload = {"success": True, "code": FINE}
 
 
 @dataclass(frozen=True)
@@ -24,7 +40,7 @@ class RecordedRequest:
 
     :param query: the decoded query string.
     :param headers: the headers; names are compared without regard to case.
-    :param body: the decoded JSON body, None where there is none or it is not JSON.
+    :param body: the decoded JSON body, None where there is none, it is not JSON, or a fault let it unread.
     :param at: when it arrived, on the clock of ``time.monotonic``.
     :param peer_port: the client's port: requests with the same one came over one connection.
     """
@@ -55,3 +71,10 @@ class Answer:
     def rows(self) -> list[Payload] | None:
         """The status rows, None where the answer holds none."""
         return self.content.get(ROWS) if isinstance(self.content, dict) else None
+
+    @property
+    def sms(self) -> int | None:
+        """How many SMS the vendor says to have sent, None where the answer is not about sending."""
+        return (
+            self.content.get("nb_sms", self.content.get("nbSMS")) if isinstance(self.content, dict) else None
+        )

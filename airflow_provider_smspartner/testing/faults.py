@@ -13,7 +13,6 @@ from airflow_provider_smspartner.testing import wire
 from airflow_provider_smspartner.testing.answers import (
     ERROR_SHAPES,
     FAILED_ROWS,
-    RefusedError,
     asked_pairs,
     error_payload,
 )
@@ -26,6 +25,7 @@ from airflow_provider_smspartner.testing.exchange import (
     Payload,
     RecordedRequest,
 )
+from airflow_provider_smspartner.testing.refusals import RefusedError
 
 Proceed = Callable[[RecordedRequest], Answer]
 # None instead of an answer: the fault has dealt with the connection itself.
@@ -39,11 +39,32 @@ class Fault:
     :param name: how it shows in logs.
     :param apply: takes the request, what the double would do with it, and the connection.
     :param paths: the endpoints where it makes sense, None for all.
+    :param is_unread: whether it strikes once the head of a request is there, and leaves the body unread.
     """
 
     name: str
     apply: Apply = field(repr=False)
     paths: frozenset[str] | None = None
+    is_unread: bool = False
+
+    def after_processing(self) -> Fault:
+        """Strike once the vendor has done what the request asks for; its own answer is lost.
+
+        ``Fault.reset().after_processing()`` is an SMS that has left while the client knows nothing of it.
+        """
+        if self.is_unread:
+            raise ValueError(f"the fault {self.name!r} leaves nothing to process: the request is not read")
+
+        async def apply(
+            request: RecordedRequest, proceed: Proceed, transport: asyncio.Transport
+        ) -> Answer | None:
+            answer = proceed(request)
+            # The vendor acts once, even where the fault wants its answer, too.
+            return await self.apply(
+                request, lambda other: answer if other is request else proceed(other), transport
+            )
+
+        return replace(self, name=f"{self.name} after processing", apply=apply)
 
     @staticmethod
     def status(code: int, *, body: str | None = None, retry_after: float | str | None = None) -> Fault:
@@ -170,6 +191,11 @@ class Fault:
             wire.reset(transport)
 
         return Fault("reset", apply)
+
+    @staticmethod
+    def reset_unread() -> Fault:
+        """Reset the connection once the head of a request is there, before its body is read."""
+        return replace(Fault.reset(), name="reset unread", is_unread=True)
 
     @staticmethod
     def reset_in_body() -> Fault:

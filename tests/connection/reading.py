@@ -11,7 +11,8 @@ from airflow.providers.common.compat.sdk import Connection
 from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 
-DEFAULTS = {"timeout": 10.0, "max_attempts": 5, "requests_per_minute": 300, "max_connections": 4}
+NUMBERS = {"timeout": 10.0, "max_attempts": 5, "requests_per_minute": 300, "max_connections": 4}
+DEFAULTS = {**NUMBERS, "sandbox": False}
 VENDOR = "https://api.smspartner.fr/v1"
 
 

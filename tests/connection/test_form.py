@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from connection.reading import DEFAULTS, VENDOR, settings
+from connection.reading import DEFAULTS, NUMBERS, VENDOR, settings
 
 from airflow_provider_smspartner._connection import fields
 from airflow_provider_smspartner._connection.fields import EXTRA_FIELDS
@@ -50,7 +50,7 @@ class TestForm:
         fields = described["conn-fields"]
 
         assert {name: field["schema"]["default"] for name, field in fields.items()} == DEFAULTS
-        assert {name: field["schema"]["minimum"] for name, field in fields.items()} == {
+        assert {name: fields[name]["schema"]["minimum"] for name in NUMBERS} == {
             "timeout": 0.001,
             "max_attempts": 1,
             "requests_per_minute": 0,
@@ -58,17 +58,25 @@ class TestForm:
         }
         types = {name: field["schema"]["type"] for name, field in fields.items()}
         assert types.pop("timeout") == ["number", "null"]
+        assert types.pop("sandbox") == ["boolean", "null"]
         assert all(type_ == ["integer", "null"] for type_ in types.values())
         assert all(field["label"] and field["description"] for field in fields.values())
 
     def test_what_the_form_allows_is_what_is_read(self, described: dict[str, Any]) -> None:
-        for name, field in described["conn-fields"].items():
-            schema = field["schema"]
+        for name in NUMBERS:
+            schema = described["conn-fields"][name]["schema"]
             for value in (schema["default"], schema["minimum"], schema["maximum"]):
                 assert getattr(settings(extra={name: value}), name) == value
             for value in (schema["minimum"] - 1, schema["maximum"] + 1):
                 with pytest.raises(ValueError, match=name):
                     settings(extra={name: value})
+
+    def test_a_boolean_has_no_bounds_and_no_placeholder(self, described: dict[str, Any]) -> None:
+        assert described["conn-fields"]["sandbox"]["schema"] == {
+            "type": ["boolean", "null"],
+            "default": False,
+        }
+        assert "sandbox" not in fields.PLACEHOLDERS
 
     def test_the_widgets_of_airflow_up_to_3_1(self, described: dict[str, Any]) -> None:
         why = "Airflow's web server up to 3.1 has these; Airflow since 3.2 takes the form from the metadata"
@@ -85,17 +93,37 @@ class TestForm:
         bound = Form()
 
         assert list(widgets) == list(described["conn-fields"])
-        kinds = {"integer": wtforms.IntegerField, "number": wtforms.FloatField}
+        # With a field of any class but these and PasswordField, Airflow drops the whole connection type.
+        kinds = {
+            "boolean": wtforms.BooleanField,
+            "integer": wtforms.IntegerField,
+            "number": wtforms.StringField,
+        }
         for name, field in described["conn-fields"].items():
             schema, widget = field["schema"], bound[name]
             assert type(widget) is kinds[schema["type"][0]]
             assert str(widgets[name].args[0]) == field["label"]
             assert widget.description == field["description"]
-            assert widget.data == widget.default == schema["default"]
-            optional, bounds = widget.validators
-            assert isinstance(optional, wtforms.validators.Optional)
-            assert (bounds.min, bounds.max) == (schema["minimum"], schema["maximum"])
+            assert settings(extra={name: widget.data}) == settings()
+        assert 'type="checkbox"' in bound["sandbox"]()
+
+        wrong = {name: str(described["conn-fields"][name]["schema"]["minimum"] - 1) for name in NUMBERS}
+        refused = Form(data={}, formdata=_Submitted(wrong))
+        assert not refused.validate()
+        assert set(refused.errors) == set(NUMBERS)
+        right = Form(formdata=_Submitted({"timeout": "2.5", "sandbox": "y"}))
+        assert right.validate()
+        entered = settings(extra=right.data)
+        assert (entered.timeout, entered.sandbox, entered.max_attempts) == (2.5, True, 5)
+        assert settings(extra=Form(formdata=_Submitted({"timeout": ""})).data) == settings()
 
     def test_the_form_has_no_field_beyond_the_table(self) -> None:
         assert {field.name for field in EXTRA_FIELDS} == set(DEFAULTS)
-        assert set(fields.PLACEHOLDERS) == {"password", "host", "schema", *DEFAULTS}
+        assert set(fields.PLACEHOLDERS) == {"password", "host", "schema", *NUMBERS}
+
+
+class _Submitted(dict[str, str]):
+    """What a browser submits, as WTForms wants it."""
+
+    def getlist(self, name: str) -> list[str]:
+        return [self[name]] if name in self else []

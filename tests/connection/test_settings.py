@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, Connection
-from connection.reading import DEFAULTS, VENDOR, looked_up, settings
+from connection.reading import DEFAULTS, NUMBERS, VENDOR, looked_up, settings
 
 from airflow_provider_smspartner._connection import settings as settings_module
 from airflow_provider_smspartner._connection.fields import MAXIMUM
@@ -55,7 +55,7 @@ class TestExtra:
         assert read == value
         assert type(read) is type(value)
 
-    @pytest.mark.parametrize("name", DEFAULTS)
+    @pytest.mark.parametrize("name", NUMBERS)
     @pytest.mark.parametrize(
         "raw",
         [
@@ -97,6 +97,35 @@ class TestExtra:
         with pytest.raises(ValueError, match=name):
             settings(extra={name: raw})
 
+    @pytest.mark.parametrize(
+        ("raw", "value"),
+        [
+            (True, True),
+            (False, False),
+            (1, True),
+            (0, False),
+            ("1", True),
+            ("0", False),
+            ("true", True),
+            ("True", True),
+            ("FALSE", False),
+            (" true ", True),
+        ],
+        ids=repr,
+    )
+    def test_booleans_and_their_text(self, raw: object, value: bool) -> None:
+        assert settings(extra={"sandbox": raw}).sandbox is value
+
+    @pytest.mark.parametrize(
+        "raw",
+        ["5ecret", "yes", "on", "t", " ", "2", "1.0", 2, -1, 1.0, 0.0, 10**400, [True], {"a": 1}],
+        ids=lambda raw: repr(raw)[:20],
+    )
+    def test_what_is_no_boolean_names_the_field_and_never_shows_the_value(self, raw: object) -> None:
+        with pytest.raises(ValueError, match="extra field 'sandbox' must be true or false") as caught:
+            settings(extra={"sandbox": raw})
+        assert "5ecret" not in str(caught.value)
+
     def test_unknown_ones_are_warned_about_once_by_name(self, caplog: pytest.LogCaptureFixture) -> None:
         settings_module._warn_of_unknown.cache_clear()
         extra = {"max_attemps": "5ecret", "verify": {"5ecret": 1}, "x" * 5_000: 1, "timeout": 5}
@@ -108,7 +137,7 @@ class TestExtra:
         assert "'sms' has an extra field 'max_attemps'" in lines[0]
         assert "did you mean 'max_attempts'" in lines[0]
         assert "'verify'" in lines[1]
-        assert "there are timeout, max_attempts, requests_per_minute, max_connections" in lines[1]
+        assert "there are timeout, max_attempts, requests_per_minute, max_connections, sandbox" in lines[1]
         assert "5ecret" not in caplog.text
         assert all(len(line) < 300 for line in lines)
 
@@ -215,7 +244,9 @@ class TestFromTheEnvironment:
     def test_uri(self, address: str, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         slash = "" if "/" in address else "/"
         key = quote(self.KEY, safe="")
-        read = looked_up(f"smspartner://:{key}@{address}{slash}?timeout=2.5&max_connections=8", monkeypatch)
+        read = looked_up(
+            f"smspartner://:{key}@{address}{slash}?timeout=2.5&max_connections=8&sandbox=True", monkeypatch
+        )
 
         assert read == Settings(
             base_url=url,
@@ -224,6 +255,7 @@ class TestFromTheEnvironment:
             max_attempts=5,
             requests_per_minute=300,
             max_connections=8,
+            sandbox=True,
         )
 
     def test_uri_with_the_whole_base_url_as_host(self, monkeypatch: pytest.MonkeyPatch) -> None:

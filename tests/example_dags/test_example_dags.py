@@ -28,6 +28,12 @@ def playground(monkeypatch: pytest.MonkeyPatch, metadata_database: None) -> Iter
         yield double
 
 
+def assert_no_phone_number(printed: str) -> None:
+    """Check what the tasks have printed and logged."""
+    # Airflow 3.0's `dag.test()` prints what its supervisor says at DEBUG, each XCom in full.
+    assert not [line for line in printed.splitlines() if "3363998" in line and "[debug " not in line]
+
+
 def test_campaign_by_tag(playground: SMSPartnerDouble, capfd: pytest.CaptureFixture[str]) -> None:
     run = run_dag("smspartner_campaign_by_tag", conf={"tag": "autumn"})
 
@@ -66,8 +72,66 @@ def test_message_list(playground: SMSPartnerDouble, capfd: pytest.CaptureFixture
     assert run.xcom("find_undelivered") == ["500007"]
     printed = "".join(capfd.readouterr())
     assert "1 of 12 messages were not delivered" in printed
-    # Airflow 3.0's `dag.test()` prints what its supervisor says at DEBUG, each XCom in full.
-    assert not [line for line in printed.splitlines() if "3363998" in line and "[debug " not in line]
+    assert_no_phone_number(printed)
+
+
+def test_send_and_await(playground: SMSPartnerDouble, capfd: pytest.CaptureFixture[str]) -> None:
+    numbers = [f"+336399802{n:02}" for n in range(40)]
+
+    run = run_dag("smspartner_send_and_await", conf={"recipients": numbers, "tag": "autumn"})
+
+    assert run.state == "success"
+    assert [sms.phone_number for sms in playground.sent] == numbers
+    assert {(sms.tag, sms.stop_notice, sms.sandbox) for sms in playground.sent} == {("autumn", True, False)}
+    assert [row["phone_number"] for row in run.xcom("await_delivery")] == numbers
+    summary = run.xcom("await_delivery", key="summary")
+    assert (summary["total"], summary["settled"]) == (40, True)
+    assert run.xcom("judge_delivery") == summary["delivery_rate"]
+    printed = capfd.readouterr().out
+    assert "Sent to 40 of 40 recipients, tag autumn:" in printed
+    assert "40 SMS for 1.52 EUR" in printed
+    assert f"Total{40:>19}" in printed
+
+
+def test_send_and_await_prints_no_phone_number(
+    playground: SMSPartnerDouble, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run_dag("smspartner_send_and_await")
+
+    assert len(playground.sent) == 40
+    assert_no_phone_number("".join(capfd.readouterr()))
+
+
+def test_personalised_texts(
+    playground: SMSPartnerDouble, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    playground.refuse("+33639980103", 13)
+
+    run = run_dag("smspartner_personalised_texts", conf={"folder": tmp_path.as_uri()})
+
+    assert run.state == "success"
+    written = [
+        json.loads(line) for path in tmp_path.rglob("*.ndjson") for line in path.read_text().splitlines()
+    ]
+    assert len(written) == 24
+    assert [(sms.phone_number, sms.text) for sms in playground.sent] == [
+        (row["phone_number"], row["message"]) for row in written if row["phone_number"] != "+33639980103"
+    ]
+    assert {(sms.tag, sms.sender) for sms in playground.sent} == {("reminders", "MyClinic")}
+    printed = "".join(capfd.readouterr())
+    assert "23 of 24 recipients accepted, 1 refused" in printed
+    assert "23 SMS for 0.874 EUR" in printed
+    assert_no_phone_number(printed)
+
+
+def test_alert_on_failure(playground: SMSPartnerDouble, capfd: pytest.CaptureFixture[str]) -> None:
+    run = run_dag("smspartner_alert_on_failure")
+
+    assert run.state == "failed"
+    (sms,) = playground.sent
+    assert (sms.phone_number, sms.tag, sms.parts) == ("+33639980000", "airflow-alerts", 1)
+    assert sms.text.startswith("Airflow: smspartner_alert_on_failure.load_orders has failed, try 1. Run: ")
+    assert_no_phone_number("".join(capfd.readouterr()))
 
 
 def test_mapped_campaigns(playground: SMSPartnerDouble) -> None:
@@ -120,8 +184,7 @@ def test_partitioned_list(listed: list[str], tmp_path: Path, capfd: pytest.Captu
     assert run.task("fetch_part", map_index=2).rendered_map_index == "part=0002"
     printed = "".join(capfd.readouterr())
     assert f"Total{2_300:>19} in 3 parts" in printed
-    # Airflow 3.0's `dag.test()` prints what its supervisor says at DEBUG, each XCom in full.
-    assert not [line for line in printed.splitlines() if "3363998" in line and "[debug " not in line]
+    assert_no_phone_number(printed)
 
 
 def test_a_part_that_is_run_again_replaces_its_own_file(listed: list[str], tmp_path: Path) -> None:
@@ -162,4 +225,12 @@ def test_partitioned_list_is_one_table(listed: list[str], tmp_path: Path) -> Non
 def test_every_example_is_tested() -> None:
     examples = {path.stem for path in EXAMPLE_DAGS.glob("*.py")}
 
-    assert examples == {"campaign_by_tag", "message_list", "mapped_campaigns", "partitioned_list"}
+    assert examples == {
+        "alert_on_failure",
+        "campaign_by_tag",
+        "mapped_campaigns",
+        "message_list",
+        "partitioned_list",
+        "personalised_texts",
+        "send_and_await",
+    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 from certificates import Certificate, issue
 from environment import API_KEY
-from loopback import connect
+from loopback import accepting, connect, never_accepting
 
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
@@ -32,28 +34,45 @@ class Stage:
     :param folder: for files.
     :param extra: the connection's extra.
     :param passes: whether the fault passes after a while, as for the sensor.
+    :param times: for how many requests a fault is played that does not pass by itself; None for ever.
     :param is_met: set once a poll has met the fault.
+    :param mends: what ends the fault that is played now, where it does not pass by itself.
     """
 
     monkeypatch: pytest.MonkeyPatch
     folder: Path
     extra: dict[str, object]
     passes: bool
+    times: int | None = None
     is_met: Event = field(default_factory=Event)
+    mends: list[Callable[[], object]] = field(default_factory=list)
 
     @contextmanager
     def double(self, ssl_context: ssl.SSLContext | None = None) -> Iterator[SMSPartnerDouble]:
         """Run a double with a campaign of three messages on two pages, which have all been delivered."""
         with SMSPartnerDouble(api_key=API_KEY, page_size=2, ssl_context=ssl_context) as double:
             double.add_campaign(TAG, size=3, settle_seconds=0, outcomes={"Delivered": 1.0})
-            connect(self.monkeypatch, double, **{"max_attempts": 2, **self.extra})
+            self._connect(double)
             yield double
+
+    def _connect(self, double: SMSPartnerDouble) -> None:
+        connect(self.monkeypatch, double, **{"max_attempts": 2, **self.extra})
+
+    @contextmanager
+    def elsewhere(self, url: str) -> Iterator[SMSPartnerDouble]:
+        """Run a double, and lead the connection to another address."""
+        with self.double() as double:
+            name = "AIRFLOW_CONN_SMSPARTNER_DEFAULT"
+            self.monkeypatch.setenv(name, os.environ[name].replace(double.url, url))
+            with self.mended(lambda: self._connect(double)):
+                yield double
 
     @contextmanager
     def faulty(self, fault: Fault) -> Iterator[SMSPartnerDouble]:
         """Run a double that plays a fault: for ever, or at the first requests."""
         with self.double() as double:
-            double.misbehave(fault, times=3 if self.passes else None)
+            double.misbehave(fault, times=3 if self.passes else self.times)
+            self.mends.append(double.clear_faults)
             yield double
 
     @contextmanager
@@ -67,6 +86,7 @@ class Stage:
                 mend()
 
         if not self.passes:
+            self.mends.append(mend)
             yield
             return
         mender = Thread(target=wait)
@@ -120,3 +140,23 @@ def _issued(stage: Stage, name: str, **options: Any) -> Certificate:
     folder = stage.folder / name
     folder.mkdir()
     return issue(folder, **options)
+
+
+def no_handshake(
+    answer: Callable[[socket.socket], None],
+) -> Callable[[Stage], AbstractContextManager[SMSPartnerDouble]]:
+    """Let something else answer where a TLS handshake begins."""
+
+    @contextmanager
+    def arrange(stage: Stage) -> Iterator[SMSPartnerDouble]:
+        with accepting(answer) as port, stage.elsewhere(f"https://127.0.0.1:{port}") as double:
+            yield double
+
+    return arrange
+
+
+@contextmanager
+def connecting_hangs(stage: Stage) -> Iterator[SMSPartnerDouble]:
+    """Let no connection be made."""
+    with never_accepting() as port, stage.elsewhere(f"http://127.0.0.1:{port}") as double:
+        yield double

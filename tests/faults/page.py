@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 
 from faults.readers import READERS
 from faults.table import TABLE, Row
-
-PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
-
-Cells = Mapping[tuple[str, str], str]
-"""How each reader ends, by what happens and by reader; faults that do not concern a reader are left out."""
-
-SEEN = "fault cell"
-"""What the test of a cell reports: what happened, to whom, and how it ended."""
+from faults.written import Cells, WrittenPage, line
 
 MAX_SECONDS = 15.0
 """Protects from hangs: a cell takes far less."""
@@ -92,13 +84,12 @@ def _rows() -> Iterator[Row]:
 
 
 def _section(title: str, rows: list[Row], cells: Cells) -> str:
-    lines = [_line(*_HEAD), _line(*["---"] * len(_HEAD))]
+    lines = [line(*_HEAD), line(*["---"] * len(_HEAD))]
     for row in rows:
         happens = row.happens if row.awaited == "tag" else f"{row.happens} *(list)*"
         endings = [cells.get((row.happens, reader), "—") for reader in READERS]
-        lines.append(_line(happens, *endings, f"`{' '.join(row.play.split())}`"))
+        lines.append(line(happens, *endings, f"`{' '.join(row.play.split())}`"))
     return f"\n## {title}\n\n" + "".join(lines)
 
 
-def _line(*cells: str) -> str:
-    return "| " + " | ".join(cells) + " |\n"
+PAGE = WrittenPage("faults.md", expected_cells, render)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from faults.arranged import Stage, expired, nobody_listens, unknown_authority, wrong_host
+from faults.arranged import expired, nobody_listens, unknown_authority, wrong_host
 from faults.outcome import Outcome, raises, rows, waits_then_rows
+from faults.played import Played
 from faults.readers import OPERATORS, What
 
 from airflow_provider_smspartner.exceptions import (
@@ -19,21 +19,16 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerRequestError,
     SMSPartnerUnavailableError,
 )
-from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
-
-Arrange = Callable[[Stage], AbstractContextManager[SMSPartnerDouble]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class Row(Played):
     """
     A fault, and how each reader ends that meets it.
 
     Operators meet it for ever, the sensor at its first requests only: then the API behaves again. The sensor's three
     modes have one ending, for they end alike.
 
-    :param happens: what happens, in words.
-    :param play: the faults of the double, as the page shows them; all of them end alike.
     :param by_tag: how the operator by tag ends, None where the fault does not concern it.
     :param by_list: how the operator by list ends, None where the fault does not concern it.
     :param sensor: how the sensor ends.
@@ -41,11 +36,8 @@ class Row:
     :param extra: the connection's extra.
     :param total_seconds: what all tries of a request may take together.
     :param is_bomb: whether it aims at memory, which is then measured.
-    :param arrange: plays the fault where more than faults of the double are needed.
     """
 
-    happens: str
-    play: str
     by_tag: Outcome | None
     by_list: Outcome | None
     sensor: Outcome
@@ -53,13 +45,6 @@ class Row:
     extra: Mapping[str, Any] = field(default_factory=dict)
     total_seconds: float = 5.0
     is_bomb: bool = False
-    arrange: Arrange | None = None
-
-    def faults(self) -> list[Fault]:
-        """Return the faults of the double, made from the text that the page shows."""
-        # The text is the table's own. So the page cannot show anything else than what was played.
-        made: list[Fault] = eval(f"[{self.play}]", {"Fault": Fault})  # noqa: S307
-        return made
 
     def ending(self, reader: str) -> Outcome | None:
         """Return how a reader ends, None where the fault does not concern it."""

@@ -5,18 +5,19 @@ from __future__ import annotations
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from faults.arranged import TAG, Stage
-from faults.page import MAX_BYTES, MAX_SECONDS, SEEN
+from faults.page import MAX_BYTES, MAX_SECONDS, PAGE
 from faults.readers import OPERATORS, READERS, SENSORS, Ending, What
 from faults.table import TABLE, Row
+from faults.written import SEEN
 from told import Capture, assert_nothing_in, captured, told_by
 
 from airflow_provider_smspartner._http import policy
-from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+from airflow_provider_smspartner.testing import Fault
 
 capture = pytest.fixture(captured)
 
@@ -52,7 +53,7 @@ def test_cell(  # noqa: PLR0917 - fixtures
     monkeypatch.setattr(policy, "TOTAL_SECONDS", row.total_seconds)
     stage = Stage(monkeypatch, tmp_path, dict(row.extra), passes=reader in SENSORS)
     what = OPERATORS[reader][0] if reader in OPERATORS else row.awaited
-    plays = plays_of(row, stage, what)
+    plays = row.plays(stage, lambda fault: concerns(fault, what))
     assert plays
     for name, play in plays:
         with play as double, bounded(row):
@@ -64,15 +65,7 @@ def test_cell(  # noqa: PLR0917 - fixtures
         seen = f"{name}: {ending.outcome}, {asked} requests: {ending.error}"
         assert ending.outcome == row.ending(reader), seen
         tell_nothing(ending, capture, capfd)
-    record_property(SEEN, (row.happens, reader, str(ending.outcome)))
-
-
-def plays_of(
-    row: Row, stage: Stage, what: What
-) -> list[tuple[str, AbstractContextManager[SMSPartnerDouble]]]:
-    if row.arrange is not None:
-        return [(row.happens, row.arrange(stage))]
-    return [(fault.name, stage.faulty(fault)) for fault in row.faults() if concerns(fault, what)]
+    record_property(SEEN, (PAGE.name, row.happens, reader, str(ending.outcome)))
 
 
 def concerns(fault: Fault, what: What) -> bool:

@@ -12,6 +12,7 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,10 +23,12 @@ from files.stores import Bucket, attached
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_smspartner._files import format as format_module
 from airflow_provider_smspartner._files import parquet
+from airflow_provider_smspartner._files.columns import STATUS_ROWS, STOP_LIST, Column, Kind
+from airflow_provider_smspartner._files.format import Row
 from airflow_provider_smspartner._files.formats import Encoding
 from airflow_provider_smspartner._files.output import CHUNK_ROWS, Output, Sink
+from airflow_provider_smspartner._files.recipients import NumberFile
 from airflow_provider_smspartner.models import DeliveryStatus, MessageStatus, Outcome, StatusRow
 
 
@@ -54,7 +57,7 @@ def breaking_off(after: int) -> Iterator[StatusRow]:
 
 def test_columns_are_those_of_a_row() -> None:
     made = MessageStatus("+33612345678", None, Outcome(status=DeliveryStatus.KO)).as_row()
-    assert tuple(made) == format_module.COLUMNS
+    assert tuple(made) == tuple(column.name for column in STATUS_ROWS)
 
 
 def test_ndjson_lines_are_rows_as_xcom_has_them(tmp_path: Path) -> None:
@@ -70,6 +73,41 @@ def test_csv_is_as_promised(tmp_path: Path) -> None:
         "+33600000100,100,Not delivered,Not delivered,2026-11-21T00:01:40+00:00,true,,200\r\n"
         '+33600000001,1,Delivered,"a ""b"", c",,false,,200\r\n'
     )
+
+
+STOPPED: list[Row] = [
+    {"phone_number": "+33612345678", "created_at": "2015-07-20T08:19:45+00:00"},
+    {"phone_number": "+33698765432", "created_at": None},
+]
+
+
+def test_a_stop_list_has_columns_of_its_own(tmp_path: Path) -> None:
+    for ending, wanted in {
+        ".csv": "phone_number,created_at\r\n+33612345678,2015-07-20T08:19:45+00:00\r\n+33698765432,\r\n",
+        ".ndjson": "".join(json.dumps(each, separators=(",", ":")) + "\n" for each in STOPPED),
+    }.items():
+        for path in (tmp_path / f"stop{ending}", tmp_path / f"stop{ending}.gz"):
+            landed = Output.of(str(path), table=STOP_LIST).write(STOPPED)
+            content = path.read_bytes()
+            assert (gzip.decompress(content) if path.suffix == ".gz" else content).decode() == wanted
+            assert landed == {"path": str(path), "rows": 2, "format": ending[1:]}
+
+
+def test_a_stop_list_in_parquet_holds_instants(tmp_path: Path) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    Output.of(str(path := tmp_path / "stop.parquet"), table=STOP_LIST).write(STOPPED)
+    instant = pa.field("created_at", pa.timestamp("us", tz="UTC"))
+    assert pq.read_schema(path) == pa.schema([pa.field("phone_number", pa.string(), nullable=False), instant])
+    assert pq.read_table(path).to_pylist() == [
+        {"phone_number": "+33612345678", "created_at": datetime(2015, 7, 20, 8, 19, 45, tzinfo=UTC)},
+        {"phone_number": "+33698765432", "created_at": None},
+    ]
+
+
+def test_a_table_may_have_one_column(target: Path) -> None:
+    table = (Column("phone_number", Kind.TEXT, nullable=False),)
+    Output.of(str(target), table=table).write({"phone_number": number} for number in ("a", "b"))
+    assert list(NumberFile.of(str(target))) == ["a", "b"]
 
 
 @pytest.mark.parametrize("ending", [".ndjson", ".csv"])

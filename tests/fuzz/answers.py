@@ -15,14 +15,15 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerIncompleteError,
     SMSPartnerNotFoundError,
 )
-from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, MessageStatus
-from airflow_provider_smspartner.protocol import Account, Answer, Call, TagPage, answers, by_tag
+from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, MessageStatus, Receipt
+from airflow_provider_smspartner.protocol import Account, Answer, Call, TagPage, answers, by_tag, sending
 
 ASKED = (
     MessageRef("+33699999993", 111111),
     MessageRef("+33699999992", 1000),
     MessageRef("+33712345678", "x-2"),
 )
+NUMBERS = tuple(ref.phone_number for ref in ASKED)
 TAG = "montag"
 
 # The first byte of an input chooses among these, the second among the headers: "00" is a usual answer.
@@ -103,6 +104,22 @@ def check_pages(data: bytes) -> None:
     expect(False, "the pages never end")
 
 
+def check_send(data: bytes) -> None:
+    """Read an answer to each of the calls that send."""
+    answer = answer_of(data)
+    options = sending.SendOptions(tag=TAG)
+    for call in (
+        sending.send(NUMBERS, "Bonjour", options),
+        sending.bulk_send(dict.fromkeys(NUMBERS, "Bonjour"), options),
+    ):
+        try:
+            receipt = call.read(answer)
+        except SMSPartnerError as error:
+            check_error(error)
+        else:
+            _check_receipt(receipt, answer)
+
+
 def read_both_ways(call: Call[Any], answer: Answer) -> Any:
     """Return what an answer says, small or as a large one, or None for an error that was checked."""
     told: list[Any] = []
@@ -148,6 +165,24 @@ def _large_bytes(limit: int) -> Iterator[None]:
 
 def _content(answer: Answer) -> Any:
     return json_value(answer.body)
+
+
+def _check_receipt(receipt: Receipt, answer: Answer) -> None:
+    expect(sorted([*receipt.accepted, *receipt.refused]) == sorted(NUMBERS), "not each number once")
+    expect("9999999" not in repr(receipt), "a receipt shows a number")
+    content = _content(answer)
+    if content is TOO_LARGE:
+        return
+    expect(isinstance(content, dict), "what is no JSON object was read")
+    if receipt.message_id is None:
+        expect(not receipt.accepted, "a number was accepted without a message id")
+        expect(
+            content.get("success") is not True or answer.http_status >= 300, "a success is told as a refusal"
+        )
+        return
+    expect(200 <= answer.http_status < 300, "an error's HTTP status is told as a success")
+    expect(content.get("success") is True, "no success is told as one")
+    expect(str(content.get("message_id")) == receipt.message_id, "another message id")
 
 
 def _check_list(statuses: list[MessageStatus], answer: Answer) -> None:

@@ -1,4 +1,4 @@
-"""What is done with the bytes of a message file, and what must come of it."""
+"""What is done with the bytes of a file of messages or recipients, and what must come of it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from fuzz.oracles import UNREADABLE, check_error, expect, json_value
 
 from airflow_provider_smspartner._files.formats import Encoding
+from airflow_provider_smspartner._files.recipients import NumberAndTextFile, NumberFile
 from airflow_provider_smspartner._files.storage import Place
 from airflow_provider_smspartner._messages.from_file import MessageFile
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
@@ -20,6 +21,9 @@ from airflow_provider_smspartner.models import MessageRef
 _E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 _MESSAGE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:-]{0,63}")
 _MOST_MESSAGES = 200_000
+
+_RECIPIENTS: dict[bytes, type[NumberFile | NumberAndTextFile]] = {b"3": NumberFile, b"4": NumberAndTextFile}
+"""The first byte of an input that is read as a file of recipients."""
 
 
 class _Held(Place):
@@ -34,8 +38,11 @@ class _Held(Place):
 
 
 def check_csv(data: bytes) -> None:
-    """Read a CSV file: plain, or compressed, or taken for one that is compressed."""
-    _read(*_packed(data, ".csv"))
+    """Read a CSV file: plain, or compressed, or taken for one that is compressed; or a plain one of recipients."""
+    if (kind := _RECIPIENTS.get(data[:1])) is not None:
+        _read_recipients(kind, data[1:])
+    else:
+        _read(*_packed(data, ".csv"))
 
 
 def check_ndjson(data: bytes) -> None:
@@ -83,6 +90,21 @@ def _read(ending: str, content: bytes) -> list[MessageRef] | None:
     for ref in messages[:3]:
         expect(MessageRef(*ref) == ref, "a message that is not the same once it is read again")
     return messages_if_whole
+
+
+def _read_recipients(kind: type[NumberFile | NumberAndTextFile], content: bytes) -> None:
+    uri = "file:///r.csv"
+    try:
+        recipients = list(kind(place=_Held(uri, content), encoding=_encoding(".csv")))
+    except SMSPartnerInputError as error:
+        check_error(error, place=uri, may_suppress=True)
+        return
+    lines = content.count(b"\n") + content.count(b"\r")
+    expect(len(recipients) <= lines, "rows were made up")
+    for recipient in recipients:
+        values = recipient if isinstance(recipient, tuple) else (recipient,)
+        expect(len(values) == len(kind.columns), "a row has too many or too few values")
+        expect(all(isinstance(value, str) for value in values), "a value that is no text")
 
 
 _encoding = cache(Encoding.of)

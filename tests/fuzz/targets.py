@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuzz.answers import check_account, check_list, check_pages, check_tag_page
+from fuzz.answers import check_account, check_list, check_pages, check_send, check_tag_page
 from fuzz.message_files import check_csv, check_ndjson, check_parquet
 from fuzz.oracles import expect
 
@@ -60,11 +60,12 @@ class Target:
 
 
 TARGETS = (
-    Target("answer_list", check_list, 20),
-    Target("answer_tag", check_tag_page, 17),
+    Target("answer_list", check_list, 18),
+    Target("answer_tag", check_tag_page, 15),
     Target("answer_pages", check_pages, 15),
     Target("answer_account", check_account, 8),
-    Target("file_csv", check_csv, 18),
+    Target("answer_send", check_send, 8),
+    Target("file_csv", check_csv, 14),
     Target("file_ndjson", check_ndjson, 15),
     Target("file_parquet", check_parquet, 7, MAX_PARQUET_SECONDS),
 )

@@ -264,6 +264,19 @@ class TestTestConnection:
         )
         assert [request.path for request in double.requests] == ["/v1/me"]
 
+    @pytest.mark.parametrize("sandbox", [True, "true", False])
+    def test_a_sandbox_is_named(
+        self, double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, sandbox: object
+    ) -> None:
+        connect(monkeypatch, double, sandbox=sandbox)
+        note = " The connection is in the sandbox: what it sends is neither delivered nor charged."
+
+        assert SMSPartnerHook().test_connection() == (
+            True,
+            "SMS Partner accepts the API key: balance 10225.119 EUR, 269082 SMS credits."
+            + (note if sandbox else ""),
+        )
+
     def test_it_leaves_the_hooks_session_open(self, double: SMSPartnerDouble) -> None:
         with SMSPartnerHook() as hook:
             session = hook.get_conn()

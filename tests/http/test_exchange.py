@@ -355,9 +355,7 @@ def signal_once_asked(server: RawServer) -> None:
 
 
 def wait_until_asked(server: RawServer) -> None:
-    end = time.monotonic() + 10
-    while not server.heads and time.monotonic() < end:
-        time.sleep(0.01)
+    server.wait_until_asked()
     time.sleep(0.2)
 
 

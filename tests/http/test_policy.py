@@ -14,7 +14,11 @@ from tenacity import Future, RetryCallState, Retrying
 from airflow_provider_smspartner import __version__
 from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner._http import policy
-from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError, SMSPartnerUnavailableError
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerAmbiguousSendError,
+    SMSPartnerCredentialsError,
+    SMSPartnerUnavailableError,
+)
 from airflow_provider_smspartner.protocol import Request
 
 NOW = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -99,6 +103,8 @@ READ = Request("GET", "/me", may_repeat=True)
 WRITE = Request("POST", "/made-up", may_repeat=False)
 DOWN = SMSPartnerUnavailableError("It is down.", code=500, http_status=503, retry_after="0")
 UNSENT = SMSPartnerUnavailableError("It is not there.", surely_unsent=True)
+TOO_MANY = SMSPartnerUnavailableError("Not so fast.", http_status=429, retry_after="0")
+CODE_429 = SMSPartnerUnavailableError("Not so fast, or an odd code.", code=429, http_status=200)
 
 
 def failed(request: Request, error: Exception, *, max_attempts: int) -> tuple[int, Exception]:
@@ -153,13 +159,15 @@ class TestTries:
             (READ, SMSPartnerCredentialsError("The key is wrong.")),
             (READ, ValueError("a fault of ours")),
             (WRITE, DOWN),
+            (WRITE, CODE_429),
         ],
     )
     def test_there_is_one_where_another_is_of_no_use(self, request_: Request, error: Exception) -> None:
         assert failed(request_, error, max_attempts=3) == (1, error)
 
-    def test_what_surely_was_not_sent_is_sent_again(self) -> None:
-        assert failed(WRITE, UNSENT, max_attempts=3)[0] == 3
+    @pytest.mark.parametrize("error", [UNSENT, TOO_MANY], ids=["unsent", "429"])
+    def test_what_surely_was_not_acted_on_is_sent_again(self, error: SMSPartnerUnavailableError) -> None:
+        assert failed(WRITE, error, max_attempts=3)[0] == 3
 
     def test_they_end_with_the_time_of_a_call(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(policy, "TOTAL_SECONDS", 0.0)
@@ -171,24 +179,33 @@ class TestErrors:
     def test_of_a_request_that_may_be_repeated_is_the_last_one(self) -> None:
         assert policy.last_error(READ, DOWN) is DOWN
         assert policy.last_error(WRITE, UNSENT) is UNSENT
+        assert policy.last_error(WRITE, TOO_MANY) is TOO_MANY
 
     def test_of_one_that_may_not_says_that_its_fate_is_unknown(self) -> None:
         error = policy.last_error(WRITE, DOWN)
 
         assert str(error) == (
-            "It is down. The request was sent once and is not repeated: whether SMS Partner received it, and acted "
-            "on it, is unknown."
+            "It is down. The request was sent once and is not repeated: whether SMS Partner received it, and sent "
+            "its SMS, is unknown."
         )
-        assert (error.code, error.http_status, error.surely_unsent) == (500, 503, False)
+        assert type(error) is SMSPartnerAmbiguousSendError
+        assert (error.code, error.http_status) == (500, 503)
 
-    def test_of_a_closed_hook(self) -> None:
-        error = policy.closed_before_answer()
+    @pytest.mark.parametrize("surely_unsent", [False, True])
+    def test_of_a_closed_hook(self, surely_unsent: bool) -> None:
+        error = policy.closed_before_answer(surely_unsent=surely_unsent)
 
         assert str(error) == "The hook was closed before SMS Partner answered."
-        assert not error.surely_unsent
-        assert policy.closed_before_answer(surely_unsent=True).surely_unsent
+        assert error.surely_unsent is surely_unsent
 
-    def test_of_a_call_that_took_too_long_names_the_time(self) -> None:
+    @pytest.mark.parametrize(
+        ("surely_unsent", "said"),
+        [
+            (False, "was asked, but the whole of the answer did not come within the 300 s of a call."),
+            (True, "was not asked: there was no connection to it within the 300 s of a call."),
+        ],
+    )
+    def test_of_a_call_that_took_too_long_names_the_time(self, surely_unsent: bool, said: str) -> None:
         settings = Settings(
             base_url="https://api.example/v1",
             api_key="test-key",
@@ -198,11 +215,10 @@ class TestErrors:
             max_connections=1,
         )
 
-        error = policy.no_answer(TimeoutError(), settings)
+        error = policy.no_answer(TimeoutError(), settings, surely_unsent=surely_unsent)
 
-        assert "api.example" in str(error)
-        assert "within the 300 s of a call" in str(error)
-        assert not error.surely_unsent
+        assert str(error) == f"SMS Partner at api.example:443 {said}"
+        assert error.surely_unsent is surely_unsent
 
 
 def test_the_bounds_as_shipped() -> None:

@@ -1,69 +1,24 @@
-"""A request that may not be repeated is sent once, unless it surely was not sent. The endpoint is made up."""
+"""A request that may not be repeated is sent once, unless the vendor surely has not acted on it."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
 import pytest
 import requests
-from loopback import RawServer, response, said
+from loopback import RawServer, receive_body, response, said
+from writing import Send, both_clients, settings_for, write
 
-from airflow_provider_smspartner._connection.settings import Settings
-from airflow_provider_smspartner._http.asynchronous import AsyncClient
-from airflow_provider_smspartner._http.blocking import BlockingClient
-from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
-from airflow_provider_smspartner.protocol import Answer, Call, Request
-from airflow_provider_smspartner.protocol.answers import unavailable
-
-Send = Callable[..., Any]
-
-
-def send(settings: Settings, *calls: Call[Any]) -> Any:
-    """Send calls one after the other, and return what the last one gives."""
-    with closing(BlockingClient(settings, "smspartner_default")) as client:
-        return [client.send(call) for call in calls][-1]
-
-
-def asend(settings: Settings, *calls: Call[Any]) -> Any:
-    async def main() -> Any:
-        client = await AsyncClient.open(settings, "smspartner_default")
-        try:
-            return [await client.send(call) for call in calls][-1]
-        finally:
-            await client.close()
-
-    return asyncio.run(main())
-
-
-both_clients = pytest.mark.parametrize("send", [send, asend], ids=["sync", "async"])
-
-
-def settings_for(url: str) -> Settings:
-    return Settings(
-        base_url=url,
-        api_key="test-key",
-        timeout=0.3,
-        max_attempts=3,
-        requests_per_minute=0,
-        max_connections=1,
-    )
-
-
-def write(*, may_repeat: bool) -> Call[int]:
-    def read(answer: Answer) -> int:
-        if answer.http_status != 200:
-            raise unavailable(answer, "an error")
-        return answer.http_status
-
-    return Call(Request("POST", "/made-up", body={"text": "hello"}, may_repeat=may_repeat), read)
+from airflow_provider_smspartner.exceptions import SMSPartnerAmbiguousSendError, SMSPartnerUnavailableError
+from airflow_provider_smspartner.protocol import Request
 
 
 def close(client: socket.socket, server: RawServer) -> None:
@@ -91,7 +46,6 @@ LOST = {
     "no answer in time": hang,
     "broken off": break_off,
     "HTTP 503": said(response(b"{}", status="503 Service Unavailable", head=b"Retry-After: 0\r\n")),
-    "HTTP 429": said(response(b"{}", status="429 Too Many Requests")),
     "redirect": said(response(b"", status="307 Temporary Redirect", head=b"Location: /elsewhere\r\n")),
 }
 lost = pytest.mark.parametrize("answer", LOST.values(), ids=LOST)
@@ -101,10 +55,9 @@ lost = pytest.mark.parametrize("answer", LOST.values(), ids=LOST)
 @lost
 def test_a_request_whose_fate_is_unknown_is_not_repeated(send: Send, answer: Any) -> None:
     with RawServer(answer) as server:
-        with pytest.raises(SMSPartnerUnavailableError, match=r"acted on it, is unknown\.$") as caught:
-            send(settings_for(server.url), write(may_repeat=False))
+        with pytest.raises(SMSPartnerAmbiguousSendError, match=r"sent its SMS, is unknown\.$"):
+            send(settings_for(server.url, timeout=0.5), write(may_repeat=False))
         assert len(server.heads) == 1
-    assert not caught.value.surely_unsent
 
 
 @both_clients
@@ -112,8 +65,36 @@ def test_a_request_whose_fate_is_unknown_is_not_repeated(send: Send, answer: Any
 def test_others_are(send: Send, answer: Any) -> None:
     with RawServer(answer) as server:
         with pytest.raises(SMSPartnerUnavailableError, match=r"Gave up after 3 tries") as caught:
-            send(settings_for(server.url), write(may_repeat=True))
+            send(settings_for(server.url, timeout=0.5), write(may_repeat=True))
         assert len(server.heads) == 3
+    assert "unknown" not in str(caught.value)
+
+
+def refused(client: socket.socket, server: RawServer) -> None:
+    """Refuse the first request as one too many, and accept the next."""
+    receive_body(client, server.heads[-1])
+    if len(server.heads) == 1:
+        client.sendall(response(b"{}", status="429 Too Many Requests", head=b"Retry-After: 1\r\n"))
+    else:
+        client.sendall(response(b"{}"))
+
+
+@both_clients
+def test_http_429_is_a_refusal_that_passes(send: Send) -> None:
+    with RawServer(refused) as server:
+        began = time.monotonic()
+        assert send(settings_for(server.url), write(may_repeat=False)) == 200
+        assert len(server.heads) == 2
+    assert time.monotonic() - began >= 1  # as Retry-After says
+
+
+@both_clients
+def test_http_429_that_does_not_pass_is_no_riddle(send: Send) -> None:
+    with RawServer(said(response(b"{}", status="429 Too Many Requests"))) as server:
+        with pytest.raises(SMSPartnerUnavailableError, match=r"Gave up after 3 tries") as caught:
+            send(settings_for(server.url), write(may_repeat=False))
+        assert len(server.heads) == 3
+    assert (caught.value.http_status, caught.value.surely_unsent) == (429, False)
     assert "unknown" not in str(caught.value)
 
 
@@ -125,7 +106,7 @@ def test_an_error_that_the_caller_is_handling_says_nothing_of_the_request(send: 
         try:
             refuse_a_connection(earlier)
         except (requests.ConnectionError, aiohttp.ClientConnectorError):
-            with pytest.raises(SMSPartnerUnavailableError, match=r"closed the connection.* is unknown\.$"):
+            with pytest.raises(SMSPartnerAmbiguousSendError, match=r"closed the connection.* is unknown\.$"):
                 send(settings_for(server.url), write(may_repeat=False))
         assert len(server.heads) == 1
 
@@ -143,31 +124,6 @@ def refuse_a_connection(library: str) -> None:
         # In a thread of its own: the loop of this one may be running.
         with ThreadPoolExecutor(1) as pool:
             pool.submit(asyncio.run, ask()).result()
-
-
-@both_clients
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_connection_that_is_kept_alive_and_then_lost(send: Send, method: str) -> None:
-    def answer_once(client: socket.socket, server: RawServer) -> None:
-        receive_body(client, server.heads[-1])
-        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-        server.heads.append(client.recv(65536))
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
-
-    read = write(may_repeat=False).read
-    call = Call(Request(method, "/made-up", body={} if method == "POST" else None, may_repeat=False), read)
-    with RawServer(answer_once) as server:
-        with pytest.raises(SMSPartnerUnavailableError, match=r"acted on it, is unknown\.$"):
-            send(settings_for(server.url), call, call)
-        assert len(server.heads) == 2
-
-
-def receive_body(client: socket.socket, head: bytes) -> None:
-    """Receive what is left of a request whose head was received, perhaps with a part of the body."""
-    length = re.search(rb"(?i)content-length: (\d+)", head)
-    left = (int(length[1]) if length else 0) - len(head.partition(b"\r\n\r\n")[2])
-    while left > 0:
-        left -= len(client.recv(left))
 
 
 @contextmanager

@@ -9,7 +9,9 @@ import pytest
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
 from airflow_provider_smspartner.operators.smspartner import (
     SMSPartnerMultiStatusOperator,
+    SMSPartnerSendOperator,
     SMSPartnerStatusByTagOperator,
+    SMSPartnerStopListOperator,
 )
 from airflow_provider_smspartner.provider_info import get_provider_info
 from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSensor
@@ -21,6 +23,8 @@ from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSen
         (SMSPartnerStatusByTagOperator, {"tag": "spring"}),
         (SMSPartnerMultiStatusOperator, {"messages": []}),
         (SMSPartnerCampaignSensor, {"tag": "spring"}),
+        (SMSPartnerSendOperator, {"recipients": ["+33639980001"], "message": "Hello"}),
+        (SMSPartnerStopListOperator, {}),
     ],
 )
 def test_each_task_links_to_the_account(task: Any, arguments: dict[str, Any]) -> None:

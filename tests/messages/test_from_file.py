@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_smspartner._files.output import Output
-from airflow_provider_smspartner._messages.from_file import MessageFile, names_a_file
+from airflow_provider_smspartner._files.row_file import names_a_file
+from airflow_provider_smspartner._messages.from_file import MessageFile
 from airflow_provider_smspartner._messages.reading import read_messages
 from airflow_provider_smspartner.models import MessageRef
 
@@ -70,7 +71,7 @@ def test_any_messages_are_read(tmp_path: Path, ending: str, messages: list[Messa
     needs(ending)
     blank = dict.fromkeys(("status", "raw_status", "date", "stop_sms", "is_spam", "code"))
     uri = str(tmp_path / f"messages{ending}")
-    Output.of(uri).write({**m._asdict(), **blank, "status": "KO"} for m in messages)  # type: ignore[typeddict-item]
+    Output.of(uri).write({**m._asdict(), **blank, "status": "KO"} for m in messages)
     assert list(MessageFile.of(uri)) == messages
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import airflow
 import jsonschema
 import pytest
+from airflow.providers_manager import ProvidersManager
 from commands import environment_of_a_user, output_of, run_python
 from packaging.utils import canonicalize_name
 
@@ -38,6 +39,17 @@ def test_airflow_accepts_the_description_of_the_form() -> None:
     jsonschema.validate(INFO["connection-types"], schema)
 
 
+# Airflow 2 imports Flask for it, which warns of itself.
+@pytest.mark.filterwarnings("default")
+def test_airflow_has_the_form() -> None:
+    # Up to 3.1 it drops the whole connection type if it does not know the class of one field.
+    manager = ProvidersManager()
+
+    widgets = [name for name in manager.connection_form_widgets if name.startswith("extra__smspartner__")]
+    assert widgets == [f"extra__smspartner__{name}" for name in INFO["connection-types"][0]["conn-fields"]]
+    assert "smspartner" in manager.field_behaviours
+
+
 def test_it_bears_the_name_of_the_distribution() -> None:
     # With any other name Airflow drops all providers, not just this one.
     assert INFO["package-name"] == canonicalize_name(metadata("airflow-provider-smspartner")["Name"])
@@ -49,7 +61,9 @@ def test_every_module_it_names_is_there(module: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [INFO["connection-types"][0]["hook-class-name"], *INFO["extra-links"]], ids=lambda path: path
+    "path",
+    [INFO["connection-types"][0]["hook-class-name"], *INFO["extra-links"], *INFO["notifications"]],
+    ids=lambda path: path,
 )
 def test_every_class_it_names_is_there(path: str) -> None:
     module, _, name = path.rpartition(".")

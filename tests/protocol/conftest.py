@@ -14,6 +14,6 @@ from airflow_provider_smspartner.protocol import Call
 
 @pytest.fixture(params=list(CALLS.values()), ids=list(CALLS))
 def call(request: pytest.FixtureRequest) -> Call[Any]:
-    """Each of the three calls."""
+    """Each of the calls."""
     made: Call[Any] = request.param()
     return made

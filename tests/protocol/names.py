@@ -12,6 +12,17 @@ ENVELOPE = (
     "total",
     "currentPage",
     "credits",
+    "nbData",
+    "data",
+    "message_id",
+    "nb_sms",
+    "nbSMS",
+    "cost",
+    "currency",
+    "SMSResponse_List",
 )
-ROW = ("phoneNumber", "messageId", "status", "date", "stopSms", "stopSMS", "isSpam", "success", "code")
+ROW = (
+    *("phoneNumber", "messageId", "status", "date", "stopSms", "stopSMS", "isSpam", "success", "code"),
+    *("createdAt", "nbSms"),
+)
 ACCOUNT = ("balance", "currency", "creditSms")

@@ -12,8 +12,9 @@ from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerError,
 )
-from airflow_provider_smspartner.models import MessageRef, MessageStatus
+from airflow_provider_smspartner.models import MessageRef, MessageStatus, Receipt
 from airflow_provider_smspartner.protocol import Answer, Call, TagPage
+from airflow_provider_smspartner.protocol.sending import SendOptions, bulk_send, send
 
 KEY = 'k+/=&é"secret%20'
 
@@ -81,7 +82,69 @@ WRONG_KEY = '{\n    "success": false,\n    "code": 10,\n    "message": "Clé API
 FAKE_SUCCESS = b'{"success":true,"code":200,"message":"Request queued for processing"}'
 
 
+# The vendor's page cancel-scheduled-sms, sections "Response" and "Errors", as bytes.
+CANCELLED = b"""{
+  "success": true,
+  "code": 200,
+  "message": "The SMS sending has been canceled."
+}"""
+
+
+# The vendor's page stop-list, section "Response"; the page masks the number.
+STOP_LIST = b"""{
+  "success": true,
+  "code": 200,
+  "nbData": 1,
+  "data": [
+    {
+      "id": 19,
+      "phoneNumber": "+33699999993",
+      "createdAt": "2015-07-20 10:19:45"
+    }
+  ]
+}"""
+
+
+# The vendor's page single-send, section "Response", as bytes.
+SENT = b"""{
+    "success": true,
+    "code": 200,
+    "message_id": 307,
+    "nb_sms": 1,
+    "cost": 0.038,
+    "currency": "EUR"
+}"""
+
+
+# The vendor's page bulk-send, section "Response"; the page masks the numbers.
+BULK_SENT = b"""{
+    "success": true,
+    "code": 200,
+    "message_id": 2254444,
+    "currency": "EUR",
+    "cost": 0.076,
+    "nbSMS": 2,
+    "SMSResponse_List": [
+        {
+            "success": true,
+            "code": 200,
+            "nbSms": 1,
+            "cost": 0.038,
+            "phoneNumber": "+33699999993"
+        },
+        {
+            "success": true,
+            "code": 200,
+            "nbSms": 1,
+            "cost": 0.038,
+            "phoneNumber": "+33699999992"
+        }
+    ]
+}"""
+
+
 PHONE = "+33699999993"
+OTHER_PHONE = "+33699999992"
 REF = MessageRef(PHONE, 111111)
 
 
@@ -98,7 +161,27 @@ def tag_call() -> Call[TagPage]:
     return next(protocol.status_by_tag("montag"))
 
 
-CALLS: dict[str, Callable[[], Call[Any]]] = {"multi": multi_call, "tag": tag_call, "me": protocol.account}
+def cancel_call() -> Call[None]:
+    return protocol.cancel(111111)
+
+
+def send_call(*numbers: str) -> Call[Receipt]:
+    return send(numbers or (PHONE, OTHER_PHONE), "Bonjour", SendOptions())
+
+
+def bulk_send_call(*numbers: str) -> Call[Receipt]:
+    return bulk_send(dict.fromkeys(numbers or (PHONE, OTHER_PHONE), "Bonjour"), SendOptions())
+
+
+CALLS: dict[str, Callable[[], Call[Any]]] = {
+    "multi": multi_call,
+    "tag": tag_call,
+    "me": protocol.account,
+    "cancel": cancel_call,
+    "stop list": protocol.stop_list,
+    "send": send_call,
+    "bulk send": bulk_send_call,
+}
 
 
 def error_of(call: Call[Any], body: object, http_status: int = 200, **headers: str) -> SMSPartnerError:

@@ -25,7 +25,9 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerRequestError,
     SMSPartnerUnavailableError,
 )
-from airflow_provider_smspartner.protocol import Call, answers
+from airflow_provider_smspartner.protocol import Call
+from airflow_provider_smspartner.protocol.answers import LARGE_BYTES
+from airflow_provider_smspartner.protocol.codes import CREDENTIALS, STATUS
 
 CODE_TO_ERROR = {
     **dict.fromkeys((1, 10, 20, 30, 40, 96), SMSPartnerCredentialsError),
@@ -108,7 +110,7 @@ class TestErrorAnswers:
         )
 
     def test_every_refusal_says_why(self) -> None:
-        for code, reason in (answers.CREDENTIALS | answers.REFUSALS).items():
+        for code, reason in {**CREDENTIALS, **STATUS.refusals}.items():
             assert reason in str(error_of(tag_call(), {"success": False, "code": code}))
 
     @pytest.mark.parametrize(
@@ -251,6 +253,10 @@ class TestErrorAnswers:
     ) -> None:
         error = error_of(call, body, http_status)
 
+        if not call.request.may_repeat:
+            # What sends looks no further.
+            fault = "it is longer than any answer to a send" if len(body) > LARGE_BYTES else fault
+            fault = "an error on the vendor's side" if http_status >= 500 else fault
         assert type(error) is SMSPartnerUnavailableError
         assert str(error) == f"SMS Partner gave an answer that can't be used (HTTP {http_status}): {fault}."
 

@@ -37,8 +37,20 @@ class TestRequests:
         assert (request.method, request.path) == ("GET", "/me")
         assert request.with_key(KEY) == ({"apiKey": KEY}, None)
 
-    def test_what_only_reads_may_be_repeated(self, call: Call[Any]) -> None:
-        assert call.request.may_repeat is True
+    def test_all_but_what_sends_may_be_repeated(self, call: Call[Any]) -> None:
+        assert call.request.may_repeat is (call.request.path not in {"/send", "/bulk-send"})
+
+    def test_cancelling(self) -> None:
+        request = protocol.cancel(" 0307 ").request
+
+        assert (request.method, request.path) == ("GET", "/message-cancel")
+        assert request.with_key(KEY) == ({"apiKey": KEY, "messageId": "0307"}, None)
+
+    def test_stop_list(self) -> None:
+        request = protocol.stop_list().request
+
+        assert (request.method, request.path) == ("GET", "/stop-sms/list")
+        assert request.with_key(KEY) == ({"apiKey": KEY}, None)
 
     def test_multi_status(self) -> None:
         request = multi_call(("0619922264", 199897), ("+33600000001", "1000")).request

@@ -18,6 +18,7 @@ from airflow_provider_smspartner.exceptions import (
 )
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.protocol import Answer, Call, answers
+from airflow_provider_smspartner.protocol.codes import CREDENTIALS, STATUS
 
 PHONE = "+33639980000"
 ASKED = [(PHONE, n) for n in range(1, 4)]
@@ -201,7 +202,7 @@ def test_an_incomplete_tag_is_named_with_the_way_round(ask: Ask, monkeypatch: py
             ask(SMSPartnerHook(), "status_by_tag", "montag")
 
 
-@pytest.mark.parametrize("code", sorted(answers.CREDENTIALS | answers.REFUSALS))
+@pytest.mark.parametrize("code", sorted({**CREDENTIALS, **STATUS.refusals}))
 def test_every_refusal_says_what_to_do_next(code: int) -> None:
     with pytest.raises(SMSPartnerError, match=rf"\(code {code}, HTTP 200\)\. [A-Z].+\.$"):
         _list_call().read(_answer({"success": False, "code": code}))

@@ -144,14 +144,15 @@ class Client:
         random = self._vendor.script.faults
         match fault:
             case "refused connection":
-                raise policy.no_answer(ConnectionRefusedError(), self._settings)
+                raise policy.no_answer(ConnectionRefusedError(), self._settings, surely_unsent=True)
             case "reset":
                 # The vendor may well have answered: the answer is lost.
                 await asyncio.sleep(LATENCY)
-                raise policy.no_answer(aiohttp.ServerDisconnectedError(), self._settings)
+                lost = aiohttp.ServerDisconnectedError()
+                raise policy.no_answer(lost, self._settings, surely_unsent=False)
             case "time-out":
                 await asyncio.sleep(self._settings.timeout)
-                raise policy.no_answer(TimeoutError(), self._settings)
+                raise policy.no_answer(TimeoutError(), self._settings, surely_unsent=False)
             case "slow":
                 await asyncio.sleep(random.uniform(1, self._settings.timeout))
         await asyncio.sleep(LATENCY)

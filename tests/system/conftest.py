@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
-from environment import EXAMPLE_DAGS
+from environment import EXAMPLE_DAGS, bundles
 
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 from local_airflow import LocalAirflow
@@ -14,6 +15,7 @@ from local_airflow import LocalAirflow
 # Characters that percent-encoding and JSON write differently, so that each form of the key can be looked for.
 API_KEY = "k+/=&é secret"
 CAMPAIGN_SIZE = 40
+DAGS = Path(__file__).parent / "dags"
 
 
 @pytest.fixture(scope="package")
@@ -30,7 +32,15 @@ def airflow(vendor: SMSPartnerDouble, tmp_path_factory: pytest.TempPathFactory) 
     """Scheduler, triggerer, dag-processor and api-server, ready for runs."""
     if version("apache-airflow").startswith("2."):
         pytest.skip("Airflow 2 has another API and another UI")
-    started = LocalAirflow(tmp_path_factory.mktemp("airflow"), dags=EXAMPLE_DAGS, env=vendor.connection_env())
+    home = tmp_path_factory.mktemp("airflow")
+    env = {
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": bundles(examples=EXAMPLE_DAGS, system=DAGS),
+        # Sends that wait to be killed need no processor.
+        "AIRFLOW__CORE__PARALLELISM": "12",
+        # Many tasks that start at once keep each other waiting: by default a writer gives up after 5 s.
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
+    }
+    started = LocalAirflow(home, dags=EXAMPLE_DAGS, env=vendor.connection_env() | env)
     with started:
         started.wait_until_ready()
         yield started

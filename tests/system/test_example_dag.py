@@ -1,4 +1,4 @@
-"""The example that README and `make demo` show, on a real scheduler and triggerer."""
+"""The example that `make demo` shows, on a real scheduler and triggerer."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from local_airflow import DagRun, LocalAirflow
 
 pytestmark = pytest.mark.system
 
-DAG_ID = "smspartner_campaign_by_tag"
-SENSOR = "await_campaign"
+DAG_ID = "smspartner_send_and_await"
+SENSOR = "await_delivery"
 
 
 class Finished:
@@ -61,6 +61,12 @@ def test_xcom_holds_every_row_and_their_summary(finished: Finished, vendor: SMSP
 def test_the_following_task_prints_the_counts(finished: Finished) -> None:
     total = finished.run.printed("judge_delivery")[-1]
     assert total.split() == ["Total", "40"]
+
+
+def test_each_recipient_has_one_sms(finished: Finished, vendor: SMSPartnerDouble) -> None:
+    sent = [sms.phone_number for sms in vendor.sent if sms.tag == "spring-sale"]
+    assert sent == [row["phone_number"] for row in finished.rows]
+    assert len(set(sent)) == 40
 
 
 def test_the_sensors_page_links_to_the_account(finished: Finished) -> None:

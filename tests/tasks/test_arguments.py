@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +19,9 @@ from airflow_provider_smspartner._tasks.arguments import MAX_PARSED_MESSAGES
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError, SMSPartnerUnavailableError
 from airflow_provider_smspartner.operators.smspartner import (
     SMSPartnerMultiStatusOperator,
+    SMSPartnerSendOperator,
     SMSPartnerStatusByTagOperator,
+    SMSPartnerStopListOperator,
 )
 from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSensor
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
@@ -58,6 +60,15 @@ def sensor(**arguments: Any) -> Any:
     if "messages" not in given:
         given.setdefault("tag", TAG)
     return SMSPartnerCampaignSensor(task_id="fetch", **given)
+
+
+def send(**arguments: Any) -> Any:
+    given = {"recipients": ["+33639980001"], "message": "Hello", **arguments}
+    return SMSPartnerSendOperator(task_id="fetch", **given)
+
+
+def stop_list(**arguments: Any) -> Any:
+    return SMSPartnerStopListOperator(task_id="fetch", **arguments)
 
 
 BAD_TAGS = ["two words", "x" * 21, "", 5, b"spring", ["spring"], {"tag": "spring"}, True]
@@ -110,6 +121,36 @@ WAIT_FAULTS = [
 ]
 
 
+BAD_SENDERS = ["AB", "x" * 12, "A B", "Été", "", 12345, True, ["Airflow"]]
+BAD_TIMES = ["tomorrow", "2126-11-27T09:00:00", datetime(2126, 11, 27, 9), 1_800_000_000, "", True]  # noqa: DTZ001
+OWN_TEXTS = {"message": None}
+SEND_FAULTS = [
+    *[({"sender": sender}, "`sender` must be 3 to 11 letters") for sender in BAD_SENDERS],
+    *[({"scheduled_at": at}, "`scheduled_at`") for at in BAD_TIMES],
+    *[({name: "False"}, f"`{name}` must be True or False") for name in ("stop_notice", "unicode", "sandbox")],
+    *[({name: None}, f"`{name}` must be True or False") for name in ("stop_notice", "unicode")],
+    *[({"max_recipients": limit}, "`max_recipients` must be") for limit in (-1, 1.5, "100", True, None)],
+    *[({"message": text}, "`message` must be text") for text in (33639980003, b"Hello", ["Hello"])],
+    ({"message": " "}, "`message` is empty"),
+    ({"message": "x" * 1531}, "1531 characters, which are 11 SMS"),
+    ({"message": "x" * 671, "unicode": True}, "671 characters, which are 11 SMS"),
+    ({"recipients": None}, "`recipients` must be a list"),
+    ({"recipients": 33639980003}, "`recipients` must be a list"),
+    ({"recipients": {"phone_number": "+33639980003"}}, "`recipients` must be a list"),
+    ({"recipients": []}, "`recipients` is empty"),
+    ({"recipients": "+33639980003"}, "neither a template nor the path of a file"),
+    ({"recipients": "s3://bucket/numbers.xlsx"}, "must end in one of"),
+    ({"recipients": ["+33639980003", "+3363998000"]}, r"recipients\[1\]: phone_number"),
+    ({"recipients": ["{{ params.a }}", "+3363998000"]}, r"recipients\[1\]: phone_number"),
+    ({"recipients": ["+33639980003", 33639980004]}, r"recipients\[1\]: phone_number must be text"),
+    ({"recipients": ["+33639980003", "+33639980004"], "max_recipients": 1}, "more than 1 recipients"),
+    ({**OWN_TEXTS, "recipients": ["+33639980003"]}, r"recipients\[0\]: a recipient with a text of its own"),
+    ({**OWN_TEXTS, "recipients": [("+33639980003", "")]}, r"recipients\[0\]: message is empty"),
+    ({**OWN_TEXTS, "recipients": [("+33639980003", 5)]}, r"recipients\[0\]: message must be text"),
+    ({**OWN_TEXTS, "recipients": [{"phone_number": "+33639980003"}]}, r"recipients\[0\]: .*message"),
+]
+
+
 @pytest.mark.parametrize(
     ("make", "arguments", "fault"),
     [
@@ -122,6 +163,8 @@ WAIT_FAULTS = [
             (sensor, *each)
             for each in [*TAG_FAULTS, *LIST_FAULTS, *PATH_FAULTS, *TOTAL_FAULTS, *LIMIT_FAULTS, *WAIT_FAULTS]
         ],
+        *[(send, *each) for each in [*TAG_FAULTS, *PATH_FAULTS[-2:], *SEND_FAULTS]],
+        *[(stop_list, *each) for each in [*PATH_FAULTS, *LIMIT_FAULTS]],
     ],
 )
 def test_literal_mistakes_are_told_when_the_dag_is_parsed(
@@ -160,6 +203,18 @@ def test_the_error_names_the_task() -> None:
         (sensor, {"expected_total": "{{ params.total }}"}),
         (sensor, {"expected_total": "12"}),
         (sensor, {"expected_total": 0}),
+        (send, {"tag": None, "sender": None, "scheduled_at": None, "sandbox": None}),
+        (send, {"recipients": "{{ params.path }}"}),
+        (send, {"recipients": "s3://bucket/numbers.csv"}),
+        (send, {"recipients": {"+33639980001"}}),
+        (send, {"recipients": ["{{ params.a }}", "{{ params.b }}"]}),
+        (send, {"recipients": [("{{ params.a }}", "Hello")], "message": None}),
+        (send, {"recipients": [("+33639980001", "Hello {{ ds }}")], "message": None}),
+        (send, {"recipients": ["+33639980001"] * MAX_PARSED_MESSAGES + ["wrong, but far down"]}),
+        (send, {"message": "{{ params.text }}", "tag": "{{ a b }}", "sender": "{{ a }}"}),
+        (send, {"scheduled_at": "{{ macros.datetime.now() }}"}),
+        (send, {"scheduled_at": datetime(2126, 11, 27, 9, tzinfo=UTC)}),
+        (stop_list, {"output_path": "{{ ds }}.csv", "output_conn_id": None}),
         (sensor, {"messages": [("+33639980001", 5)] * MAX_PARSED_MESSAGES + [("wrong", "but far down")]}),
     ],
 )
@@ -221,6 +276,16 @@ def test_a_dag_with_jinja_markers_of_its_own_is_not_refused() -> None:
                 ("smspartner_conn_id", "", "`smspartner_conn_id` must name an Airflow connection"),
             ]
         ],
+        *[(send, "sender", sender, "`sender` must be 3 to 11") for sender in BAD_SENDERS],
+        *[(send, "scheduled_at", at, "`scheduled_at`") for at in (*BAD_TIMES, "2020-11-27T09:00:00+01:00")],
+        *[(send, "tag", tag, "tag must") for tag in BAD_TAGS],
+        (send, "message", 33639980003, "`message` must be text"),
+        (send, "message", " ", "`message` is empty"),
+        (send, "recipients", [], "`recipients` is empty"),
+        (send, "recipients", "['+33639980003']", "A Jinja template renders to text"),
+        (send, "recipients", ["+33639980003"] * 5 + ["+3363998000"], r"recipients\[5\]: phone_number"),
+        (send, "smspartner_conn_id", "", "`smspartner_conn_id` must name an Airflow connection"),
+        (stop_list, "output_path", "rows.xlsx", "must end in one of"),
         (sensor, "expected_total", "many", "`expected_total` must be"),
         (sensor, "expected_total", "-1", "`expected_total` must be"),
     ],
@@ -231,10 +296,11 @@ def test_rendered_mistakes_are_told_before_anything_is_sent(
     operator = make()
     setattr(operator, name, value)
 
-    with pytest.raises(SMSPartnerInputError, match=fault):
+    with pytest.raises(SMSPartnerInputError, match=fault) as raised:
         operator.execute(new_context())
 
     assert double.requests == []
+    assert "3998" not in str(raised.value)
 
 
 @pytest.mark.parametrize("grace", [600, 600.0, timedelta(minutes=10)])

@@ -12,7 +12,7 @@ from files.rows import rows
 
 from airflow_provider_smspartner._files.output import Output
 from airflow_provider_smspartner._tasks.execution import Execution
-from airflow_provider_smspartner._tasks.results import Results
+from airflow_provider_smspartner._tasks.results import Results, StatusResults
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerUnavailableError
 from airflow_provider_smspartner.models import StatusRow
 
@@ -37,8 +37,9 @@ def test_rows_go_into_a_list_or_a_file_and_are_counted(tmp_path: Path) -> None:
     with Execution(Task()) as execution:
         for name, output in (("list", None), ("file", Output.of(f"{tmp_path}/rows.ndjson"))):
             results = Results(output, any_number, execution)
-            taken[name] = results.take(rows(5))
-            assert results.summary.total == 5
+            by_status = StatusResults(results)
+            taken[name] = by_status.take(rows(5))
+            assert results.count == by_status.summary.total == 5
 
     assert taken["list"] == list(rows(5))
     assert taken["file"]["rows"] == 5

@@ -37,6 +37,24 @@ class Client:
             timeout=5,
         ).json()
 
+    def send_to(self, *phone_numbers: str, message: str = "Bonjour", **options: Any) -> requests.Response:
+        body = {"phoneNumbers": ",".join(phone_numbers), "message": message, **options}
+        return self._post_json("/v1/send", body)
+
+    def bulk_send(self, texts: Mapping[str, str], **options: Any) -> requests.Response:
+        rows = [{"phoneNumber": number, "message": text} for number, text in texts.items()]
+        return self._post_json("/v1/bulk-send", {"SMSList": rows, **options})
+
+    def _post_json(self, path: str, body: Mapping[str, Any]) -> requests.Response:
+        keyed = {"apiKey": self.double.api_key, **body}
+        return self.session.post(f"{self.double.url}{path}", json=keyed, timeout=5)
+
+    def cancel(self, message_id: object) -> Any:
+        return self.get("/v1/message-cancel", apiKey=self.double.api_key, messageId=message_id).json()
+
+    def stop_list(self) -> Any:
+        return self.get("/v1/stop-sms/list", apiKey=self.double.api_key).json()
+
     def statuses(self, tag: str) -> list[str]:
         return [row["status"] for row in self.by_tag(tag)["StatutResponse_List"]]
 

@@ -129,14 +129,27 @@ def test_500_pairs_are_not_too_many(client: Client) -> None:
     assert len(json.loads(client.post(body(SMSStatut_List=[PAIR] * 500)).text)["StatutResponse_List"]) == 500
 
 
-@pytest.mark.parametrize("path", ["/v1/me", "/v1/bulk-status-by-tag"])
+@pytest.mark.parametrize(
+    "path", ["/v1/me", "/v1/bulk-status-by-tag", "/v1/message-cancel", "/v1/stop-sms/list"]
+)
 @pytest.mark.parametrize(("query", "code"), [({}, 1), ({"apiKey": "test key"}, 10)])
 def test_key_of_a_get(client: Client, path: str, query: Any, code: int) -> None:
     assert client.get(path, tag="spring", **query).json()["code"] == code
 
 
-def test_key_of_a_post_is_not_in_the_query(client: Client) -> None:
-    url = f"{client.double.url}/v1/multi-status?apiKey=test-key"
+@pytest.mark.parametrize("path", ["/v1/multi-status", "/v1/send", "/v1/bulk-send"])
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [("{", 90), ("[]", 90), ("{}", 1), ('{"apiKey": ""}', 1), ('{"apiKey": "other"}', 10)],
+)
+def test_key_of_a_post(client: Client, path: str, content: str, code: int) -> None:
+    answer = client.session.post(client.double.url + path, data=content, timeout=5).json()
+    assert (answer["success"], answer["code"]) == (False, code)
+
+
+@pytest.mark.parametrize("path", ["/v1/multi-status", "/v1/send", "/v1/bulk-send"])
+def test_key_of_a_post_is_not_in_the_query(client: Client, path: str) -> None:
+    url = f"{client.double.url}{path}?apiKey=test-key"
     answer = client.session.post(url, json={"SMSStatut_List": [PAIR]}, timeout=5).json()
     assert answer["code"] == 1
 
@@ -175,6 +188,10 @@ def test_http_status_of_errors(run: Run, option: Any, http_statuses: Any) -> Non
         ("GET", "/v1/multi-status", "POST"),
         ("POST", "/v1/bulk-status-by-tag", "GET"),
         ("HEAD", "/v1/me", "GET"),
+        ("GET", "/v1/send", "POST"),
+        ("GET", "/v1/bulk-send", "POST"),
+        ("POST", "/v1/message-cancel", "GET"),
+        ("POST", "/v1/stop-sms/list", "GET"),
     ],
 )
 def test_wrong_method(client: Client, method: str, path: str, allowed: Any) -> None:

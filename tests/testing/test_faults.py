@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 from testing.client import Client, Run
 
 from airflow_provider_smspartner.testing import Fault
@@ -219,8 +222,112 @@ def test_only_one_endpoint(client: Client, path: str) -> None:
 
 def test_impossible_faults(client: Client) -> None:
     with pytest.raises(ValueError, match="no endpoint"):
-        client.double.misbehave(Fault.reset(), path="/v1/send")
+        client.double.misbehave(Fault.reset(), path="/v1/sent")
     with pytest.raises(ValueError, match="makes no sense"):
         client.double.misbehave(Fault.ignore_page(), path="/v1/me")
     with pytest.raises(ValueError, match="times"):
         client.double.misbehave(Fault.reset(), times=0)
+
+
+ANSWERS_OF_ITS_OWN: dict[str, Callable[[], Fault]] = {
+    "status": lambda: Fault.status(502),
+    "html": Fault.html,
+    "body": lambda: Fault.body(b"{}"),
+    "fake success": Fault.fake_success,
+    "error": lambda: Fault.error(500),
+    "too many": lambda: Fault.status(429),
+}
+NO_ANSWER: dict[str, Callable[[], Fault]] = {
+    "reset": Fault.reset,
+    "reset in body": Fault.reset_in_body,
+    "hang": lambda: Fault.hang(0.05),
+    "truncated": Fault.truncated,
+    "raw": lambda: Fault.raw(b"SSH-2.0-OpenSSH_9.6\r\n"),
+}
+BOTH_CALLS = pytest.mark.parametrize("call", ["send", "bulk-send"])
+
+
+def send(client: Client, call: str) -> requests.Response:
+    number = "+33639980001"
+    return client.send_to(number) if call == "send" else client.bulk_send({number: "Bonjour"})
+
+
+@BOTH_CALLS
+@pytest.mark.parametrize("name", ANSWERS_OF_ITS_OWN)
+def test_an_answer_instead_of_the_vendors(client: Client, call: str, name: str) -> None:
+    fault = ANSWERS_OF_ITS_OWN[name]()
+    client.double.misbehave(fault)
+    before = send(client, call)
+    assert client.double.sent == []
+    client.double.misbehave(fault.after_processing())
+    after = send(client, call)
+    assert (after.status_code, after.content) == (before.status_code, before.content)
+    assert len(client.double.sent) == 1
+
+
+@BOTH_CALLS
+@pytest.mark.parametrize("name", NO_ANSWER)
+def test_an_answer_that_is_lost(client: Client, call: str, name: str) -> None:
+    fault = NO_ANSWER[name]()
+    client.double.misbehave(fault)
+    with pytest.raises(requests.RequestException):
+        send(client, call)
+    assert client.double.sent == []
+    client.double.misbehave(fault.after_processing())
+    with pytest.raises(requests.RequestException):
+        send(client, call)
+    assert len(client.double.sent) == 1
+
+
+def test_an_sms_has_left_before_a_time_out(client: Client) -> None:
+    client.double.misbehave(Fault.hang(60).after_processing())
+    url, body = f"{client.double.url}/v1/send", {"phoneNumbers": "+33639980001", "message": "Bonjour"}
+    with pytest.raises(requests.ReadTimeout):
+        client.session.post(url, json={"apiKey": client.double.api_key, **body}, timeout=0.3)
+    assert len(client.double.sent) == 1
+
+
+def test_the_vendor_acts_once(client: Client) -> None:
+    # Faults that alter the vendor's answer have it process the request, too.
+    client.double.misbehave(Fault.headers({"X-Served-By": "double"}).after_processing())
+    response = send(client, "send")
+    assert (response.json()["nb_sms"], response.headers["X-Served-By"]) == (1, "double")
+    assert len(client.double.sent) == 1
+
+
+def test_faults_that_change_the_request_still_do(run: Run) -> None:
+    client = run(page_size=2)
+    client.double.add_campaign("spring", size=4)
+    client.double.misbehave(Fault.ignore_page().after_processing())
+    assert client.by_tag("spring", page=2)["currentPage"] == 1
+
+
+def test_a_refused_request_has_sent_nothing_before_its_answer_is_lost(client: Client) -> None:
+    client.double.add_stop("+33639980001")
+    client.double.misbehave(Fault.reset().after_processing())
+    with pytest.raises(requests.ConnectionError):
+        send(client, "send")
+    assert client.double.sent == []
+
+
+def test_the_log_counts_what_was_sent_before_a_fault(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "airflow_provider_smspartner")
+    client.double.misbehave(Fault.status(502).after_processing())
+    client.double.misbehave(Fault.reset().after_processing())
+    send(client, "bulk-send")
+    with pytest.raises(requests.ConnectionError):
+        send(client, "send")
+    # A line is written once the connection is dealt with.
+    client.me()
+    assert caplog.messages == [
+        "POST /v1/bulk-send: HTTP 502, 1 SMS",
+        "POST /v1/send: no answer, 1 SMS",
+        "GET /v1/me: HTTP 200",
+    ]
+
+
+def test_nothing_is_processed_of_what_is_not_read() -> None:
+    with pytest.raises(ValueError, match="not read"):
+        Fault.reset_unread().after_processing()

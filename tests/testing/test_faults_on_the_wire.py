@@ -42,6 +42,30 @@ def test_reset(client: Client) -> None:
     assert client.me().status_code == 200
 
 
+def test_reset_before_the_body_is_read(client: Client) -> None:
+    client.double.misbehave(Fault.reset_unread())
+    head = f"POST /v1/send HTTP/1.1\r\nHost: {client.double.host}\r\nContent-Length: 100\r\n\r\n"
+    with socket.create_connection((client.double.host, client.double.port), timeout=5) as connection:
+        connection.sendall(head.encode())
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+    (request,) = client.double.requests
+    assert (request.method, request.path, request.body) == ("POST", "/v1/send", None)
+    client.double.misbehave(Fault.reset_unread())
+    with pytest.raises(requests.ConnectionError):
+        client.send_to("+33639980001")
+    assert client.double.sent == []
+    assert client.double.requests[-1].body is None
+    assert client.send_to("+33639980001").json()["success"] is True
+
+
+def test_a_get_has_no_body_to_leave_unread(client: Client) -> None:
+    client.double.misbehave(Fault.reset_unread())
+    with pytest.raises(requests.ConnectionError):
+        client.me()
+    assert client.me().status_code == 200
+
+
 def test_hang(client: Client) -> None:
     client.double.misbehave(Fault.hang(0.3))
     started = time.monotonic()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,53 @@ def test_defaults_and_tags(command: Any) -> None:
 
     assert [len(rows(tag)) for tag in ("unknown-one", "two", "three", "four")] == [120] * 4
     assert rows("unknown-five") is None
+
+
+WATCHED = """
+from airflow_provider_smspartner.testing import __main__ as command
+
+class Watched(command.SMSPartnerDouble):
+    def clear_sent(self):
+        forgotten = len(self.sent)
+        super().clear_sent()
+        if forgotten:
+            print("forgotten:", forgotten, len(self.sent), flush=True)
+
+command.SMSPartnerDouble = Watched
+command.FORGET_SECONDS = 0.05
+command.main(["--port", "0"])
+"""
+
+
+def test_what_was_sent_is_forgotten_in_time(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", WATCHED],
+        env=environment_of_a_user(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        # Else a line that never comes would be waited for.
+        too_late = threading.Timer(60, process.kill)
+        too_late.start()
+        try:
+            _, _, connection = introduced(process)
+            body = {"apiKey": "demo-key", "phoneNumbers": "+33639980001,+33639980002", "message": "Bonjour"}
+            answer = requests.post(f"{connection['host']}/v1/send", json=body, timeout=5).json()
+            assert process.stdout is not None
+            assert process.stdout.readline() == "forgotten: 2 0\n"
+            # The message is known all the same, and has left.
+            query = {"apiKey": "demo-key", "messageId": answer["message_id"]}
+            cancelled = requests.get(f"{connection['host']}/v1/message-cancel", params=query, timeout=5)
+            assert cancelled.json()["code"] == 7
+        finally:
+            too_late.cancel()
+            process.terminate()
+            _, log = process.communicate(timeout=10)
+    assert [line.split(maxsplit=1)[1] for line in log.splitlines()] == [
+        "POST /v1/send: HTTP 200, 2 SMS",
+        "GET /v1/message-cancel: HTTP 200",
+    ]
 
 
 def test_a_port_that_is_taken(command: Any) -> None:

@@ -1,0 +1,62 @@
+"""What all tasks share that use an SMS Partner account."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import BaseOperator
+
+from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_smspartner._tasks.execution import Execution
+
+
+class AccountTask(BaseOperator):
+    """
+    A task that uses an SMS Partner account.
+
+    :param smspartner_conn_id: the Airflow connection that holds the API key. (templated)
+    """
+
+    template_fields: Sequence[str] = ("smspartner_conn_id",)
+    operator_extra_links = (SMSPartnerAccountLink(),)
+    ui_color = "#d7efe3"
+
+    _optional: ClassVar[frozenset[str]] = frozenset()
+    """Templated arguments that may be None."""
+
+    _execution: Execution | None = None
+    """What is under way, for `on_kill`."""
+
+    def __init__(self, *, smspartner_conn_id: str = SMSPartnerHook.default_conn_name, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.smspartner_conn_id = smspartner_conn_id
+
+    def _check_lists(self) -> None:
+        """
+        Check what is literal in messages or recipients, where a task has any: called when the DAG is parsed.
+
+        :raises SMSPartnerInputError: names the argument, and what would be right.
+        """
+
+    def on_kill(self) -> None:
+        """End the execution, if one is under way: no further call is made, and no file is left behind."""
+        if self._execution is not None:
+            self._execution.kill()
+
+    def _push(self, context: Context, key: str, value: Any) -> None:
+        """
+        Push a value to XCom, if the task pushes any and has a task instance: in a unit test there may be none.
+
+        :param context: the task's context.
+        :param key: the XCom's key.
+        :param value: plain JSON types only.
+        """
+        task_instance = context.get("ti") if context else None
+        if self.do_xcom_push and task_instance is not None:
+            task_instance.xcom_push(key=key, value=value)

@@ -1,0 +1,318 @@
+"""Files of recipients: numbers, or numbers and texts, in every format; faults are told without a number or a text."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from files.rows import ENDINGS, NASTY
+from files.stores import Bucket, attached
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_smspartner._files.columns import Column, Kind
+from airflow_provider_smspartner._files.output import Output
+from airflow_provider_smspartner._files.recipients import (
+    NumberAndTextFile,
+    NumberFile,
+    to_number,
+    to_number_and_text,
+)
+from airflow_provider_smspartner.exceptions import SMSPartnerInputError
+
+NUMBER = "+33698765432"
+SECRET = "Votre code confidentiel"
+RECIPIENTS = [
+    ("+33612345678", "Bonjour Zoé, à demain ; n'oubliez pas 😀"),
+    ("07 12 34 56 78", NASTY),
+    ("33698765432", "Le \u20ac est à 1,07 $\u2028fin"),  # without the plus sign, which Excel drops
+]
+TABLE = (Column("phone_number", Kind.TEXT), Column("message", Kind.TEXT))
+
+
+def written(path: Path, recipients: Any) -> str:
+    rows = ({"phone_number": number, "message": text} for number, text in recipients)
+    Output.of(str(path), table=TABLE).write(rows)
+    return str(path)
+
+
+def needs(ending: str) -> None:
+    if ending == ".parquet":
+        pytest.importorskip("pyarrow")
+
+
+def of_content(kind: type[Any], path: Path, content: str | bytes) -> list[Any]:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return list(kind.of(str(path)))
+
+
+def of_columns(kind: type[Any], path: Path, columns: dict[str, Any], **options: Any) -> list[Any]:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    pq.write_table(pa.table(columns), path, **options)
+    return list(kind.of(str(path)))
+
+
+# What is read
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_values_are_read_as_they_stand_there_and_in_order(tmp_path: Path, ending: str) -> None:
+    needs(ending)
+    uri = written(tmp_path / f"r{ending}", RECIPIENTS)
+    for _ in range(2):
+        assert list(NumberAndTextFile.of(uri)) == RECIPIENTS
+        assert list(NumberFile.of(uri)) == [number for number, _ in RECIPIENTS]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    recipients=st.lists(
+        st.tuples(
+            st.text("+0123456789 .", min_size=1, max_size=20),
+            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30),
+        ),
+        max_size=6,
+    )
+)
+def test_any_texts_are_read(tmp_path: Path, ending: str, recipients: list[tuple[str, str]]) -> None:
+    needs(ending)
+    uri = written(tmp_path / f"r{ending}", recipients)
+    assert list(NumberAndTextFile.of(uri)) == recipients
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with a byte order mark"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
+def test_csv_as_spreadsheets_write_it(tmp_path: Path, mark: str, end: str, separator: str) -> None:
+    lines = [
+        separator.join(["nom", "Message", "phoneNumber", "", ""]),
+        separator.join(["Zoé", '"a;b,c\td"', "0612345678", "", ""]),
+        separator * 4,
+        separator.join(["", '"two\nlines"', "33712345678", "", ""]),
+    ]
+    content = mark + end.join(lines)
+    wanted = [("0612345678", "a;b,c\td"), ("33712345678", "two\nlines")]
+    assert of_content(NumberAndTextFile, tmp_path / "r.csv", content) == wanted
+    assert of_content(NumberFile, tmp_path / "r.csv", content) == [number for number, _ in wanted]
+
+
+def test_one_column_is_enough_for_numbers(tmp_path: Path) -> None:
+    content = "phone_number\n+33612345678\n\n06 12 34 56 79\n"
+    wanted = ["+33612345678", "06 12 34 56 79"]
+    assert of_content(NumberFile, tmp_path / "r.csv", content) == wanted
+    assert of_content(NumberFile, tmp_path / "r.csv.gz", gzip.compress(content.encode())) == wanted
+    assert of_columns(NumberFile, tmp_path / "r.parquet", {"phoneNumber": wanted}) == wanted
+
+
+def test_ndjson_may_be_objects_texts_or_pairs(tmp_path: Path) -> None:
+    numbers = '{"phone_number": "+331", "name": [1]}\n"+332"\n\n{"phoneNumber": 333}'
+    assert of_content(NumberFile, tmp_path / "r.ndjson", numbers) == ["+331", "+332", 333]
+    texts = '{"message": "a", "phoneNumber": "+331"}\n["+332", "b"]\n{"phone_number": null, "message": 1}'
+    wanted = [("+331", "a"), ("+332", "b"), (None, 1)]
+    assert of_content(NumberAndTextFile, tmp_path / "r.ndjson", texts) == wanted
+
+
+def test_long_texts_are_read_from_parquet(tmp_path: Path) -> None:
+    # The longest SMS: ten parts, all of them of characters with three bytes.
+    numbers = [f"+336{n:08}" for n in range(500)]
+    texts = ["\u20ac" * 1_525 + f"{n:05}" for n in range(500)]
+    columns = {"phone_number": numbers, "message": texts}
+    wanted = list(zip(numbers, texts, strict=True))
+    assert of_columns(NumberAndTextFile, tmp_path / "r.parquet", columns, use_dictionary=False) == wanted
+
+
+def test_other_storages(monkeypatch: pytest.MonkeyPatch) -> None:
+    attached(monkeypatch, "s3", Bucket(), conn_id="aws")
+    rows = [{"phone_number": number, "message": text} for number, text in RECIPIENTS]
+    Output.of("s3://aws@bucket/r.csv", table=TABLE).write(rows)
+    assert list(NumberAndTextFile.of("s3://bucket/r.csv", "aws")) == RECIPIENTS
+    with pytest.raises(FileNotFoundError, match=r"s3://aws@bucket/none\.csv"):
+        list(NumberFile.of("s3://aws@bucket/none.csv"))
+
+
+# Faults
+
+
+def fault(kind: type[Any], path: Path, content: str | bytes) -> str:
+    """Read a file that is no good, and give what its error says after the file's name."""
+    with pytest.raises(SMSPartnerInputError) as raised:
+        of_content(kind, path, content)
+    told = str(raised.value)
+    assert told.startswith(f"recipients in {path}")
+    assert "98765432" not in told
+    assert "confidentiel" not in told
+    assert raised.value.__suppress_context__
+    return told.removeprefix(f"recipients in {path}")
+
+
+GOOD = f"phone_number,message\n{NUMBER},{SECRET}\n"
+OBJECT = json.dumps({"phone_number": NUMBER, "message": SECRET}) + "\n"
+
+KEYS = "the keys of a recipient are phone_number (or phoneNumber)"
+
+FAULTS: dict[str, tuple[type[Any], str, str | bytes, str]] = {
+    "no text": (
+        NumberAndTextFile,
+        ".csv",
+        f"phone_number\n{NUMBER}\n",
+        ": there is no column message: there are ",
+    ),
+    "no number": (
+        NumberFile,
+        ".csv",
+        f"message\n{SECRET}\n",
+        ": there is no column phone_number: there are ",
+    ),
+    "no header": (
+        NumberFile,
+        ".csv",
+        f"{NUMBER}\n{NUMBER}\n",
+        ": there is no column phone_number: the first line",
+    ),
+    "empty": (NumberFile, ".csv", "", ": there is no column phone_number: the file is empty"),
+    "short": (NumberAndTextFile, ".csv", GOOD + f"{NUMBER}\n", ", row 2: fewer columns than the header"),
+    "quote": (NumberAndTextFile, ".csv", GOOD + f'{NUMBER},"{SECRET}\n', ", row 2: not CSV"),
+    "latin-1": (NumberAndTextFile, ".csv", GOOD.encode() + b"+33698765432,\xe9t\xe9\n", ", row 2: not UTF-8"),
+    "huge": (NumberAndTextFile, ".csv", GOOD + f"{NUMBER},{'x' * 70_000}\n", ", row 2: a row of more than"),
+    "no gzip": (NumberFile, ".csv.gz", GOOD, ": Not a gzipped file"),
+    "cut": (NumberFile, ".csv.gz", gzip.compress(GOOD.encode())[:-9], ", row 2: Compressed file ended early"),
+    "no JSON": (NumberAndTextFile, ".ndjson", OBJECT + f'{{"{SECRET}', ", row 2: not JSON"),
+    "no key": (
+        NumberAndTextFile,
+        ".ndjson",
+        OBJECT + json.dumps({"phoneNumber": NUMBER, "text": SECRET}),
+        f", row 2: message is missing: {KEYS} and message, not phoneNumber, text",
+    ),
+    "no number's key": (
+        NumberFile,
+        ".ndjson",
+        OBJECT + json.dumps({"phone": NUMBER, SECRET: 1}),
+        f", row 2: phone_number is missing: {KEYS}, not phone, 1 other",
+    ),
+    "text for a pair": (
+        NumberAndTextFile,
+        ".ndjson",
+        OBJECT + f'"{NUMBER}"',
+        ", row 2: a recipient with a text",
+    ),
+    "three values": (
+        NumberAndTextFile,
+        ".ndjson",
+        f'["{NUMBER}", "a", "b"]',
+        ", row 1: a recipient with a text",
+    ),
+    "no Parquet": (NumberFile, ".parquet", GOOD, ": not Parquet"),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_told_by_its_row_without_number_and_text(tmp_path: Path, name: str) -> None:
+    kind, ending, content, told = FAULTS[name]
+    needs(ending)
+    assert fault(kind, tmp_path / f"r{ending}", content).startswith(told)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "0698765432,Bonjour; à demain",
+        "0698765432,Bonjour, à demain",
+        "0698765432,Bonjour,",
+    ],
+)
+def test_a_text_that_a_separator_cuts_is_not_read(tmp_path: Path, line: str) -> None:
+    separator = ";" if ";" in line else ","
+    content = (
+        f"phone_number{separator}message\n+33612345678{separator}Bonjour\n{line.replace(',', separator, 1)}\n"
+    )
+    told = fault(NumberAndTextFile, tmp_path / "r.csv", content)
+    assert told == ", row 2: more columns than the header: quote a text that has separators in it"
+    # Where no text is wanted, nothing is lost.
+    assert of_content(NumberFile, tmp_path / "r.csv", content) == ["+33612345678", "0698765432"]
+
+
+def test_a_text_does_not_go_on_in_a_column_without_a_name(tmp_path: Path) -> None:
+    content = "phone_number;message;;\n+33612345678;Bonjour;;\n+33612345679;Bonjour;à demain;\n"
+    assert ", row 2: more columns" in fault(NumberAndTextFile, tmp_path / "r.csv", content)
+
+
+def test_a_first_line_that_may_be_a_text_is_not_shown(tmp_path: Path) -> None:
+    told = fault(NumberAndTextFile, tmp_path / "r.csv", f";{SECRET}\n{NUMBER};{SECRET}\n")
+    assert "does not look like a header" in told
+    told = fault(NumberAndTextFile, tmp_path / "r.csv", f"Numéro;Texte-SMS\n{NUMBER};{SECRET}\n")
+    assert "there are 'Numéro', 'Texte-SMS'. Accepted are phone_number or phoneNumber, and message" in told
+
+
+def test_parquet_columns_of_another_type_or_size_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "r.parquet"
+    faults: list[tuple[dict[str, Any], str]] = [
+        ({"phone_number": [33698765432], "message": ["a"]}, "the column phone_number holds int64, not text"),
+        ({"phone_number": [NUMBER], "message": [1]}, "the column message holds int64, not text"),
+        (
+            {"phone_number": [NUMBER], "message": ["x" * 100_000]},
+            "row 1: the column message holds values of more",
+        ),
+        (
+            {"phone_number": ["1" * 100_000], "message": ["x"]},
+            "row 1: the column phone_number holds values of more",
+        ),
+    ]
+    for columns, told in faults:
+        with pytest.raises(SMSPartnerInputError, match=told):
+            of_columns(NumberAndTextFile, path, columns)
+
+
+def test_nulls_in_parquet_are_the_callers_to_judge(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    columns = {"phone_number": [NUMBER, None], "message": pa.array([None, None])}
+    assert of_columns(NumberAndTextFile, tmp_path / "r.parquet", columns) == [(NUMBER, None), (None, None)]
+    assert of_columns(NumberFile, tmp_path / "r.parquet", columns) == [NUMBER, None]
+
+
+def test_a_callers_error_names_the_place_as_the_files_own_do() -> None:
+    file = NumberFile.of("s3://aws@bucket/r.csv")
+    assert file.place_of(3) == "recipients in s3://aws@bucket/r.csv, row 3"
+    assert file.place_of() == "recipients in s3://aws@bucket/r.csv"
+
+
+def test_an_unknown_ending_lists_those_that_there_are() -> None:
+    with pytest.raises(SMSPartnerInputError, match=r"one of \.ndjson, .*\.parquet"):
+        NumberFile.of("s3://bucket/recipients.xlsx")
+
+
+# Recipients in a list
+
+
+def test_a_recipient_of_a_list_has_the_same_forms() -> None:
+    assert to_number(NUMBER) == to_number({"phoneNumber": NUMBER}) == NUMBER
+    pair = (NUMBER, SECRET)
+    assert to_number_and_text(pair) == to_number_and_text(list(pair)) == pair
+    assert to_number_and_text({"message": SECRET, "phone_number": NUMBER}) == pair
+    for odd in (NUMBER, b"ab", None, 33698765432, (NUMBER,), {NUMBER, SECRET}):
+        with pytest.raises(
+            SMSPartnerInputError, match="is a \\(phone_number, text\\) pair or a mapping"
+        ) as raised:
+            to_number_and_text(odd)
+        assert "98765432" not in str(raised.value)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_memory_does_not_grow(tmp_path: Path, ending: str) -> None:
+    needs(ending)
+    text = "x" * 150
+    uri = written(tmp_path / f"r{ending}", ((f"+336{n:08}", f"{text}{n}") for n in range(40_000)))
+    source = NumberAndTextFile.of(uri)
+    next(iter(source))
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in source) == 40_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # In a list they would be 13 MB.
+    assert peak < 4_000_000

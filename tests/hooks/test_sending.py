@@ -1,0 +1,251 @@
+"""Sending through the hook, synchronously and asynchronously."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerAmbiguousSendError,
+    SMSPartnerCredentialsError,
+    SMSPartnerCreditError,
+    SMSPartnerInputError,
+    SMSPartnerUnavailableError,
+)
+from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.models import Receipt
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+
+NUMBERS = [f"+3363998{n:04}" for n in range(1_203)]
+SECRET_TEXT = "Votre code est 482913"
+Send = Callable[..., list[Receipt]]
+
+
+def send(*arguments: Any, **options: Any) -> list[Receipt]:
+    with SMSPartnerHook() as hook:
+        return hook.send(*arguments, **options)
+
+
+def asend(*arguments: Any, **options: Any) -> list[Receipt]:
+    async def main() -> list[Receipt]:
+        async with SMSPartnerHook() as hook:
+            return await hook.asend(*arguments, **options)
+
+    return asyncio.run(main())
+
+
+both = pytest.mark.parametrize("send", [send, asend], ids=["sync", "async"])
+
+
+@both
+def test_one_text_for_all(double: SMSPartnerDouble, send: Send) -> None:
+    receipts = send(NUMBERS, "Bonjour", tag="spring", sender="Boutique", max_recipients=2_000)
+
+    assert [len(each.accepted) for each in receipts] == [500, 500, 203]
+    assert len({each.message_id for each in receipts}) == 3
+    assert receipts[2].accepted == tuple(NUMBERS[1_000:])
+    assert (receipts[0].sms, receipts[0].cost, receipts[0].currency) == (500, Decimal("19.0"), "EUR")
+    assert [(each.phone_number, each.text) for each in double.sent] == [(n, "Bonjour") for n in NUMBERS]
+    assert {(each.tag, each.sender, each.sandbox) for each in double.sent} == {("spring", "Boutique", False)}
+
+
+@both
+def test_a_text_for_each(double: SMSPartnerDouble, send: Send) -> None:
+    (receipt,) = send([(number, f"Bonjour {n}") for n, number in enumerate(NUMBERS[:3])])
+
+    assert receipt.accepted == tuple(NUMBERS[:3])
+    assert [each.text for each in double.sent] == ["Bonjour 0", "Bonjour 1", "Bonjour 2"]
+    assert [request.path for request in double.requests] == ["/v1/bulk-send"]
+
+
+@both
+def test_a_file(double: SMSPartnerDouble, send: Send, tmp_path: Path) -> None:
+    path = tmp_path / "guests.csv"
+    path.write_text("phone_number;message\n06 39 98 00 00;Bonjour Anne\n0639980001;Bonjour Bob\n")
+
+    send(str(path))
+
+    assert [(each.phone_number, each.text) for each in double.sent] == [
+        (NUMBERS[0], "Bonjour Anne"),
+        (NUMBERS[1], "Bonjour Bob"),
+    ]
+
+
+@both
+def test_what_was_sent_can_be_awaited(double: SMSPartnerDouble, send: Send) -> None:
+    receipts = send(NUMBERS[:20], "Bonjour", tag="spring")
+    double.advance(60)
+
+    messages = [message for receipt in receipts for message in receipt.messages]
+    with SMSPartnerHook() as hook:
+        hook.get_multi_status(messages)
+        double.advance(60)
+        assert {row["status"] for row in hook.get_multi_status(messages)} <= {"Delivered", "Not delivered"}
+        assert len(hook.get_status_by_tag("spring")) == 20
+
+
+@both
+@pytest.mark.parametrize("connection", [False, True])
+@pytest.mark.parametrize("option", [None, False, True])
+def test_the_sandbox(
+    double: SMSPartnerDouble,
+    send: Send,
+    connection: bool,
+    option: bool | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in double.connection_env(requests_per_minute=0, sandbox=connection).items():
+        monkeypatch.setenv(name, value)
+
+    send(NUMBERS[:1], "Bonjour", sandbox=option)
+
+    assert [each.sandbox for each in double.sent] == [connection or option is True]
+
+
+@both
+def test_a_tag_in_upper_case_is_warned_about(
+    double: SMSPartnerDouble,
+    send: Send,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Airflow 3.3 prints what a hook logs, past the standard library's logging.
+    monkeypatch.setattr(SMSPartnerHook, "log", logging.getLogger("hook"))
+
+    send(NUMBERS[:1], "Bonjour", tag="Spring")
+
+    assert "The tag 'Spring' has upper case" in caplog.text
+    assert [each.tag for each in double.sent] == ["Spring"]
+
+
+@both
+def test_a_schedule(double: SMSPartnerDouble, send: Send) -> None:
+    at = datetime.now(UTC) + timedelta(hours=30)
+
+    send(NUMBERS[:1], "Bonjour", scheduled_at=at.isoformat())
+
+    (sms,) = double.sent
+    assert sms.scheduled_for is not None
+    assert at <= sms.scheduled_for < at + timedelta(minutes=5)
+
+
+@both
+def test_refused_recipients(double: SMSPartnerDouble, send: Send) -> None:
+    double.add_stop(NUMBERS[1])
+    double.refuse(NUMBERS[2], 13)
+
+    (receipt,) = send([(number, "Bonjour") for number in NUMBERS[:4]])
+
+    assert receipt.accepted == (NUMBERS[0], NUMBERS[3])
+    assert receipt.refused == {NUMBERS[1]: 14, NUMBERS[2]: 13}
+    assert len(double.sent) == 2
+
+
+@both
+def test_no_credit_half_way(double: SMSPartnerDouble, send: Send) -> None:
+    double.credit_sms = 700
+
+    with pytest.raises(SMSPartnerCreditError, match="no credit left") as caught:
+        send(NUMBERS, "Bonjour", max_recipients=2_000)
+
+    assert [len(each.accepted) for each in caught.value.receipts] == [500]
+    assert len(double.sent) == 500
+    assert "500 of 500 recipients accepted" in caught.value.__notes__[0]
+
+
+@both
+def test_bad_input_is_told_before_anything_is_sent(double: SMSPartnerDouble, send: Send) -> None:
+    with pytest.raises(SMSPartnerInputError, match=r"recipients\[600\]: phone_number is neither"):
+        send([*NUMBERS[:600], "0123"], "Bonjour")
+    with pytest.raises(SMSPartnerInputError, match="more than 1000 recipients"):
+        send(NUMBERS, "Bonjour")
+    with pytest.raises(TypeError, match="max_parts"):
+        send(NUMBERS[:1], "Bonjour", max_parts=3)
+
+    assert not double.requests
+
+
+@both
+def test_a_lost_answer_is_ambiguous_and_leaks_nothing(double: SMSPartnerDouble, send: Send) -> None:
+    double.misbehave(Fault.reset().after_processing())
+
+    with pytest.raises(SMSPartnerAmbiguousSendError) as caught:
+        send(NUMBERS[:5], SECRET_TEXT)
+
+    assert Counter(each.phone_number for each in double.sent) == Counter(NUMBERS[:5])
+    told = "".join(traceback.format_exception(caught.value))
+    assert not any(part in told for part in ("9980", SECRET_TEXT, double.api_key))
+
+
+@both
+def test_too_many_requests_are_waited_for(double: SMSPartnerDouble, send: Send) -> None:
+    double.misbehave(Fault.status(429, retry_after=0), times=2)
+
+    send(NUMBERS[:2], "Bonjour")
+
+    assert len(double.sent) == 2
+    assert len(double.requests) == 3
+
+
+@both
+def test_a_vendor_that_is_down_was_sent_nothing(double: SMSPartnerDouble, send: Send) -> None:
+    with double.down(), pytest.raises(SMSPartnerUnavailableError, match="refused") as caught:
+        send(NUMBERS[:2], "Bonjour")
+
+    assert caught.value.receipts == ()
+    assert not double.sent
+
+
+@both
+def test_a_wrong_key(double: SMSPartnerDouble, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+    double.api_key, right = "another", double.api_key
+    for name, value in double.connection_env(requests_per_minute=0).items():
+        monkeypatch.setenv(name, value)
+    double.api_key = right
+
+    with pytest.raises(SMSPartnerCredentialsError):
+        send(NUMBERS[:2], "Bonjour")
+
+
+@both
+def test_each_send_has_a_connection_of_its_own(double: SMSPartnerDouble, send: Send) -> None:
+    send(NUMBERS, "Bonjour", max_recipients=2_000)
+
+    assert len({request.peer_port for request in double.requests}) == 3
+
+
+def test_a_long_list_does_not_hold_the_event_loop(double: SMSPartnerDouble) -> None:
+    slowest = 0.0
+
+    async def watch() -> None:
+        nonlocal slowest
+        loop = asyncio.get_running_loop()
+        while True:
+            before = loop.time()
+            await asyncio.sleep(0.001)
+            slowest = max(slowest, loop.time() - before)
+
+    async def main() -> None:
+        watching = asyncio.ensure_future(watch())
+        async with SMSPartnerHook() as hook:
+            await hook.asend(
+                [f"+33 6 39 98 {n // 100:02} {n % 100:02}" for n in range(10_000)] * 2,
+                "Bonjour",
+                max_recipients=20_000,
+            )
+        watching.cancel()
+
+    asyncio.run(main())
+
+    assert len(double.sent) == 10_000
+    # Far below what checking the list takes, and far above the 50 ms that are aimed at: the machine may be busy.
+    assert slowest < 1.0

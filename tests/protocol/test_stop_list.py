@@ -1,0 +1,135 @@
+"""The stop list: its entries, and which answers are not believed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from protocol.samples import (
+    BY_TAG,
+    CANCELLED,
+    FAKE_SUCCESS,
+    MULTI_STATUS,
+    PHONE,
+    STOP_LIST,
+    answer_of,
+    error_of,
+)
+
+from airflow_provider_smspartner import protocol
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerCredentialsError,
+    SMSPartnerRequestError,
+    SMSPartnerUnavailableError,
+)
+
+
+def entry(**members: object) -> dict[str, object]:
+    return {"id": 19, "phoneNumber": PHONE, "createdAt": "2015-07-20 10:19:45", **members}
+
+
+def body(*entries: object, **members: object) -> dict[str, object]:
+    return {"success": True, "code": 200, "nbData": len(entries), "data": entries, **members}
+
+
+def rows(answered: object) -> list[Any]:
+    return [each.as_row() for each in protocol.stop_list().read(answer_of(answered))]
+
+
+def test_the_vendors_example() -> None:
+    assert rows(STOP_LIST) == [{"phone_number": PHONE, "created_at": "2015-07-20T08:19:45+00:00"}]
+
+
+def test_nobody() -> None:
+    assert rows(body()) == []
+
+
+def test_all_in_the_vendors_order() -> None:
+    numbers = ["+33699999993", "+33612345678", "+33699999993"]
+
+    assert [row["phone_number"] for row in rows(body(*(entry(phoneNumber=n) for n in numbers)))] == numbers
+
+
+@pytest.mark.parametrize("number", ["0699999993", "33699999993", 33699999993, "0033699999993"])
+def test_numbers_are_e164(number: object) -> None:
+    assert rows(body(entry(phoneNumber=number)))[0]["phone_number"] == PHONE
+
+
+def test_what_is_no_number_stays_as_it_is() -> None:
+    assert rows(body(entry(phoneNumber="36111")))[0]["phone_number"] == "36111"
+    assert rows(body(entry(phoneNumber="INFO")))[0]["phone_number"] == "INFO"
+
+
+@pytest.mark.parametrize(
+    ("raw", "read"),
+    [
+        ("2015-07-20 10:19:45", "2015-07-20T08:19:45+00:00"),
+        ("2015-01-20 10:19:45", "2015-01-20T09:19:45+00:00"),
+        ("2015-07-20T10:19:45+00:00", "2015-07-20T10:19:45+00:00"),
+        ("1517934416", "2018-02-06T16:26:56+00:00"),
+        (1517934416, "2018-02-06T16:26:56+00:00"),
+        ("0000-00-00 00:00:00", None),
+        ("yesterday", None),
+        ("", None),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_dates(raw: object, read: str | None) -> None:
+    assert rows(body(entry(createdAt=raw)))[0]["created_at"] == read
+
+
+def test_a_number_of_entries_may_be_text() -> None:
+    assert len(rows(body(entry(), nbData="1"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("answered", "fault"),
+    [
+        (FAKE_SUCCESS, "without `data`"),
+        (CANCELLED, "without `data`"),
+        (MULTI_STATUS, "without `data`"),
+        (BY_TAG, "without `data`"),
+        (body(StatutResponse_List=[]), "another call"),
+        (body(credits={}), "another call"),
+        ({"success": True, "code": 200, "data": []}, "`nbData` is not a plausible number"),
+        (body(entry(), nbData=PHONE), "`nbData` is not a plausible number"),
+        (body(entry(), nbData=2), "announces 2 entries and has 1"),
+        (body(entry(), nbData=0), "announces 0 entries and has 1"),
+        (body(entry(phoneNumber=None)), "no phoneNumber"),
+        (body(entry(phoneNumber="")), "no phoneNumber"),
+        (body(entry(phoneNumber=[PHONE])), "phoneNumber"),
+        (body(5), "data"),
+        (body(data={"0": entry()}), "data"),
+        (body(data=None, nbData=0), "data"),
+    ],
+    ids=lambda value: str(value)[:50],
+)
+def test_what_is_not_believed(answered: object, fault: str) -> None:
+    error = error_of(protocol.stop_list(), answered)
+
+    assert type(error) is SMSPartnerUnavailableError
+    assert fault in str(error)
+    assert "99999993" not in str(error)
+
+
+@pytest.mark.parametrize("code", [1, 10, 20, 30, 40, 96])
+def test_refused_credentials(code: int) -> None:
+    error = error_of(protocol.stop_list(), {"success": False, "code": code})
+
+    assert type(error) is SMSPartnerCredentialsError
+
+
+@pytest.mark.parametrize("code", [3, 4, 5])
+def test_a_code_that_the_page_does_not_name(code: int) -> None:
+    error = error_of(protocol.stop_list(), {"success": False, "code": code})
+
+    assert type(error) is SMSPartnerRequestError
+    assert "a reason that its documents do not name" in str(error)
+
+
+def test_no_repr_shows_a_number() -> None:
+    (read,) = protocol.stop_list().read(answer_of(STOP_LIST))
+
+    assert "99999993" not in repr(read) + str(read.__rich_repr__())
+    assert "2015" in repr(read)

@@ -1,0 +1,119 @@
+"""The ways to send that meet each fault, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from faults.outcome import Outcome
+from harness import TaskStateStore, new_context
+
+from airflow_provider_smspartner.exceptions import SMSPartnerError
+from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.models import Receipt
+from airflow_provider_smspartner.operators.smspartner import SMSPartnerSendOperator
+from airflow_provider_smspartner.testing import SMSPartnerDouble
+
+NUMBERS = [f"+3363998000{n}" for n in range(3)]
+TEXT = "Secret greetings"
+Task = Mapping[str, Any]
+TASKS: dict[str, Task] = {
+    "same text": {"recipients": NUMBERS, "message": TEXT},
+    "own texts": {"recipients": [(number, f"{TEXT} {n}") for n, number in enumerate(NUMBERS)]},
+}
+
+Sender = Callable[[Task], Sequence[str]]
+"""Sends, and returns the numbers that it reports as accepted. Called again, it is the next try of the same task."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """
+    How a try has ended.
+
+    :param left: how many SMS the vendor has sent because of it.
+    :param accepted: how many it has reported as accepted.
+    :param outcome: its error, if any.
+    """
+
+    left: int
+    accepted: int = 0
+    outcome: Outcome | None = None
+
+    def __str__(self) -> str:
+        """Write it as the page shows it."""
+        if self.outcome is not None:
+            return f"{self.left} SMS, {self.outcome}"
+        return (
+            f"{self.left} SMS" if self.accepted == self.left else f"{self.left} SMS, {self.accepted} adopted"
+        )
+
+
+@dataclass(frozen=True)
+class Way:
+    """
+    A way to send.
+
+    :param start: gives what sends for one task.
+    :param tries: how many tries of the task are looked at; the fault is mended after the first.
+    :param texts: which tasks it can do.
+    """
+
+    start: Callable[[], Sender]
+    tries: Sequence[str]
+    texts: Sequence[str] = tuple(TASKS)
+
+
+def _numbers(receipts: Sequence[Receipt]) -> list[str]:
+    return [number for receipt in receipts for number in receipt.accepted]
+
+
+def _send(task: Task) -> Sequence[str]:
+    with SMSPartnerHook() as hook:
+        return _numbers(hook.send(**task))
+
+
+def _asend(task: Task) -> Sequence[str]:
+    return _numbers(asyncio.run(SMSPartnerHook().asend(**task)))
+
+
+class Operator:
+    """
+    The tries of a task.
+
+    :param store: what Airflow keeps of them, None before Airflow 3.3.
+    """
+
+    def __init__(self, store: TaskStateStore | None) -> None:
+        self._store = store
+        self._try_number = 0
+
+    def __call__(self, task: Task) -> Sequence[str]:
+        self._try_number += 1
+        context = new_context()
+        context["ti"].try_number = self._try_number
+        if self._store is not None:
+            context["task_state_store"] = self._store
+        messages = SMSPartnerSendOperator(task_id="send", **task).execute(context)
+        return [message["phone_number"] for message in messages]
+
+
+WAYS = {
+    "hook": Way(lambda: _send, ["`hook.send`"]),
+    "asynchronous hook": Way(lambda: _asend, ["`hook.asend`"]),
+    "operator": Way(lambda: Operator(TaskStateStore()), ["operator", "its next try"]),
+}
+
+
+def attempt(send: Sender, task: Task, double: SMSPartnerDouble) -> tuple[Ending, SMSPartnerError | None]:
+    """Let a try send, and say how it has ended."""
+    before = len(double.sent)
+    try:
+        accepted = send(task)
+    except SMSPartnerError as error:
+        return Ending(len(double.sent) - before, outcome=Outcome.of_error(error)), error
+    # What is reported as accepted was sent.
+    assert set(accepted) <= {sms.phone_number for sms in double.sent}
+    return Ending(len(double.sent) - before, len(accepted)), None

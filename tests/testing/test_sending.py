@@ -1,0 +1,354 @@
+"""What is sent: to whom, how it is answered, and what is kept of it."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from testing.client import Client, Run
+
+from airflow_provider_smspartner.testing import SentSMS
+
+ONE, TWO, THREE = "+33639980001", "+33639980002", "+33639980003"
+
+# What a send and a bulk send of the same text have in common is tested with both.
+CALLS = ["send", "bulk-send"]
+
+
+def send(client: Client, call: str, *numbers: str, message: str = "Bonjour", **options: Any) -> Any:
+    if call == "send":
+        return client.send_to(*numbers, message=message, **options).json()
+    return client.bulk_send(dict.fromkeys(numbers, message), **options).json()
+
+
+def numbers_sent(client: Client) -> list[str]:
+    return [sms.phone_number for sms in client.double.sent]
+
+
+def test_one_text_to_many_numbers(client: Client) -> None:
+    response = client.send_to("06 39 98 00 01", TWO, message="a" * 161, tag="spring", sender="Shop")
+    answer = response.json()
+    message_id = answer.pop("message_id")
+    assert type(message_id) is int
+    assert response.status_code == 200
+    assert answer == {"success": True, "code": 200, "nb_sms": 4, "cost": 0.152, "currency": "EUR"}
+    assert client.double.sent == [
+        SentSMS(
+            phone_number=number,
+            text="a" * 161,
+            message_id=str(message_id),
+            parts=2,
+            tag="spring",
+            sender="Shop",
+            scheduled_for=None,
+            stop_notice=False,
+            unicode=False,
+            sandbox=False,
+        )
+        for number in (ONE, TWO)
+    ]
+
+
+def test_own_texts(client: Client) -> None:
+    answer = client.bulk_send({"0639980001": "Bonjour", TWO: "a" * 161}).json()
+    message_id = answer.pop("message_id")
+    fine = {"success": True, "code": 200}
+    assert type(message_id) is int
+    assert answer == {
+        **fine,
+        "currency": "EUR",
+        "cost": 0.114,
+        "nbSMS": 3,
+        "SMSResponse_List": [
+            {**fine, "nbSms": 1, "cost": 0.038, "phoneNumber": ONE},
+            {**fine, "nbSms": 2, "cost": 0.076, "phoneNumber": TWO},
+        ],
+    }
+    assert [(sms.phone_number, sms.text, sms.message_id) for sms in client.double.sent] == [
+        (ONE, "Bonjour", str(message_id)),
+        (TWO, "a" * 161, str(message_id)),
+    ]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_options_are_kept(client: Client, call: str) -> None:
+    send(client, call, ONE, message="ê" * 71, isUnicode=1, isStopSms="1", sandbox=1, tag="")
+    (sms,) = client.double.sent
+    assert (sms.unicode, sms.stop_notice, sms.sandbox, sms.parts, sms.tag) == (True, True, True, 2, None)
+
+
+def test_message_ids_grow(client: Client) -> None:
+    ids = [send(client, call, ONE)["message_id"] for call in CALLS * 2]
+    assert ids == sorted(set(ids))
+
+
+def test_500_numbers_are_not_too_many(client: Client) -> None:
+    numbers = [f"+336399{position:05}" for position in range(500)]
+    assert send(client, "send", *numbers)["nb_sms"] == 500
+    assert send(client, "bulk-send", *numbers)["nbSMS"] == 500
+    assert len(client.double.sent) == 1000
+
+
+def test_what_was_sent_can_be_forgotten(client: Client) -> None:
+    message_id = send(client, "send", ONE)["message_id"]
+    snapshot = client.double.sent
+    snapshot.clear()
+    assert len(client.double.sent) == 1
+    client.double.clear_sent()
+    assert client.double.sent == []
+    # It is still asked about by those who await it.
+    (row,) = client.multi_status([{"phone_number": ONE, "message_id": message_id}])["StatutResponse_List"]
+    assert row["success"] is True
+
+
+def test_no_number_or_text_where_a_failed_test_shows_what_was_sent(client: Client) -> None:
+    send(client, "send", ONE, message="Code 4711")
+    shown = repr(client.double.sent)
+    assert ONE not in shown
+    assert "4711" not in shown
+    assert "message_id=" in shown
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({"phoneNumbers": "", "SMSList": []}, 2),
+        ({"phoneNumbers": " , ", "SMSList": "text"}, 2),
+        ({"phoneNumbers": None, "SMSList": [{"message": "Bonjour"}]}, 2),
+        ({"phoneNumbers": [ONE], "SMSList": [ONE]}, 2),
+        ({"phoneNumbers": ",".join([ONE] * 501), "SMSList": [{}] * 501}, 50),
+        ({"message": "", "SMSList": [{"phoneNumber": ONE, "message": ""}]}, 43),
+        ({"message": None, "SMSList": [{"phoneNumber": ONE}]}, 43),
+        ({"message": "a" * 1531, "SMSList": [{"phoneNumber": ONE, "message": "a" * 1531}]}, 51),
+        ({"sender": "ab"}, 44),
+        ({"sender": "abcdefghijkl"}, 44),
+        ({"sender": ""}, 44),
+        ({"sender": 12345}, 44),
+        ({"scheduledDeliveryDate": "2030-01-01", "time": 8, "minute": 0}, 45),
+        ({"scheduledDeliveryDate": "1/1/2030", "time": 8, "minute": 0}, 45),
+        ({"scheduledDeliveryDate": "31/02/2030", "time": 8, "minute": 0}, 45),
+        ({"scheduledDeliveryDate": 20300101, "time": 8, "minute": 0}, 45),
+        ({"scheduledDeliveryDate": "01/01/2030", "time": 25, "minute": 0}, 46),
+        ({"scheduledDeliveryDate": "01/01/2030", "time": -1, "minute": 0}, 46),
+        ({"scheduledDeliveryDate": "01/01/2030", "minute": 0}, 46),
+        ({"scheduledDeliveryDate": "01/01/2030", "time": 8, "minute": 7}, 47),
+        ({"scheduledDeliveryDate": "01/01/2030", "time": 8, "minute": 60}, 47),
+        ({"scheduledDeliveryDate": "01/01/2030", "time": 8}, 47),
+        ({"scheduledDeliveryDate": "01/01/2020", "time": 8, "minute": 0}, 48),
+        ({"time": 8, "minute": 0}, 49),
+    ],
+)
+def test_bad_requests(client: Client, call: str, options: Any, code: int) -> None:
+    answer = send(client, call, ONE, **options)
+    assert (answer["success"], answer["code"]) == (False, code)
+    assert answer["message"]
+    assert client.double.sent == []
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize(
+    ("name", "value"), [("sandbox", 2), ("isStopSms", "yes"), ("isUnicode", []), ("tag", 7), ("urlDlr", {})]
+)
+def test_validation(client: Client, call: str, name: str, value: Any) -> None:
+    if call == "send":
+        response = client.send_to(ONE, **{name: value})
+    else:
+        response = client.bulk_send({ONE: "Bonjour"}, **{name: value})
+    answer = response.json()
+    assert (response.status_code, answer["success"], answer["code"]) == (400, False, 9)
+    assert answer["errors"][0]["elementId"] == f"children[{name}].data"
+    assert client.double.sent == []
+
+
+def test_some_numbers_are_refused(client: Client) -> None:
+    client.double.refuse("06 39 98 00 02", 13)
+    client.double.add_stop("06 39 98 00 03")
+    asked = (TWO, ONE, THREE, "12345")
+    answer = send(client, "send", *asked)
+    assert (answer["success"], answer["nb_sms"], answer["cost"]) == (True, 1, 0.038)
+    answer = send(client, "bulk-send", *asked)
+    assert (answer["success"], answer["nbSMS"], answer["cost"]) == (True, 1, 0.038)
+    fine, *refused = sorted(answer["SMSResponse_List"], key=lambda row: not row["success"])
+    assert fine["phoneNumber"] == ONE
+    assert refused == [
+        {"success": False, "code": 13, "phoneNumber": TWO},
+        {"success": False, "code": 14, "phoneNumber": THREE},
+        {"success": False, "code": 9, "phoneNumber": "12345"},
+    ]
+    assert [row["phoneNumber"] for row in answer["SMSResponse_List"]] == list(asked)
+    assert numbers_sent(client) == [ONE, ONE]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_no_number_left(client: Client, call: str) -> None:
+    client.double.add_stop(ONE)
+    client.double.refuse(TWO, 987)
+    answer = send(client, call, ONE, TWO)
+    assert (answer["success"], answer["code"]) == (False, 55)
+    assert [(inner["success"], inner["code"]) for inner in answer["errors"]] == [
+        (False, "14"),
+        (False, "987"),
+    ]
+    assert "message_id" not in answer
+    assert client.double.sent == []
+
+
+def test_a_number_that_stands_twice_gets_one_sms(client: Client) -> None:
+    assert send(client, "send", ONE, "0639980001", TWO)["nb_sms"] == 2
+    answer = client.bulk_send({ONE: "first", "0639980001": "second"}).json()
+    assert [row["code"] for row in answer["SMSResponse_List"]] == [200, 15]
+    assert numbers_sent(client) == [ONE, TWO, ONE]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_credit(client: Client, call: str) -> None:
+    client.double.credit_sms = 3
+    assert send(client, call, ONE, message="a" * 161)["success"] is True
+    assert client.me().json()["credits"]["creditSms"] == client.double.credit_sms == 1
+    answer = send(client, call, ONE, TWO)
+    assert (answer["success"], answer["code"]) == (False, 11)
+    assert client.double.credit_sms == 1
+    assert numbers_sent(client) == [ONE]
+    # The sandbox costs nothing.
+    assert send(client, call, ONE, TWO, sandbox=1)["success"] is True
+    assert client.double.credit_sms == 1
+    client.double.credit_sms = None
+    assert send(client, call, ONE, TWO)["success"] is True
+
+
+def test_stop_list(client: Client) -> None:
+    assert client.stop_list() == {"success": True, "code": 200, "nbData": 0, "data": []}
+    before = datetime.now(UTC)
+    client.double.add_stop("0639980001")
+    client.double.advance(86_400)
+    client.double.add_stop(ONE)
+    client.double.add_stop(TWO)
+    answer = client.stop_list()
+    first, second = answer.pop("data")
+    assert answer == {"success": True, "code": 200, "nbData": 2}
+    assert [row["phoneNumber"] for row in (first, second)] == [ONE, TWO]
+    assert first["id"] != second["id"]
+    created = [
+        datetime.strptime(row["createdAt"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=ZoneInfo("Europe/Paris"))
+        for row in (first, second)
+    ]
+    assert abs(created[0] - before) < timedelta(seconds=5)
+    assert abs(created[1] - before - timedelta(days=1)) < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_sent_message_settles(run: Run, call: str) -> None:
+    client = run(settle_seconds=100)
+    message_id = send(client, call, ONE, TWO, tag="spring")["message_id"]
+    asked = [{"phone_number": number, "message_id": message_id} for number in (ONE, TWO)]
+
+    def by_id() -> list[str]:
+        return [row["status"] for row in client.multi_status(asked)["StatutResponse_List"]]
+
+    client.double.advance(1000)
+    assert client.statuses("spring") == by_id() == ["Waiting"] * 2
+    client.double.advance(50)
+    assert client.statuses("spring") == by_id() == ["Delivered", "Waiting"]
+    client.double.advance(50)
+    assert client.statuses("spring") == by_id() == ["Delivered", "Delivered"]
+
+
+def test_calls_with_the_same_tag_are_one_campaign(client: Client) -> None:
+    client.double.add_message(THREE, "1", "Delivered", tag="spring")
+    send(client, "send", ONE, tag="spring", sandbox=1)
+    send(client, "bulk-send", ONE, TWO, tag="spring")
+    send(client, "send", ONE)
+    rows = client.by_tag("spring")["StatutResponse_List"]
+    assert [row["phoneNumber"] for row in rows] == [THREE, ONE, ONE, TWO]
+
+
+def scheduled(moment: datetime) -> dict[str, Any]:
+    local = moment.astimezone(ZoneInfo("Europe/Paris"))
+    return {"scheduledDeliveryDate": f"{local:%d/%m/%Y}", "time": f"{local:%H}", "minute": local.minute}
+
+
+def in_an_hour() -> datetime:
+    """Return a time as the vendor takes it, between 60 and 65 minutes from now."""
+    later = datetime.now(UTC) + timedelta(minutes=65)
+    return later.replace(minute=later.minute // 5 * 5, second=0, microsecond=0)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_scheduled_message_waits_for_its_time(run: Run, call: str) -> None:
+    client, moment = run(settle_seconds=100), in_an_hour()
+    answer = send(client, call, ONE, tag="spring", **scheduled(moment))
+    local = moment.astimezone(ZoneInfo("Europe/Paris"))
+    assert answer["scheduledDeliveryDate"] == f"{local:%Y-%m-%d %H:%M:%S}"
+    assert client.double.sent[0].scheduled_for == moment
+    assert client.statuses("spring") == ["Waiting"]
+    client.double.advance(moment.timestamp() - datetime.now(UTC).timestamp() + 50)
+    assert client.statuses("spring") == ["Waiting"]
+    client.double.advance(51)
+    assert client.statuses("spring") == ["Delivered"]
+
+
+def test_hour_24_is_midnight(client: Client) -> None:
+    options = {"scheduledDeliveryDate": "30/06/2098", "time": "24", "minute": "55"}
+    assert send(client, "send", ONE, **options)["scheduledDeliveryDate"] == "2098-07-01 00:55:00"
+    # Summer time: two hours before UTC.
+    assert client.double.sent[0].scheduled_for == datetime(2098, 6, 30, 22, 55, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("auto_campaigns", [False, True])
+def test_a_cancelled_message_is_unknown(run: Run, auto_campaigns: bool) -> None:
+    client = run(auto_campaigns=auto_campaigns)
+    kept = send(client, "send", ONE, tag="spring")["message_id"]
+    message_id = send(client, "send", ONE, TWO, tag="spring", **scheduled(in_an_hour()))["message_id"]
+    answer = client.cancel(message_id)
+    assert (answer.pop("message", ""), answer) == ("Message cancelled", {"success": True, "code": 200})
+    asked = [{"phone_number": ONE, "message_id": each} for each in (kept, message_id)]
+    assert [row["code"] for row in client.multi_status(asked)["StatutResponse_List"]] == [200, 4]
+    assert len(client.statuses("spring")) == 1
+    assert [sms.cancelled for sms in client.double.sent] == [False, True, True]
+
+
+def test_a_tag_of_which_all_was_cancelled_is_unknown(client: Client) -> None:
+    client.cancel(send(client, "send", ONE, tag="spring", **scheduled(in_an_hour()))["message_id"])
+    client.cancel(send(client, "send", ONE, **scheduled(in_an_hour()))["message_id"])
+    assert client.by_tag("spring")["code"] == 4
+    assert [sms.cancelled for sms in client.double.sent] == [True, True]
+
+
+def test_what_cannot_be_cancelled(client: Client) -> None:
+    moment = in_an_hour()
+    first, second, third = (send(client, "send", ONE, **scheduled(moment))["message_id"] for _ in range(3))
+    at_once = send(client, "send", ONE)["message_id"]
+    client.cancel(first)
+
+    def codes() -> list[int]:
+        return [client.cancel(each)["code"] for each in ("", "nonsense", 307, first, second, at_once)]
+
+    left = moment.timestamp() - datetime.now(UTC).timestamp()
+    client.double.advance(left - 310)
+    assert client.cancel(third)["code"] == 200
+    client.double.advance(20)
+    assert codes() == [3, 4, 4, 5, 6, 7]
+    client.double.advance(300)
+    assert codes() == [3, 4, 4, 5, 7, 7]
+    assert [sms.cancelled for sms in client.double.sent] == [True, False, True, False]
+
+
+def test_the_log_counts_and_tells_nothing_else(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "airflow_provider_smspartner")
+    message_id = send(client, "send", ONE, TWO, message="Code 4711" * 20, tag="springtime")["message_id"]
+    send(client, "bulk-send", ONE)
+    client.double.add_stop(ONE)
+    send(client, "send", ONE)
+    client.cancel(message_id)
+    client.stop_list()
+    assert caplog.messages == [
+        "POST /v1/send: HTTP 200, 4 SMS",
+        "POST /v1/bulk-send: HTTP 200, 1 SMS",
+        "POST /v1/send: HTTP 200",
+        "GET /v1/message-cancel: HTTP 200",
+        "GET /v1/stop-sms/list: HTTP 200",
+    ]
