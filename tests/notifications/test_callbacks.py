@@ -43,7 +43,9 @@ def test_tasks_tell_by_sms_how_they_ended(
         "done is done": [("1", None, None, False), ("2", None, None, False)],
     }
     printed = "".join(capfd.readouterr())
-    logged = caplog.text + printed
+    # Airflow 3.0 prints what it is asked to mask, here the variable; and it breaks lines where the terminal ends.
+    lines = [line for line in (caplog.text + printed).splitlines() if "msg=MaskSecret(" not in line]
+    logged = " ".join(" ".join(lines).split())
     for fault in (
         "recipients[1]: phone_number is neither",
         "the template of `recipients` cannot be rendered (ZeroDivisionError)",
@@ -52,5 +54,5 @@ def test_tasks_tell_by_sms_how_they_ended(
         "2 of 2 recipients accepted, message id",
     ):
         assert fault in logged
-    assert_nothing_in(logged.splitlines())
+    assert_nothing_in([logged])
     assert "A text of the team" not in logged
