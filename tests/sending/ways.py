@@ -13,6 +13,7 @@ from harness import TaskStateStore, new_context
 from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.models import Receipt
+from airflow_provider_smspartner.notifications.smspartner import SMSPartnerNotifier
 from airflow_provider_smspartner.operators.smspartner import SMSPartnerSendOperator
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
@@ -79,6 +80,17 @@ def _asend(task: Task) -> Sequence[str]:
     return _numbers(asyncio.run(SMSPartnerHook().asend(**task)))
 
 
+def _notify(task: Task) -> Sequence[str]:
+    SMSPartnerNotifier(**task).notify({})
+    # It reports nothing: that it has not failed says that all was sent.
+    return NUMBERS
+
+
+def _async_notify(task: Task) -> Sequence[str]:
+    asyncio.run(SMSPartnerNotifier(**task).async_notify({}))
+    return NUMBERS
+
+
 class Operator:
     """
     The tries of a task.
@@ -104,6 +116,9 @@ WAYS = {
     "hook": Way(lambda: _send, ["`hook.send`"]),
     "asynchronous hook": Way(lambda: _asend, ["`hook.asend`"]),
     "operator": Way(lambda: Operator(TaskStateStore()), ["operator", "its next try"]),
+    # A notifier has one text for all.
+    "notifier": Way(lambda: _notify, ["notifier"], texts=["same text"]),
+    "asynchronous notifier": Way(lambda: _async_notify, ["notifier, asynchronously"], texts=["same text"]),
 }
 
 
