@@ -118,6 +118,20 @@ class SMSPartnerNotifier(BaseNotifier):
         for name in self.template_fields:
             setattr(self, name, self._rendered(name, context, environment))
 
+    def render_template(self, content: Any, *args: Any, **kwargs: Any) -> Any:
+        """
+        Render a value, or what is in it: what holds no template stays as it is.
+
+        A DAG with ``render_template_as_native_obj`` would make an integer of "+33612345678".
+
+        :param content: the value.
+        :param args: as Airflow gives them.
+        :param kwargs: as Airflow gives them.
+        """
+        if isinstance(content, str) and is_literal(content, ANY_JINJA):
+            return content
+        return super().render_template(content, *args, **kwargs)
+
     def _rendered(self, name: str, context: Context, environment: jinja2.Environment) -> Any:
         try:
             return self.render_template(getattr(self, name), context, environment)

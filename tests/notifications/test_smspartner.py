@@ -242,6 +242,18 @@ def test_all_arguments_are_templated(double: SMSPartnerDouble, monkeypatch: pyte
     assert set(context) == {"dag", "people", "kind", "team", "conn_id"}
 
 
+@pytest.mark.parametrize("recipients", [NUMBER, [NUMBER], "{{ people }}"])
+def test_numbers_stay_text_where_a_dag_renders_native_objects(
+    double: SMSPartnerDouble, recipients: Any
+) -> None:
+    with DAG("alerts", schedule=None, render_template_as_native_obj=True) as dag:
+        made = notifier(recipients=recipients)
+
+    made({"dag": dag, "people": [NUMBER]})
+
+    assert reached(double) == [NUMBER]
+
+
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
