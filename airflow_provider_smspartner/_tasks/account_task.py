@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_smspartner._tasks.templates import KeepsLiterals
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_smspartner._tasks.execution import Execution
 
 
-class AccountTask(BaseOperator):
+class AccountTask(KeepsLiterals, BaseOperator):
     """
     A task that uses an SMS Partner account.
 

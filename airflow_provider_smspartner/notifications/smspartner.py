@@ -17,6 +17,7 @@ from airflow_provider_smspartner._tasks.arguments import (
     check_rendered,
     is_literal,
 )
+from airflow_provider_smspartner._tasks.templates import KeepsLiterals
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.protocol.texts import MAX_PARTS, cut
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _BETWEEN_NUMBERS = re.compile(r"[,;\n]")
 
 
-class SMSPartnerNotifier(BaseNotifier):
+class SMSPartnerNotifier(KeepsLiterals, BaseNotifier):
     """
     Send an SMS as a callback of a task or a DAG, such as ``on_failure_callback``.
 
@@ -117,20 +118,6 @@ class SMSPartnerNotifier(BaseNotifier):
         environment = jinja_env or self.get_template_env(dag=context.get("dag"))
         for name in self.template_fields:
             setattr(self, name, self._rendered(name, context, environment))
-
-    def render_template(self, content: Any, *args: Any, **kwargs: Any) -> Any:
-        """
-        Render a value, or what is in it: what holds no template stays as it is.
-
-        A DAG with ``render_template_as_native_obj`` would make an integer of "+33612345678".
-
-        :param content: the value.
-        :param args: as Airflow gives them.
-        :param kwargs: as Airflow gives them.
-        """
-        if isinstance(content, str) and is_literal(content, ANY_JINJA):
-            return content
-        return super().render_template(content, *args, **kwargs)
 
     def _rendered(self, name: str, context: Context, environment: jinja2.Environment) -> Any:
         try:
