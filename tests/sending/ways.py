@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from faults.outcome import Outcome
-from harness import TaskStateStore, new_context
+from harness import new_context
+from state_store import StateStore
 
 from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
@@ -24,8 +25,12 @@ TASKS: dict[str, Task] = {
     "own texts": {"recipients": [(number, f"{TEXT} {n}") for n, number in enumerate(NUMBERS)]},
 }
 
-Sender = Callable[[Task], Sequence[str]]
-"""Sends, and returns the numbers that it reports as accepted. Called again, it is the next try of the same task."""
+Sender = Callable[[Task], Sequence[str] | None]
+"""
+Sends, and returns the numbers that it reports as accepted, or None where it reports nothing.
+
+Called again, it is the next try of the same task.
+"""
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class Operator:
     :param store: what Airflow keeps of them, None before Airflow 3.3.
     """
 
-    def __init__(self, store: TaskStateStore | None) -> None:
+    def __init__(self, store: StateStore | None) -> None:
         self._store = store
         self._try_number = 0
 
@@ -103,7 +108,7 @@ class Operator:
 WAYS = {
     "hook": Way(lambda: _send, ["`hook.send`"]),
     "asynchronous hook": Way(lambda: _asend, ["`hook.asend`"]),
-    "operator": Way(lambda: Operator(TaskStateStore()), ["operator", "its next try"]),
+    "operator": Way(lambda: Operator(StateStore()), ["operator", "its next try"]),
 }
 
 
@@ -114,6 +119,8 @@ def attempt(send: Sender, task: Task, double: SMSPartnerDouble) -> tuple[Ending,
         accepted = send(task)
     except SMSPartnerError as error:
         return Ending(len(double.sent) - before, outcome=Outcome.of_error(error)), error
+    if accepted is None:
+        accepted = [sms.phone_number for sms in double.sent[before:]]
     # What is reported as accepted was sent.
     assert set(accepted) <= {sms.phone_number for sms in double.sent}
     return Ending(len(double.sent) - before, len(accepted)), None
