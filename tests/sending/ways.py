@@ -62,7 +62,7 @@ class Way:
     A way to send.
 
     :param start: gives what sends for one task.
-    :param tries: how many tries of the task are looked at; the fault is mended after the first.
+    :param tries: what the page calls each try of the task; the fault is mended after the first.
     :param texts: which tasks it can do.
     """
 
