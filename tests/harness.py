@@ -14,8 +14,8 @@ from airflow import __version__ as airflow_version
 from environment import EXAMPLE_DAGS, TEST_DAGS
 
 AIRFLOW_3 = not airflow_version.startswith("2.")
-KEEPS_TASK_STATE = tuple(map(int, airflow_version.split(".")[:2])) >= (3, 3)
-"""Whether Airflow keeps what a try of a task writes for the next one."""
+# What a task keeps for its next try: `context["task_state_store"]`.
+KEEPS_TASK_STATE = tuple(int(part) for part in airflow_version.split(".")[:2]) >= (3, 3)
 
 
 @dataclass(frozen=True)
@@ -106,25 +106,6 @@ class TaskInstance:
 
     def get_first_reschedule_date(self, context: Any) -> None:
         """Return None: the task was never rescheduled."""
-
-
-class TaskStateStore:
-    """What Airflow keeps of a task instance for its next try, where no scheduler is wanted."""
-
-    def __init__(self) -> None:
-        self._written: dict[str, str] = {}
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return a value, or the default."""
-        return json.loads(self._written[key]) if key in self._written else default
-
-    def set(self, key: str, value: Any, *, retention: Any = None) -> None:
-        """Keep a value, in JSON types only."""
-        self._written[key] = json.dumps(value)
-
-    def delete(self, key: str) -> None:
-        """Remove a value, if there is one."""
-        self._written.pop(key, None)
 
 
 def new_context() -> Any:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import count
 from typing import Any
 
 import pytest
-from harness import KEEPS_TASK_STATE, TaskStateStore, new_context
+from harness import KEEPS_TASK_STATE, new_context
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 from loopback import connect
 from sending.world import LEFT_OPEN, REFUSED, KilledError, Life, Watched, World, check, kill, life_of
+from state_store import StateStore
 
 from airflow_provider_smspartner._sending import send as send_module
 from airflow_provider_smspartner._sending.send import Send
@@ -125,27 +124,6 @@ def test_whatever_happens_nobody_gets_a_text_twice(  # noqa: PLR0917 - what hypo
     world.check_last(ended, [e164(person) for person, _, _ in who])
 
 
-@pytest.mark.parametrize("what", ["killed", "store fails", "overlapped"])
-@pytest.mark.parametrize("own_texts", [False, True])
-def test_at_each_step(what: str, own_texts: bool, tell: Callable[[str], None]) -> None:
-    people = [(person, NOTATIONS[0], "Hello") for person in range(5)]
-    endings: Counter[str] = Counter()
-    with calls_of(2):
-        send = Send.of(*recipients_of(people, own_texts=own_texts))
-        for step in count():
-            world = World()
-            life = life_of(step, what, lambda world=world: world.attempt(send))  # type: ignore[misc]
-            world.attempt(send, life=life)
-            if not life.has_happened:
-                break
-            ended = world.attempt(send)
-            world.check_last(ended, send.numbers)
-            endings[ended] += 1
-    assert step > 30
-    assert endings["done"]
-    tell(f"{what} at each of {step} steps; the next try: {dict(endings)}")
-
-
 FAULTS = {
     "none": Fault.headers({}),
     "429": Fault.status(429),
@@ -193,7 +171,7 @@ def test_nor_does_the_operator_send_a_text_twice(
     script: list[tuple[list[str], int | None]],
 ) -> None:
     recipients, message = recipients_of(who, own_texts=own_texts)
-    store = TaskStateStore()
+    store = StateStore()
 
     def attempt(life: Life) -> list[tuple[str, str | None]] | None:
         context = new_context()

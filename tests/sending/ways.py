@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from faults.outcome import Outcome
-from harness import TaskStateStore, new_context
+from harness import new_context
+from state_store import StateStore
 
 from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
@@ -25,8 +26,12 @@ TASKS: dict[str, Task] = {
     "own texts": {"recipients": [(number, f"{TEXT} {n}") for n, number in enumerate(NUMBERS)]},
 }
 
-Sender = Callable[[Task], Sequence[str]]
-"""Sends, and returns the numbers that it reports as accepted. Called again, it is the next try of the same task."""
+Sender = Callable[[Task], Sequence[str] | None]
+"""
+Sends, and returns the numbers that it reports as accepted, or None where it reports nothing.
+
+Called again, it is the next try of the same task.
+"""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Way:
     A way to send.
 
     :param start: gives what sends for one task.
-    :param tries: how many tries of the task are looked at; the fault is mended after the first.
+    :param tries: what the page calls each try of the task; the fault is mended after the first.
     :param texts: which tasks it can do.
     """
 
@@ -98,7 +103,7 @@ class Operator:
     :param store: what Airflow keeps of them, None before Airflow 3.3.
     """
 
-    def __init__(self, store: TaskStateStore | None) -> None:
+    def __init__(self, store: StateStore | None) -> None:
         self._store = store
         self._try_number = 0
 
@@ -115,7 +120,7 @@ class Operator:
 WAYS = {
     "hook": Way(lambda: _send, ["`hook.send`"]),
     "asynchronous hook": Way(lambda: _asend, ["`hook.asend`"]),
-    "operator": Way(lambda: Operator(TaskStateStore()), ["operator", "its next try"]),
+    "operator": Way(lambda: Operator(StateStore()), ["operator", "its next try"]),
     # A notifier has one text for all.
     "notifier": Way(lambda: _notify, ["notifier"], texts=["same text"]),
     "asynchronous notifier": Way(lambda: _async_notify, ["notifier, asynchronously"], texts=["same text"]),
@@ -129,6 +134,8 @@ def attempt(send: Sender, task: Task, double: SMSPartnerDouble) -> tuple[Ending,
         accepted = send(task)
     except SMSPartnerError as error:
         return Ending(len(double.sent) - before, outcome=Outcome.of_error(error)), error
+    if accepted is None:
+        accepted = [sms.phone_number for sms in double.sent[before:]]
     # What is reported as accepted was sent.
     assert set(accepted) <= {sms.phone_number for sms in double.sent}
     return Ending(len(double.sent) - before, len(accepted)), None

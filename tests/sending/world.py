@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from harness import TaskStateStore
+from state_store import StateStore
 from tenacity import Retrying
 
 from airflow_provider_smspartner._http import policy
@@ -49,11 +49,6 @@ class Life:
         self._happens = happens
         self._for_good = for_good
 
-    @property
-    def has_happened(self) -> bool:
-        """Whether it has."""
-        return self._left is None or self._left < 0
-
     def go_on(self) -> None:
         """Take a step."""
         if self._left is None:
@@ -68,7 +63,7 @@ class Life:
 class Watched:
     """A task's store as one process sees it: each reading and writing is a step, before and after it."""
 
-    def __init__(self, store: TaskStateStore, life: Life) -> None:
+    def __init__(self, store: StateStore, life: Life) -> None:
         self._store = store
         self._life = life
 
@@ -151,7 +146,7 @@ class World:
         )
         self._sending.refused_numbers.update(dict.fromkeys(refused, 14))
         self._max_attempts = max_attempts
-        self._store = TaskStateStore()
+        self._store = StateStore()
         self.receipts: Sequence[Receipt] = ()
 
     @property
