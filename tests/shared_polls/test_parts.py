@@ -101,7 +101,8 @@ class TestSchedule:
     @on_a_loop
     async def test_one_of_several_that_are_due_at_the_same_time_is_removed(self, place: int) -> None:
         waits = [subscriber(n) for n in range(4)]
-        schedule = scheduled(*((each, 60.0) for each in waits))
+        # Seconds apart, so that their order does not hang on the clock; then at the same time.
+        schedule = scheduled(*((each, 60.0 + n) for n, each in enumerate(waits)))
         due = waits[0].due_at
         for each in waits:
             each.due_at = due

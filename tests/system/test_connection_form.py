@@ -60,8 +60,15 @@ def test_a_connection_is_entered_in_the_form(page: Page, airflow: LocalAirflow) 
     sync_api.expect(form.get_by_placeholder(PLACEHOLDERS["schema"])).to_be_visible()
     form.get_by_label("API key").fill(KEY)
     form.get_by_role("button", name="Extra Fields", exact=True).click()
-    extra = {}
+    extra: dict[str, Any] = {}
     for number, (name, field) in enumerate(extra_fields().items(), start=11):
+        if "boolean" in field["schema"]["type"]:
+            switch = form.get_by_label(field["label"], exact=True)
+            sync_api.expect(switch).not_to_be_checked()
+            switch.press("Space")  # what a mouse would click lies over it
+            sync_api.expect(switch).to_be_checked()
+            extra[name] = True
+            continue
         box = form.get_by_label(field["label"], exact=True)
         sync_api.expect(box).to_have_value(str(field["schema"]["default"]).removesuffix(".0"))
         box.fill(str(number))
@@ -80,5 +87,5 @@ def extra_fields() -> dict[str, Any]:
     """The form's own fields, as the metadata describes them."""
     (connection_type,) = get_provider_info()["connection-types"]
     fields: dict[str, Any] = connection_type["conn-fields"]
-    assert list(fields) == ["timeout", "max_attempts", "requests_per_minute", "max_connections"]
+    assert list(fields) == ["timeout", "max_attempts", "requests_per_minute", "max_connections", "sandbox"]
     return fields
