@@ -42,7 +42,12 @@ def test_airflow_accepts_the_description_of_the_form() -> None:
 # Airflow 2 imports Flask for it, which warns of itself.
 @pytest.mark.filterwarnings("default")
 def test_airflow_has_the_form() -> None:
-    # Up to 3.1 it drops the whole connection type if it does not know the class of one field.
+    # Up to 3.1 it makes the form of the hook's widgets, and drops the whole connection type if it does not know the
+    # class of one of them. Without what its web server has, 3.0 and 3.1 show no widgets at all.
+    if tuple(map(int, airflow.__version__.split(".")[:2])) < (3, 2):
+        pytest.importorskip(
+            "flask_appbuilder", reason="of Airflow's web server up to 3.1, which makes the form"
+        )
     manager = ProvidersManager()
 
     widgets = [name for name in manager.connection_form_widgets if name.startswith("extra__smspartner__")]
