@@ -27,6 +27,8 @@ NUMBER = re.compile(r"(?:33|0)63998\d{4}")
 KEY = re.compile("|".join(map(re.escape, forms_of(API_KEY) | {json.dumps(json.dumps(API_KEY))[2:-2]})))
 # Results, by the contract: what the author asked for.
 RESULTS = {"xcom"}
+# What an author has written into a DAG file, and so into what Airflow keeps of its text and its literals.
+SOURCES = {"dag_code", "serialized_dag"}
 # What an author has filled in: a list of messages, and what a task of the author's takes as its arguments.
 GIVEN = {"messages", "op_args", "op_kwargs"}
 
@@ -42,7 +44,7 @@ class Sweep:
         for name, text in remembered_and_kept(production):
             self.looked_at["tables"] += not self.looked_at[f"rows of {name}"]
             self.looked_at[f"rows of {name}"] += 1
-            self._look("rows", name, without_what_was_given(text), RESULTS)
+            self._look("rows", name, without_what_was_given(text), RESULTS | SOURCES)
 
     def _look(self, kind: str, where: str, text: str, may_hold_numbers: set[str]) -> None:
         self.looked_at[kind] += 1
