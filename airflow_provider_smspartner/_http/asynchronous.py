@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
@@ -110,8 +111,10 @@ class AsyncClient:
 
         # The first turn may be minutes away where many share a ceiling: only then does the time begin to count.
         await self._await_turn()
-        options = policy.retry_options(call.request, max_attempts=self._settings.max_attempts)
-        deadline = asyncio.get_running_loop().time() + policy.TOTAL_SECONDS
+        deadline = policy.call_deadline()
+        options = policy.retry_options(
+            call.request, max_attempts=self._settings.max_attempts, deadline=deadline
+        )
         try:
             return await AsyncRetrying(sleep=pause, **options)(self._try, call, deadline)
         except SMSPartnerUnavailableError as error:
@@ -124,7 +127,7 @@ class AsyncClient:
         :raises SMSPartnerError: as the protocol reads it.
         """
         await self._await_turn()
-        return await self._try(call, asyncio.get_running_loop().time() + policy.TOTAL_SECONDS)
+        return await self._try(call, policy.call_deadline())
 
     def send_in_order(self, calls: Iterator[Call[T]]) -> AsyncGenerator[T, None]:
         """
@@ -146,7 +149,7 @@ class AsyncClient:
     async def _try(self, call: Call[T], deadline: float) -> T:
         sending = Sending(own_connection=policy.needs_own_connection(call.request))
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout(deadline - time.monotonic()):
                 # A deadline that has passed strikes at the next pause: before anything is sent.
                 await asyncio.sleep(0)
                 self._check_open()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -102,9 +101,11 @@ class BlockingClient:
             given_up.wait(seconds)
             self.await_turn(given_up)
 
-        options = policy.retry_options(call.request, max_attempts=self._settings.max_attempts)
+        deadline = policy.call_deadline()
+        options = policy.retry_options(
+            call.request, max_attempts=self._settings.max_attempts, deadline=deadline
+        )
         options["stop"] |= _stop_once(given_up)
-        deadline = time.monotonic() + policy.TOTAL_SECONDS
         try:
             result: T = Retrying(sleep=pause, **options)(self._try, call, deadline, given_up)
         except SMSPartnerUnavailableError as error:

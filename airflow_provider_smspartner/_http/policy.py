@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -14,9 +15,9 @@ from tenacity import (
     RetryCallState,
     retry_if_exception,
     stop_after_attempt,
-    stop_before_delay,
     wait_random_exponential,
 )
+from tenacity.stop import stop_base
 
 from airflow_provider_smspartner import __version__
 from airflow_provider_smspartner._http.failures import describe
@@ -40,12 +41,18 @@ FIRST_WAIT_SECONDS = 0.5
 MAX_WAIT_SECONDS = 30.0
 
 
-def retry_options(request: Request, *, max_attempts: int) -> dict[str, Any]:
+def call_deadline() -> float:
+    """Return when a call that begins now must have ended, by `time.monotonic`."""
+    return time.monotonic() + TOTAL_SECONDS
+
+
+def retry_options(request: Request, *, max_attempts: int, deadline: float) -> dict[str, Any]:
     """
     Return the options for tenacity's ``Retrying`` and ``AsyncRetrying``.
 
     :param request: what is sent.
     :param max_attempts: tries, the first included.
+    :param deadline: as `call_deadline` returned it; each try ends by it as well.
     """
 
     def announce(state: RetryCallState) -> None:
@@ -61,7 +68,7 @@ def retry_options(request: Request, *, max_attempts: int) -> dict[str, Any]:
     return {
         "retry": retry_if_exception(partial(may_try_again, request)),
         "wait": pause_before_retry,
-        "stop": stop_after_attempt(max_attempts) | stop_before_delay(TOTAL_SECONDS),
+        "stop": stop_after_attempt(max_attempts) | _StopBefore(deadline),
         "before_sleep": announce,
         "retry_error_callback": _give_up,
     }
@@ -136,6 +143,21 @@ def pause_before_retry(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, SMSPartnerUnavailableError) else None
     return max(backoff(state), min(seconds_of(asked, now=datetime.now(UTC)), MAX_RETRY_AFTER_SECONDS))
+
+
+class _StopBefore(stop_base):
+    """
+    Make no further try once the deadline of a call has passed, or will have before that try begins.
+
+    tenacity's own `stop_before_delay` has another clock, which starts a moment later. After a try that has used up all
+    the time it would begin one that cannot be made.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        return time.monotonic() + retry_state.upcoming_sleep >= self._deadline
 
 
 def seconds_of(retry_after: str | None, *, now: datetime) -> float:

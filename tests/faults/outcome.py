@@ -38,10 +38,10 @@ class Outcome:
     def of_error(cls, error: Exception, *, has_waited: bool = False) -> Self:
         """Say how a reader has ended that raised an error."""
         gave_up = re.search(r"Gave up after (\d+) tr", str(error))
-        is_out_of_time = "did not come within" in str(error)
+        # Of a further try that had just begun, it may be the connection that did not come in time.
+        is_out_of_time = re.search(r"within the \S+ s of a call", str(error)) is not None
         return cls(
             error=type(error).__name__,
-            # When the time is used up, a further try may just have begun.
             tries=int(gave_up[1]) if gave_up and not is_out_of_time else None,
             is_out_of_time=is_out_of_time,
             has_waited=has_waited,

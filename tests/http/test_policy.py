@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 from hypothesis import example, given
@@ -107,6 +108,10 @@ TOO_MANY = SMSPartnerUnavailableError("Not so fast.", http_status=429, retry_aft
 CODE_429 = SMSPartnerUnavailableError("Not so fast, or an odd code.", code=429, http_status=200)
 
 
+def options(request: Request, *, max_attempts: int) -> dict[str, Any]:
+    return policy.retry_options(request, max_attempts=max_attempts, deadline=policy.call_deadline())
+
+
 def failed(request: Request, error: Exception, *, max_attempts: int) -> tuple[int, Exception]:
     """Try a request that always fails, without waiting, and return how often it was tried and how that ended."""
     tries = 0
@@ -117,7 +122,7 @@ def failed(request: Request, error: Exception, *, max_attempts: int) -> tuple[in
         raise error
 
     with pytest.raises(type(error)) as caught:
-        Retrying(sleep=lambda _: None, **policy.retry_options(request, max_attempts=max_attempts))(fail)
+        Retrying(sleep=lambda _: None, **options(request, max_attempts=max_attempts))(fail)
     return tries, caught.value
 
 
@@ -143,7 +148,7 @@ class TestTries:
             raise DOWN
 
         with pytest.raises(SMSPartnerUnavailableError, match=r"Gave up after 1 try in 1 s\.$"):
-            Retrying(**policy.retry_options(READ, max_attempts=1))(fail)
+            Retrying(**options(READ, max_attempts=1))(fail)
 
     def test_each_further_one_is_announced(self, caplog: pytest.LogCaptureFixture) -> None:
         failed(READ, DOWN, max_attempts=3)
@@ -173,6 +178,23 @@ class TestTries:
         monkeypatch.setattr(policy, "TOTAL_SECONDS", 0.0)
 
         assert failed(READ, DOWN, max_attempts=3)[0] == 1
+
+    def test_there_is_no_further_one_once_the_deadline_has_passed(self) -> None:
+        deadline, tries = time.monotonic() + 0.1, 0
+
+        def use_up_the_time() -> None:
+            nonlocal tries
+            tries += 1
+            time.sleep(max(0.0, deadline - time.monotonic()))
+            raise DOWN
+
+        # tenacity's own clock begins now, when a half of the time has gone already.
+        time.sleep(0.05)
+        with pytest.raises(SMSPartnerUnavailableError, match="Gave up after 1 try "):
+            Retrying(sleep=lambda _: None, **policy.retry_options(READ, max_attempts=3, deadline=deadline))(
+                use_up_the_time
+            )
+        assert tries == 1
 
 
 class TestErrors:

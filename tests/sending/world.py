@@ -196,7 +196,9 @@ class World:
         ledger = StoredLedger(Watched(self._store, life), send.fingerprint("k"), send.call_count)
 
         def make(call: Call[Receipt]) -> Receipt:
-            options = policy.retry_options(call.request, max_attempts=self._max_attempts)
+            options = policy.retry_options(
+                call.request, max_attempts=self._max_attempts, deadline=policy.call_deadline()
+            )
             try:
                 receipt: Receipt = Retrying(sleep=lambda _: None, **options)(self._ask, call, script, life)
             except SMSPartnerUnavailableError as error:
