@@ -112,6 +112,7 @@ class CampaignRun:
         self._hook = hook
         self._execution = execution
         self._began = began
+        self._timeout = timedelta(seconds=sensor.timeout)
         self._seen_done = seen_done
         self._output: Output | None = None
         self._wait: Wait | None = None
@@ -226,7 +227,7 @@ class CampaignRun:
             settled_ratio=sensor.settled_ratio,
             expected_total=read_total(sensor.expected_total),
             started_at=began,
-            deadline=began + timedelta(seconds=sensor.timeout),
+            deadline=began + self._timeout,
             not_found_until=began + sensor.not_found_grace,
         )
         rhythm = Rhythm(
@@ -260,7 +261,7 @@ class CampaignRun:
         if sensor.expected_total is not None:
             goal += f" and `expected_total` is {sensor.expected_total}"
         return AirflowSensorTimeout(
-            f"{headline}; timed out after {timedelta(seconds=sensor.timeout)}. "
+            f"{headline}; timed out after {self._timeout}. "
             f"`timeout` says how long the campaign is waited for; {goal}."
         )
 

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 # How much later than the trigger's own deadline Airflow may end a deferral: a last poll with all its tries.
 _SAFETY_MARGIN = timedelta(minutes=15)
 
+# How much later than this sensor's own deadline Airflow's loop may end the other modes: its clock is not quite ours.
+_CLOCK_MARGIN = timedelta(minutes=1)
+
 
 class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
     """
@@ -117,7 +120,8 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
             if self.deferrable:
                 warn_of_short_deferrals(self)
                 return self._poll_or_defer(context, run)
-            return super().execute(with_dates(context) if self.reschedule else context)
+            with self._own_deadline_first():
+                return super().execute(with_dates(context) if self.reschedule else context)
 
     def execute_complete(
         self, context: Context, event: Mapping[str, Any] | None = None, started_at: str | None = None
@@ -206,6 +210,17 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
                 raise
             finally:
                 self._run = None
+
+    @contextmanager
+    def _own_deadline_first(self) -> Iterator[None]:
+        # Airflow's loop compares `timeout` with a clock of its own after each poll. Just before the deadline it would
+        # end the wait without the last poll, and without saying how far the campaign had got.
+        timeout = self.timeout
+        self.timeout = timeout + _CLOCK_MARGIN.total_seconds()
+        try:
+            yield
+        finally:
+            self.timeout = timeout
 
     def _began_at(self, context: Context) -> datetime:
         first = first_poll_of(self, context) if self.reschedule and not self.deferrable else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -378,3 +379,24 @@ def test_a_rescheduled_wait_began_at_its_first_poll(
 
     with pytest.raises(end):
         sensor(deferrable=False, mode="reschedule").execute(context)
+
+
+def test_a_poll_just_before_the_deadline_is_followed_by_the_one_at_the_deadline(
+    double: SMSPartnerDouble,
+) -> None:
+    class Slow(SMSPartnerCampaignSensor):
+        """Is at its deadline by the time Airflow's own loop looks at the clock."""
+
+        def poke(self, context: Any) -> Any:
+            done = super().poke(context)
+            time.sleep(0.4)
+            return done
+
+    add(double, ["Waiting"], ["Delivered"])
+    slow = Slow(task_id="await_campaign", tag=TAG, poke_interval=0.02, timeout=0.3, deferrable=False)
+
+    with pytest.raises(AirflowSensorTimeout, match="1 of 2 settled"):
+        slow.execute(new_context())
+
+    assert len(double.requests) == 2
+    assert slow.timeout == 0.3
