@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from told import forms_of
+from told import PHONE_NUMBER, forms_of
 
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 from stack.conftest import API_KEY
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.stack
 
 # The doubles make up all their numbers in this range, which is kept for fiction.
-NUMBER = re.compile(r"(?:33|0)63998\d{4}")
+NUMBER = re.compile(PHONE_NUMBER)
 KEY = re.compile("|".join(map(re.escape, forms_of(API_KEY) | {json.dumps(json.dumps(API_KEY))[2:-2]})))
 # Results, by the contract: what the author asked for.
 RESULTS = {"xcom"}
