@@ -15,6 +15,9 @@ RUNS ?= 1000000
 ROOM ?=
 MUTANTS_AT_ONCE ?= 4
 
+# Tests start hundreds of processes: each would compile Airflow and the tests anew where no bytecode is kept.
+export PYTHONDONTWRITEBYTECODE :=
+
 PINS := constraints/airflow-3.3.txt
 
 UV := .venv/bin/uv
