@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, ClassVar, Protocol, TypeGuard
 
+from airflow_provider_smspartner._pseudonyms import FORMS, HMAC
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.models import MessageRef, described
 from airflow_provider_smspartner.protocol import check_tag
@@ -65,6 +66,7 @@ def check_literals(owner: HasArguments) -> None:
         for name, value in _templated(owner):
             if is_literal(value, marks):
                 _TEMPLATED[name](name, value)
+        _check_pseudonyms(owner)
         owner._check_lists()  # noqa: SLF001 - each class tells its own
 
 
@@ -80,6 +82,7 @@ def check_rendered(owner: HasArguments) -> None:
     with _naming(owner):
         for name, value in _templated(owner):
             _TEMPLATED[name](name, value)
+        _check_pseudonyms(owner)
 
 
 def is_literal(value: object, marks: Sequence[str] = JINJA) -> bool:
@@ -329,6 +332,20 @@ def _check_schedule(_name: str, scheduled_at: object) -> None:
     read_schedule(scheduled_at)
 
 
+def _check_pseudonyms(owner: Any) -> None:
+    if getattr(owner, "phone_numbers", None) == HMAC and owner.pseudonym_conn_id is None:
+        raise SMSPartnerInputError(
+            "`phone_numbers` is 'hmac': `pseudonym_conn_id` must name the Airflow connection whose password is the key."
+        )
+
+
+def _check_form(name: str, value: object) -> None:
+    if value not in FORMS:
+        raise SMSPartnerInputError(
+            f"`{name}` must be one of {', '.join(map(repr, FORMS))}; it is {_shown(value)}."
+        )
+
+
 _PLAIN: dict[str, Callable[[str, object], None]] = {
     "allow_empty": _check_switch,
     "deferrable": _check_switch,
@@ -347,6 +364,8 @@ _TEMPLATED: dict[str, Callable[[str, object], None]] = {
     "expected_total": _check_total,
     "output_path": _check_output_path,
     "output_conn_id": _check_text,
+    "phone_numbers": _check_form,
+    "pseudonym_conn_id": _check_conn_id,
     "smspartner_conn_id": _check_conn_id,
     "message": _check_message,
     "sender": _check_sender,

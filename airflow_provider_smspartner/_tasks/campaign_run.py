@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -85,6 +85,9 @@ class Sensor(Protocol):
     def _read_pending(self, messages: object) -> PendingMessages:
         """Read the messages, each once."""
 
+    def _releasing(self) -> Callable[[StatusRow], StatusRow]:
+        """Return what each row passes through on its way out."""
+
 
 class CampaignRun:
     """
@@ -115,6 +118,7 @@ class CampaignRun:
         self._timeout = timedelta(seconds=sensor.timeout)
         self._seen_done = seen_done
         self._output: Output | None = None
+        self._release: Callable[[StatusRow], StatusRow] | None = None
         self._wait: Wait | None = None
         self._rows: dict[MessageRef, StatusRow] = {}
         self._report: PollReport | None = None
@@ -175,6 +179,8 @@ class CampaignRun:
             return None
         if report.verdict is not Verdict.DONE:
             raise self._gave_up(report.verdict, report.headline)
+        if output is None:
+            self.result = list(self._released(self.result))
         return report.summary
 
     def end_unless_done(self, payload: Mapping[str, Any] | None) -> None:
@@ -215,6 +221,7 @@ class CampaignRun:
         )
 
     def _begin(self) -> Wait:
+        self._release = self._sensor._releasing()  # noqa: SLF001 - a run is its sensor's own
         self._output = self._sensor._open_output()  # noqa: SLF001 - a run is its sensor's own
         self._wait = wait = self._new_wait()
         if not self._seen_done:
@@ -299,11 +306,16 @@ class CampaignRun:
         """Write the rows of a wait that has not polled yet to the file, and publish it if the campaign is done."""
         with self._execution.open(output) as sink:
             with wait.tally() as tally:
-                sink.write(self._read(wait, tally))
+                sink.write(self._released(self._read(wait, tally)))
             report = wait.conclude(tally)
             if report.verdict is Verdict.DONE:
                 self.result = sink.commit()
         return report
+
+    def _released(self, rows: Iterable[StatusRow]) -> Iterator[StatusRow]:
+        if self._release is None:
+            raise RuntimeError("No row leaves before the wait has begun.")
+        return map(self._release, rows)
 
     def _read(self, wait: Wait, tally: Tally) -> Generator[StatusRow, None, None]:
         campaign = wait.campaign

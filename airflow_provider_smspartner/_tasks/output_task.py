@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_smspartner._files.columns import STATUS_ROWS, Table
-from airflow_provider_smspartner._tasks.account_task import AccountTask
+from airflow_provider_smspartner._tasks.phone_number_task import PhoneNumberTask
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ MAX_XCOM_ROWS = 10_000
 """An XCom is for kilobytes: these rows are about two megabytes."""
 
 
-class OutputTask(AccountTask):
+class OutputTask(PhoneNumberTask):
     """
     A task that delivers rows, into XCom or into a file.
 
@@ -25,11 +25,12 @@ class OutputTask(AccountTask):
         ``{"path": …, "rows": n, "format": …}``. (templated)
     :param output_conn_id: the Airflow connection of that storage, if it is not in the URI. (templated)
     :param max_xcom_rows: more rows than that without `output_path` are an error.
-    :param kwargs: `smspartner_conn_id`, which `AccountTask` describes, and those of every operator.
+    :param kwargs: `phone_numbers` and `pseudonym_conn_id`, which `PhoneNumberTask` describes, `smspartner_conn_id`,
+        and those of every operator.
     """
 
-    template_fields: Sequence[str] = ("output_path", "output_conn_id", *AccountTask.template_fields)
-    _optional: ClassVar[frozenset[str]] = frozenset({"output_path", "output_conn_id"})
+    template_fields: Sequence[str] = ("output_path", "output_conn_id", *PhoneNumberTask.template_fields)
+    _optional: ClassVar[frozenset[str]] = frozenset({"output_path", "output_conn_id", "pseudonym_conn_id"})
 
     _table: ClassVar[Table] = STATUS_ROWS
     """The columns of the file."""

@@ -22,12 +22,18 @@ class Results:
 
     :param output: the file, or None for a list.
     :param check_rows: called with the number of rows in a list so far; raises if they are too many.
+    :param release: what each row passes through on its way out.
     :param execution: the task's; a file is abandoned with it.
     """
 
     def __init__(
-        self, output: Output | None, check_rows: Callable[[int], None], execution: Execution
+        self,
+        output: Output | None,
+        check_rows: Callable[[int], None],
+        release: Callable[[Row], Row],
+        execution: Execution,
     ) -> None:
+        self._release = release
         self._execution = execution
         self._output = output
         self._check_rows = check_rows
@@ -57,7 +63,7 @@ class Results:
             self.count += 1
             if self._output is None:
                 self._check_rows(self.count)
-            yield row
+            yield self._release(row)
 
 
 class StatusResults:

@@ -6,23 +6,21 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from airflow_provider_smspartner._tasks.output_task import OutputTask
+from airflow_provider_smspartner._tasks.summaries import PushesSummary
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError, TooManyRowsError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
-from airflow_provider_smspartner.models import DeliveryStatus
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Context
-
     from airflow_provider_smspartner._messages.pending import PendingMessages
-    from airflow_provider_smspartner.models import StatusRow, StatusSummary
+    from airflow_provider_smspartner.models import StatusRow
 
 
-class StatusTask(OutputTask):
+class StatusTask(PushesSummary, OutputTask):
     """
     A task that delivers the statuses of messages, into XCom or into a file.
 
-    :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows` and `smspartner_conn_id`, which `OutputTask`
-        describes, and those of every operator.
+    :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows`, `phone_numbers`, `pseudonym_conn_id` and
+        `smspartner_conn_id`, which `OutputTask` describes, and those of every operator.
     """
 
     def _iter_status_by_tag(self, hook: SMSPartnerHook, tag: str) -> Generator[StatusRow, None, None]:
@@ -57,18 +55,3 @@ class StatusTask(OutputTask):
             pending.close()
             raise
         return pending
-
-    def _push_summary(self, context: Context, summary: StatusSummary) -> None:
-        """
-        Push the summary to XCom, and warn of statuses that this version does not know.
-
-        :param context: the task's context.
-        :param summary: of all rows of the campaign.
-        """
-        if unknown := summary.counts.get(DeliveryStatus.UNKNOWN):
-            self.log.warning(
-                "%d messages have a status that this version does not know; they count as having left Waiting, and "
-                "neither as delivered nor as failed. Their rows hold the vendor's text in raw_status.",
-                unknown,
-            )
-        self._push(context, "summary", summary.as_dict())

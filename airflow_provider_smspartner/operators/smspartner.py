@@ -46,7 +46,9 @@ class _FetchOperator(StatusTask):
         """
         check_rendered(self)
         with Execution(self) as execution:
-            results = StatusResults(Results(self._open_output(), self._check_rows, execution))
+            results = StatusResults(
+                Results(self._open_output(), self._check_rows, self._releasing(), execution)
+            )
             try:
                 with (
                     execution.use(SMSPartnerHook(self.smspartner_conn_id)) as hook,
@@ -82,8 +84,9 @@ class SMSPartnerStatusByTagOperator(_FetchOperator):
 
     :param tag: the campaign's tag, 1 to 20 characters without white space. (templated)
     :param allow_empty: give no rows for a tag that the vendor does not know, instead of failing.
-    :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows` and `smspartner_conn_id`, which
-        `airflow_provider_smspartner._tasks.output_task.OutputTask` describes, and those of every operator.
+    :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows`, `phone_numbers`, `pseudonym_conn_id` and
+        `smspartner_conn_id`, which `airflow_provider_smspartner._tasks.output_task.OutputTask` describes, and those of
+        every operator.
     :raises SMSPartnerInputError: if an argument is wrong, before anything is sent.
     :raises SMSPartnerNotFoundError: if no message has this tag, unless `allow_empty`.
     :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
@@ -124,8 +127,9 @@ class SMSPartnerMultiStatusOperator(_FetchOperator):
     :param messages: each a ``(phone_number, message_id)`` pair or a mapping with both; a list, or the output of
         an upstream task; or the path of an NDJSON, CSV or Parquet file with those two columns, which is held in a
         temporary file on disk. (templated)
-    :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows` and `smspartner_conn_id`, which
-        `airflow_provider_smspartner._tasks.output_task.OutputTask` describes, and those of every operator.
+    :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows`, `phone_numbers`, `pseudonym_conn_id` and
+        `smspartner_conn_id`, which `airflow_provider_smspartner._tasks.output_task.OutputTask` describes, and those of
+        every operator.
     :raises SMSPartnerInputError: if an argument or a message is wrong, before anything is sent.
     :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
 
@@ -270,8 +274,9 @@ class SMSPartnerStopListOperator(OutputTask):
     XCom ``return_value`` is the list of rows: ``{"phone_number", "created_at"}``, the number in E.164 and the time as
     ISO text, or null where it cannot be read.
 
-    :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows` and `smspartner_conn_id`, which
-        `airflow_provider_smspartner._tasks.output_task.OutputTask` describes, and those of every operator.
+    :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows`, `phone_numbers`, `pseudonym_conn_id` and
+        `smspartner_conn_id`, which `airflow_provider_smspartner._tasks.output_task.OutputTask` describes, and those of
+        every operator.
     :raises SMSPartnerInputError: if an argument is wrong, before anything is asked; if there are more rows than
         `max_xcom_rows`.
     :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
@@ -293,7 +298,7 @@ class SMSPartnerStopListOperator(OutputTask):
         """
         check_rendered(self)
         with Execution(self) as execution:
-            results = Results(self._open_output(), self._check_rows, execution)
+            results = Results(self._open_output(), self._check_rows, self._releasing(), execution)
             with (
                 execution.use(SMSPartnerHook(self.smspartner_conn_id)) as hook,
                 closing(hook.iter_stop_list()) as rows,

@@ -65,8 +65,9 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
     :param min_delivery_rate: least share of delivered rows, 0 to 1; a lower one fails the task without retry,
         after the results were pushed.
     :param deferrable: wait in the triggerer instead of in a worker.
-    :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows` and `smspartner_conn_id`, which
-        `airflow_provider_smspartner._tasks.output_task.OutputTask` describes, and those of every sensor.
+    :param kwargs: `output_path`, `output_conn_id`, `max_xcom_rows`, `phone_numbers`, `pseudonym_conn_id` and
+        `smspartner_conn_id`, which `airflow_provider_smspartner._tasks.output_task.OutputTask` describes, and those of
+        every sensor.
     :raises AirflowSensorTimeout: if it is not done within `timeout`.
     :raises SMSPartnerNotFoundError: if the vendor still does not know a message after `not_found_grace`.
     :raises SMSPartnerDeliveryRateError: if fewer rows than `min_delivery_rate` were delivered.
