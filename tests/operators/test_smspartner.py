@@ -155,10 +155,11 @@ def test_pushes_no_summary_where_no_xcom_is_wanted(double: SMSPartnerDouble) -> 
 
 @pytest.mark.parametrize(
     ("operator", "templated"),
-    [(by_tag(), {"tag", "smspartner_conn_id"}), (by_list(), {"messages", "smspartner_conn_id"})],
+    [(by_tag(), {"tag"}), (by_list(), {"messages"})],
 )
 def test_every_argument_but_switches_and_limits_is_templated(operator: Any, templated: set[str]) -> None:
-    assert set(operator.template_fields) == templated | {"output_path", "output_conn_id"}
+    shared = {"output_path", "output_conn_id", "phone_numbers", "pseudonym_conn_id", "smspartner_conn_id"}
+    assert set(operator.template_fields) == templated | shared
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:

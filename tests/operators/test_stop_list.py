@@ -137,4 +137,10 @@ def test_a_kill_while_rows_are_written_publishes_no_file(
 
 
 def test_every_argument_but_the_limit_is_templated() -> None:
-    assert set(stop_list().template_fields) == {"output_path", "output_conn_id", "smspartner_conn_id"}
+    assert set(stop_list().template_fields) == {
+        "output_path",
+        "output_conn_id",
+        "phone_numbers",
+        "pseudonym_conn_id",
+        "smspartner_conn_id",
+    }

@@ -92,6 +92,8 @@ def test_has_the_defaults_of_the_contract() -> None:
         "expected_total",
         "output_path",
         "output_conn_id",
+        "phone_numbers",
+        "pseudonym_conn_id",
         "smspartner_conn_id",
     }
 
