@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,6 +13,7 @@ from told import PHONE_NUMBER, forms_of
 
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 from stack.conftest import API_KEY
+from stack.sweeping import kept, logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,9 +39,9 @@ class Sweep:
     def __init__(self, production: Production) -> None:
         self.looked_at: Counter[str] = Counter()
         self.found: list[str] = []
-        for path in [production.airflow.log, *(production.home / "logs").rglob("*.log")]:
-            self._look("files", path.name, path.read_text(errors="replace"), RESULTS)
-        for name, text in remembered_and_kept(production):
+        for name, text in logged(production):
+            self._look("files", name, text, RESULTS)
+        for name, text in kept(production):
             self.looked_at["tables"] += not self.looked_at[f"rows of {name}"]
             self.looked_at[f"rows of {name}"] += 1
             self._look("rows", name, without_what_was_given(text), RESULTS | SOURCES)
@@ -53,12 +53,6 @@ class Sweep:
             self.found.append(f"the key in {where}")
         if where not in may_hold_numbers and NUMBER.search(text):
             self.found.append(f"a phone number in {where}")
-
-
-def remembered_and_kept(production: Production) -> Iterator[tuple[str, str]]:
-    """Yield every row that a table holds, and every one that the most telling tables ever held."""
-    yield from ((name, text) for name, text in production.tables() if name != "remembered")
-    yield from production.query("SELECT name, content FROM remembered")
 
 
 def without_what_was_given(text: str) -> str:
@@ -99,7 +93,7 @@ def test_it_has_looked_where_leaks_would_be(production: Production, sweep: Sweep
     assert "task_id=await_campaign" in names
     assert ".trigger." in names
     assert {"rows of trigger", "rows of xcom", "rows of task_instance", "rows of log"} <= set(sweep.looked_at)
-    numbers = [name for name, text in remembered_and_kept(production) if NUMBER.search(text)]
+    numbers = [name for name, text in kept(production) if NUMBER.search(text)]
     assert "xcom" in numbers
     assert "trigger" in numbers  # a list's own messages
 

@@ -7,10 +7,22 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import dag, get_current_context, task
 
-from airflow_provider_smspartner.operators.smspartner import SMSPartnerStatusByTagOperator
+from airflow_provider_smspartner.operators.smspartner import (
+    SMSPartnerMultiStatusOperator,
+    SMSPartnerStatusByTagOperator,
+    SMSPartnerStopListOperator,
+)
 from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSensor
 
-PARAMS = {"conn_id": "smspartner_default", "tag": "spring", "path": "", "waits": 1, "text": ""}
+PARAMS = {
+    "conn_id": "smspartner_default",
+    "tag": "spring",
+    "path": "",
+    "waits": 1,
+    "text": "",
+    "messages": "",
+    "results": "",
+}
 CONNECTION: dict[str, Any] = {"smspartner_conn_id": "{{ params.conn_id }}"}
 WAIT: dict[str, Any] = {
     **CONNECTION,
@@ -74,6 +86,37 @@ def stack_many_waits() -> None:
 
 
 @dag(schedule=None, params=PARAMS)
+def stack_pseudonyms() -> None:
+    arguments: dict[str, Any] = {
+        **CONNECTION,
+        "phone_numbers": "hmac",
+        "pseudonym_conn_id": "pseudonyms",
+    }
+    wait: dict[str, Any] = {
+        **arguments,
+        "deferrable": True,
+        "poke_interval": timedelta(seconds=6),
+        "timeout": timedelta(minutes=5),
+    }
+    messages, tag = "{{ params.messages }}", "pseudo"
+    awaited = SMSPartnerCampaignSensor(task_id="await_messages", messages=messages, **wait)
+    awaited >> [
+        SMSPartnerCampaignSensor(task_id="await_tag", tag=tag, **wait),
+        SMSPartnerMultiStatusOperator(task_id="fetch_messages", messages=messages, **arguments),
+        SMSPartnerMultiStatusOperator(
+            task_id="write_messages",
+            messages=messages,
+            output_path="{{ params.results }}/messages.ndjson",
+            **arguments,
+        ),
+        SMSPartnerStatusByTagOperator(
+            task_id="write_tag", tag=tag, output_path="{{ params.results }}/tag.csv", **arguments
+        ),
+        SMSPartnerStopListOperator(task_id="fetch_stop_list", **arguments),
+    ]
+
+
+@dag(schedule=None, params=PARAMS)
 def stack_print() -> None:
     @task
     def print_text() -> None:
@@ -87,4 +130,5 @@ stack_wait_with_deadline()
 stack_modes()
 stack_fetch()
 stack_many_waits()
+stack_pseudonyms()
 stack_print()
