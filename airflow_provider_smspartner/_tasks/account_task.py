@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_smspartner._tasks.outlets import attach_summary
 from airflow_provider_smspartner._tasks.templates import KeepsLiterals
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
@@ -49,6 +50,16 @@ class AccountTask(KeepsLiterals, BaseOperator):
         """End the execution, if one is under way: no further call is made, and no file is left behind."""
         if self._execution is not None:
             self._execution.kill()
+
+    def _publish_summary(self, context: Context, summary: Mapping[str, Any]) -> None:
+        """
+        Push the summary to XCom, and attach it to the event of each outlet asset, even if nothing goes to XCom.
+
+        :param context: the task's context.
+        :param summary: plain JSON types only.
+        """
+        self._push(context, "summary", dict(summary))
+        attach_summary(context, self.outlets, summary)
 
     def _push(self, context: Context, key: str, value: Any) -> None:
         """

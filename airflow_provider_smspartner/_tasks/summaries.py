@@ -18,7 +18,7 @@ class PushesSummary(AccountTask):
 
     def _push_summary(self, context: Context, summary: StatusSummary) -> None:
         """
-        Push the summary to XCom, and warn of statuses that this version does not know.
+        Publish the summary, and warn of statuses that this version does not know.
 
         :param context: the task's context.
         :param summary: of all rows of the campaign.
@@ -29,4 +29,4 @@ class PushesSummary(AccountTask):
                 "neither as delivered nor as failed. Their rows hold the vendor's text in raw_status.",
                 unknown,
             )
-        self._push(context, "summary", summary.as_dict())
+        self._publish_summary(context, summary.as_dict())

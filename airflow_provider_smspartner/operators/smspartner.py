@@ -257,7 +257,7 @@ class SMSPartnerSendOperator(AccountTask):
             )
             ledger = open_ledger(context, hook._fingerprint(send), send.call_count)  # noqa: SLF001
             receipts = hook._deliver(send, ledger, check=execution.check)  # noqa: SLF001
-            self._push(context, "summary", summarised(receipts, tag=self.tag))
+            self._publish_summary(context, summarised(receipts, tag=self.tag))
             self.log.info("Sent: %s.", describe_receipts(receipts))
             return [message for receipt in receipts for message in receipt.messages]
 
