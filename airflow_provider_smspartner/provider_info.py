@@ -8,7 +8,11 @@ from airflow_provider_smspartner._connection.form import connection_type
 
 _PACKAGE = "airflow_provider_smspartner"
 _INTEGRATION = "SMS Partner"
-_ASSET_URIS: dict[str, Any] = {"schemes": ["smspartner"], "handler": None}
+_ASSET_URIS: dict[str, Any] = {
+    "schemes": ["smspartner"],
+    "handler": None,
+    "to_openlineage_converter": f"{_PACKAGE}._tasks.lineage.convert_asset_to_openlineage",
+}
 """Airflow reads no entry without a handler. None takes every URI as it is: what it names is the DAG author's choice."""
 
 

@@ -14,8 +14,10 @@ from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_smspartner._tasks.execution import Execution
+    from airflow_provider_smspartner._tasks.lineage import Lineage
 
 
 class AccountTask(KeepsLiterals, BaseOperator):
@@ -32,6 +34,9 @@ class AccountTask(KeepsLiterals, BaseOperator):
     _optional: ClassVar[frozenset[str]] = frozenset()
     """Templated arguments that may be None."""
 
+    _lineage: Lineage | None = None
+    """What was read and written."""
+
     _execution: Execution | None = None
     """What is under way, for `on_kill`."""
 
@@ -45,6 +50,16 @@ class AccountTask(KeepsLiterals, BaseOperator):
 
         :raises SMSPartnerInputError: names the argument, and what would be right.
         """
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """
+        Return the files and tables that were read and written, with the number of rows, for OpenLineage.
+
+        :param task_instance: the task's.
+        """
+        from airflow_provider_smspartner._tasks.lineage import openlineage_of
+
+        return openlineage_of(self)
 
     def on_kill(self) -> None:
         """End the execution, if one is under way: no further call is made, and no file is left behind."""

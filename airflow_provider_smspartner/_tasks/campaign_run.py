@@ -329,7 +329,7 @@ class CampaignRun:
                 sink.write(self._released(self._read(wait, tally)))
             report = wait.conclude(tally)
             if report.verdict is Verdict.DONE:
-                self.result = sink.commit()
+                self.result = self._execution.commit(sink)
         return report
 
     def _released(self, rows: Iterable[StatusRow]) -> Iterator[StatusRow]:
