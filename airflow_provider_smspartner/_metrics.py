@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import threading
+from collections import Counter, deque
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 log = logging.getLogger(__name__)
+
+_SWITCHES = ("statsd_on", "statsd_datadog_enabled", "otel_on")
+"""In Airflow's section ``[metrics]``: each switches on a way to send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +77,41 @@ def count(metric: Metric, outcome: str | None = None, *, number: int = 1) -> Non
     """
     name = metric.name if outcome is None else f"{metric.name}.{outcome}"
     try:
-        if _is_on_event_loop():
-            # The first use looks up the receiver's host, and reads files: not on the event loop.
-            _thread_of(os.getpid()).submit(_send, name, number)
-        else:
+        if not _are_on():
+            return
+        if not _is_on_event_loop():
             _send(name, number)
+            return
+        # The first use looks up the receiver's host, and reads files: not on the event loop.
+        waiting = _on_this_loop.waiting
+        waiting.append((name, number))
+        if len(waiting) == 1:
+            _thread_of(os.getpid()).submit(_send_all, waiting)
     except Exception as error:  # noqa: BLE001 - a count is never worth a failed task
-        log.debug("%s was not counted (%s).", name, type(error).__name__)
+        _note(name, error)
+
+
+class _OfOneThread(threading.local):
+    """What the event loop of a thread has counted, and is still to be sent."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[tuple[str, int]] = deque()
+
+
+_on_this_loop = _OfOneThread()
+
+
+def _send_all(waiting: deque[tuple[str, int]]) -> None:
+    """Send what is waiting, added up. The loop's thread alone appends, and this one alone takes."""
+    totals: Counter[str] = Counter()
+    while waiting:
+        name, number = waiting.popleft()
+        totals[name] += number
+    for name, total in totals.items():
+        try:
+            _send(name, total)
+        except Exception as error:  # noqa: BLE001 - the others are still to be sent
+            _note(name, error)
 
 
 def _send(name: str, number: int) -> None:
@@ -86,6 +119,18 @@ def _send(name: str, number: int) -> None:
     from airflow.providers.common.compat.sdk import Stats
 
     Stats.incr(name, number)
+
+
+def _note(name: str, error: Exception) -> None:
+    log.debug("%s was not counted (%s).", name, type(error).__name__)
+
+
+@lru_cache(maxsize=1)
+def _are_on() -> bool:
+    """Whether Airflow sends metrics: by default it does not, and then a count costs nothing."""
+    from airflow.providers.common.compat.sdk import conf
+
+    return any(conf.getboolean("metrics", switch, fallback=False) for switch in _SWITCHES)
 
 
 def _is_on_event_loop() -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import socket
 import threading
 import time
 from collections import Counter
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from commands import environment_of_the_tests, output_of, run_python
+from statsd_receiver import StatsdReceiver
 
 from airflow_provider_smspartner import _metrics
 from airflow_provider_smspartner._metrics import METRICS, POLLS, REQUESTS, ROWS, WAITS, count
@@ -24,42 +24,10 @@ DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 WAITING = Path(__file__).with_name("waiting.py")
 
 
-class Receiver:
-    """A StatsD server: adds up what it is sent."""
-
-    def __init__(self) -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        self.lines: list[str] = []
-        self._thread = threading.Thread(target=self._receive, daemon=True)
-        self._thread.start()
-
-    def _receive(self) -> None:
-        while data := self._socket.recv(65_536):
-            self.lines += data.decode().splitlines()
-
-    def close(self) -> None:
-        """Take what is still on its way, and end."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-            last.sendto(b"", ("127.0.0.1", self.port))
-        self._thread.join(10)
-        self._socket.close()
-
-    def counters(self) -> Counter[str]:
-        """Return this provider's counters, once everything that was sent is there."""
-        self.close()
-        totals: Counter[str] = Counter()
-        for line in self.lines:
-            if found := re.fullmatch(r"airflow\.(smspartner\.[^:|]+):(\d+)\|c", line):
-                totals[found[1]] += int(found[2])
-        return totals
-
-
 @pytest.fixture
-def receiver() -> Receiver:
+def receiver() -> StatsdReceiver:
     pytest.importorskip("statsd", reason="Airflow sends its metrics with it")
-    return Receiver()
+    return StatsdReceiver()
 
 
 def known_names() -> set[str]:
@@ -71,21 +39,17 @@ def known_names() -> set[str]:
     }
 
 
-def wait_and_count(receiver: Receiver, mode: str, trouble: str = "none") -> tuple[int, Counter[str]]:
+def wait_and_count(receiver: StatsdReceiver, mode: str, trouble: str = "none") -> tuple[int, Counter[str]]:
     """Let a process wait for a campaign, and return how many requests that took, and what it has counted."""
-    env = environment_of_the_tests() | {
-        "AIRFLOW__METRICS__STATSD_ON": "True",
-        "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
-        "AIRFLOW__METRICS__STATSD_PORT": str(receiver.port),
-    }
+    env = environment_of_the_tests() | receiver.env
     printed = output_of(run_python(str(WAITING), mode, trouble, env=env))
-    counters = receiver.counters()
+    counters = receiver.close()
     assert set(counters) <= known_names()
     return int(printed.rpartition("requests:")[2]), counters
 
 
 @pytest.mark.parametrize(("mode", "done"), [("poke", 1), ("deferrable", 2)])
-def test_a_wait_is_counted(receiver: Receiver, mode: str, done: int) -> None:
+def test_a_wait_is_counted(receiver: StatsdReceiver, mode: str, done: int) -> None:
     requests, counters = wait_and_count(receiver, mode)
 
     assert counters.pop("smspartner.seconds_waited.done") >= 0
@@ -101,14 +65,14 @@ def test_a_wait_is_counted(receiver: Receiver, mode: str, done: int) -> None:
 
 
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
-def test_passing_trouble_is_counted(receiver: Receiver, mode: str) -> None:
+def test_passing_trouble_is_counted(receiver: StatsdReceiver, mode: str) -> None:
     requests, counters = wait_and_count(receiver, mode, "passing")
 
     assert counters["smspartner.requests.failed"] == counters["smspartner.retries"] == 2
     assert counters["smspartner.requests.answered"] == requests - 2
 
 
-def test_a_refusal_is_counted(receiver: Receiver) -> None:
+def test_a_refusal_is_counted(receiver: StatsdReceiver) -> None:
     requests, counters = wait_and_count(receiver, "poke", "refusal")
 
     assert counters.pop("smspartner.seconds_waited.refused") >= 0
@@ -131,6 +95,7 @@ def test_what_goes_wrong_with_a_count_stays_there(
     def fail(name: str, number: int) -> None:
         raise OSError("no such host")
 
+    monkeypatch.setattr(_metrics, "_are_on", lambda: True)
     monkeypatch.setattr(_metrics, "_send", fail)
     double.add_message("+33639980001", "1001", "Delivered", tag="spring")
 
@@ -139,21 +104,27 @@ def test_what_goes_wrong_with_a_count_stays_there(
 
 
 def test_counting_does_not_hold_up_an_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = threading.Event()
+    sent: Counter[str] = Counter()
+    is_sent = threading.Event()
 
     def look_up_a_host(name: str, number: int) -> None:
         time.sleep(0.5)
-        sent.set()
+        sent[name] += number
+        if sent.total() == 3:
+            is_sent.set()
 
+    monkeypatch.setattr(_metrics, "_are_on", lambda: True)
     monkeypatch.setattr(_metrics, "_send", look_up_a_host)
 
     async def work() -> float:
         began = time.monotonic()
-        count(REQUESTS, "answered")
+        for outcome in ("answered", "answered", "failed"):
+            count(REQUESTS, outcome)
         return time.monotonic() - began
 
     assert asyncio.run(work()) < 0.2
-    assert sent.wait(10)
+    assert is_sent.wait(10)
+    assert sent == {"smspartner.requests.answered": 2, "smspartner.requests.failed": 1}
 
 
 def test_the_docs_have_the_table_of_the_code() -> None:
