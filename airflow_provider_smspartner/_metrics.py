@@ -37,8 +37,8 @@ class Metric:
 
 REQUESTS = Metric(
     "smspartner.requests",
-    "Requests, each try by itself: SMS Partner gave an answer that can be used, refused, or gave none that can be "
-    "used. The last are network errors, time-outs, HTTP 429 and 5xx.",
+    "Requests, each try by itself. `refused`: the vendor refused it, or does not know the tag. `failed`: there was no "
+    "usable answer, as with network errors, time-outs, HTTP 429 and 5xx.",
     ("answered", "refused", "failed"),
 )
 RETRIES = Metric("smspartner.retries", "Requests that were sent again after a failed try.")
