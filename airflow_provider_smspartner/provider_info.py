@@ -8,6 +8,12 @@ from airflow_provider_smspartner._connection.form import connection_type
 
 _PACKAGE = "airflow_provider_smspartner"
 _INTEGRATION = "SMS Partner"
+_ASSET_URIS: dict[str, Any] = {
+    "schemes": ["smspartner"],
+    "handler": None,
+    "to_openlineage_converter": f"{_PACKAGE}._tasks.lineage.convert_asset_to_openlineage",
+}
+"""Airflow reads no entry without a handler. None takes every URI as it is: what it names is the DAG author's choice."""
 
 
 def get_provider_info() -> dict[str, Any]:
@@ -32,6 +38,8 @@ def get_provider_info() -> dict[str, Any]:
         **{kind: [_modules_of(kind)] for kind in ("hooks", "operators", "sensors", "triggers")},
         "connection-types": [connection_type(f"{_PACKAGE}.hooks.smspartner.SMSPartnerHook")],
         "notifications": [f"{_PACKAGE}.notifications.smspartner.SMSPartnerNotifier"],
+        # Airflow 2 reads them under their older name.
+        **{kind: [_ASSET_URIS] for kind in ("asset-uris", "dataset-uris")},
         "extra-links": [f"{_PACKAGE}.links.smspartner.SMSPartnerAccountLink"],
     }
 

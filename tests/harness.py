@@ -57,7 +57,7 @@ def run_dag(dag_id: str, conf: dict[str, Any] | None = None, at: datetime | None
     :param at: the run's date; a second run of a date takes the first one's place, and has its run id.
     """
     _keep_api_server()
-    dag = _dags()[dag_id]
+    dag = dags()[dag_id]
     if at is None:
         return Run(dag.test(run_conf=conf))
     if AIRFLOW_3:
@@ -77,7 +77,8 @@ def _keep_api_server() -> None:
             vars(supervisor)["in_process_api_server"] = lru_cache(maxsize=1)(made)
 
 
-def _dags() -> dict[str, Any]:
+def dags() -> dict[str, Any]:
+    """Return the DAGs of tests/dags and example_dags."""
     # Anew for each run: up to 3.2 a run leaves its parameters in its DAG.
     try:
         from airflow.dag_processing.dagbag import DagBag

@@ -53,8 +53,8 @@ FLOORS = (
     {"_waiting", "protocol"},
     {"_messages"},
     {"_files", "provider_info"},
-    {"models", "_connection"},
-    {"exceptions", "links", "_phone_numbers"},
+    {"models", "_connection", "_pseudonyms"},
+    {"exceptions", "links", "_metrics", "_phone_numbers"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 

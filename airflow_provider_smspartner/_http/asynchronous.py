@@ -147,6 +147,10 @@ class AsyncClient:
             raise policy.closed_before_answer(surely_unsent=True)
 
     async def _try(self, call: Call[T], deadline: float) -> T:
+        with policy.counted():
+            return await self._try_uncounted(call, deadline)
+
+    async def _try_uncounted(self, call: Call[T], deadline: float) -> T:
         sending = Sending(own_connection=policy.needs_own_connection(call.request))
         try:
             async with asyncio.timeout(deadline - time.monotonic()):

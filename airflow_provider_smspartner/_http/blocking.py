@@ -158,6 +158,10 @@ class BlockingClient:
                 pool.shutdown(cancel_futures=True)
 
     def _try(self, call: Call[T], deadline: float, given_up: GivingUp) -> T:
+        with policy.counted():
+            return self._try_uncounted(call, deadline, given_up)
+
+    def _try_uncounted(self, call: Call[T], deadline: float, given_up: GivingUp) -> T:
         exchange = Exchange(
             deadline=deadline,
             timeout=self._settings.timeout,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache, partial
@@ -21,7 +22,12 @@ from tenacity.stop import stop_base
 
 from airflow_provider_smspartner import __version__
 from airflow_provider_smspartner._http.failures import describe
-from airflow_provider_smspartner.exceptions import SMSPartnerAmbiguousSendError, SMSPartnerUnavailableError
+from airflow_provider_smspartner._metrics import REQUESTS, RETRIES, count
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerAmbiguousSendError,
+    SMSPartnerError,
+    SMSPartnerUnavailableError,
+)
 from airflow_provider_smspartner.protocol.answers import HTTP_TOO_MANY_REQUESTS
 
 if TYPE_CHECKING:
@@ -56,6 +62,7 @@ def retry_options(request: Request, *, max_attempts: int, deadline: float) -> di
     """
 
     def announce(state: RetryCallState) -> None:
+        count(RETRIES)
         log.warning(
             "%s Asking %s again in %.1f s (try %d of %d).",
             state.outcome and state.outcome.exception(),
@@ -72,6 +79,20 @@ def retry_options(request: Request, *, max_attempts: int, deadline: float) -> di
         "before_sleep": announce,
         "retry_error_callback": _give_up,
     }
+
+
+@contextmanager
+def counted() -> Iterator[None]:
+    """Count one try of a request by how it ends. One that is cancelled does not count."""
+    try:
+        yield
+    except SMSPartnerUnavailableError:
+        count(REQUESTS, "failed")
+        raise
+    except SMSPartnerError:
+        count(REQUESTS, "refused")
+        raise
+    count(REQUESTS, "answered")
 
 
 def may_try_again(request: Request, error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._http import policy
+from airflow_provider_smspartner._metrics import RETRIES, count
 from airflow_provider_smspartner._shared_polls.outage import Outage, without_header
 from airflow_provider_smspartner._shared_polls.subscriber import Subscriber, still_wanted
 from airflow_provider_smspartner._waiting.tally import out_of_time
@@ -93,6 +94,8 @@ class Sender:
                     self._check_use(subscribers)
                     if self._outage.is_on and not is_asking:
                         continue
+                    if tries:
+                        count(RETRIES)
                     tries, sent_at = tries + 1, loop.time()
                     result = await self._send_once(call)
             except _FailedTryError as failure:

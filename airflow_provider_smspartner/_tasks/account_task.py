@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_smspartner._tasks.outlets import attach_summary
 from airflow_provider_smspartner._tasks.templates import KeepsLiterals
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+    from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_smspartner._tasks.execution import Execution
+    from airflow_provider_smspartner._tasks.lineage import Lineage
 
 
 class AccountTask(KeepsLiterals, BaseOperator):
@@ -31,6 +34,9 @@ class AccountTask(KeepsLiterals, BaseOperator):
     _optional: ClassVar[frozenset[str]] = frozenset()
     """Templated arguments that may be None."""
 
+    _lineage: Lineage | None = None
+    """What was read and written."""
+
     _execution: Execution | None = None
     """What is under way, for `on_kill`."""
 
@@ -45,10 +51,30 @@ class AccountTask(KeepsLiterals, BaseOperator):
         :raises SMSPartnerInputError: names the argument, and what would be right.
         """
 
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """
+        Return the files and tables that were read and written, with the number of rows, for OpenLineage.
+
+        :param task_instance: the task's.
+        """
+        from airflow_provider_smspartner._tasks.lineage import openlineage_of
+
+        return openlineage_of(self)
+
     def on_kill(self) -> None:
         """End the execution, if one is under way: no further call is made, and no file is left behind."""
         if self._execution is not None:
             self._execution.kill()
+
+    def _publish_summary(self, context: Context, summary: Mapping[str, Any]) -> None:
+        """
+        Push the summary to XCom, and attach it to the event of each outlet asset, even if nothing goes to XCom.
+
+        :param context: the task's context.
+        :param summary: plain JSON types only.
+        """
+        self._push(context, "summary", dict(summary))
+        attach_summary(context, self.outlets, summary)
 
     def _push(self, context: Context, key: str, value: Any) -> None:
         """

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_smspartner import protocol
+from airflow_provider_smspartner._metrics import SECONDS_WAITED, WAITS, count
 from airflow_provider_smspartner._tasks.arguments import read_total
 from airflow_provider_smspartner._waiting.campaign import Campaign
 from airflow_provider_smspartner._waiting.event import Event
@@ -24,6 +25,7 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
     SMSPartnerInputError,
     SMSPartnerNotFoundError,
+    SMSPartnerRequestError,
 )
 from airflow_provider_smspartner.models import (
     DeliveryStatus,
@@ -44,6 +46,14 @@ if TYPE_CHECKING:
 
 _MAX_CHANGES = 3
 """How often in a row a refused poll is made again because the Airflow connection has changed meanwhile."""
+
+_OUTCOMES: dict[type[Exception], str] = {
+    AirflowSensorTimeout: Verdict.TIMED_OUT.value,
+    SMSPartnerNotFoundError: Verdict.NOT_FOUND.value,
+    SMSPartnerCredentialsError: Verdict.REFUSED.value,
+    SMSPartnerRequestError: Verdict.REFUSED.value,
+}
+"""How a wait has ended, by the error that it ends with."""
 
 # Airflow retries other errors of this name; past the grace a retry is of no use. Users know one name.
 _StillNotFoundError = type(
@@ -145,6 +155,16 @@ class CampaignRun:
     ) -> None:
         if self._wait is not None:
             self._wait.campaign.messages.close()
+        if (outcome := self._outcome(error)) is not None:
+            count(WAITS, outcome)
+            lasted = datetime.now(UTC) - self._began
+            count(SECONDS_WAITED, outcome, number=round(lasted.total_seconds()))
+
+    def _outcome(self, error: BaseException | None) -> str | None:
+        """Return how the wait has ended, for the metrics, or None if it goes on or may begin anew."""
+        if self._report is not None and self._report.verdict is Verdict.DONE:
+            return Verdict.DONE.value
+        return next((outcome for kind, outcome in _OUTCOMES.items() if isinstance(error, kind)), None)
 
     def poll(self) -> StatusSummary | None:
         """
@@ -309,7 +329,7 @@ class CampaignRun:
                 sink.write(self._released(self._read(wait, tally)))
             report = wait.conclude(tally)
             if report.verdict is Verdict.DONE:
-                self.result = sink.commit()
+                self.result = self._execution.commit(sink)
         return report
 
     def _released(self, rows: Iterable[StatusRow]) -> Iterator[StatusRow]:

@@ -13,7 +13,8 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow_provider_smspartner.exceptions import SMSPartnerAmbiguousSendError, SMSPartnerError
 
 if TYPE_CHECKING:
-    from airflow_provider_smspartner._files.output import Output, Sink
+    from airflow_provider_smspartner._files.output import Landed, Output, Sink
+    from airflow_provider_smspartner._tasks.lineage import Lineage
     from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 
 _CLOSING_SECONDS = 1.0
@@ -21,6 +22,7 @@ _CLOSING_SECONDS = 1.0
 
 class _Operator(Protocol):
     _execution: Execution | None
+    _lineage: Lineage | None
 
 
 class Execution:
@@ -69,6 +71,18 @@ class Execution:
         if self._killed:
             sink.abandon()
         return sink
+
+    def commit(self, sink: Sink) -> Landed:
+        """
+        Publish a file, report it to Airflow's lineage, and return what XCom holds of it.
+
+        :param sink: the file, written.
+        """
+        from airflow_provider_smspartner._tasks.lineage import report_output
+
+        landed = sink.commit()
+        report_output(self._operator, landed["path"], rows=landed["rows"])
+        return landed
 
     def check(self) -> None:
         """

@@ -53,7 +53,7 @@ class Results:
             with self._execution.open(self._output) as sink:
                 sink.write(self._counted(rows))
                 self._execution.check()
-                return sink.commit()
+                return self._execution.commit(sink)
         except SMSPartnerError as error:
             error.note_rows(self.count)
             raise

@@ -47,8 +47,11 @@ class StatusTask(PushesSummary, OutputTask):
             rows; or names the position and the fault of a bad message.
         """
         from airflow_provider_smspartner._messages.from_argument import read_pending
+        from airflow_provider_smspartner._tasks.lineage import report_input
 
         pending = read_pending(messages)
+        if isinstance(messages, str):
+            report_input(self, messages)
         try:
             self._check_rows(len(pending))
         except SMSPartnerInputError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_smspartner._metrics import ROWS, count
 from airflow_provider_smspartner._tasks.account_task import AccountTask
 from airflow_provider_smspartner.models import DeliveryStatus
 
@@ -18,7 +19,7 @@ class PushesSummary(AccountTask):
 
     def _push_summary(self, context: Context, summary: StatusSummary) -> None:
         """
-        Push the summary to XCom, and warn of statuses that this version does not know.
+        Count the rows, publish their summary, and warn of statuses that this version does not know.
 
         :param context: the task's context.
         :param summary: of all rows of the campaign.
@@ -29,4 +30,6 @@ class PushesSummary(AccountTask):
                 "neither as delivered nor as failed. Their rows hold the vendor's text in raw_status.",
                 unknown,
             )
-        self._push(context, "summary", summary.as_dict())
+        for status, number in summary.counts.items():
+            count(ROWS, status.name.lower(), number=number)
+        self._publish_summary(context, summary.as_dict())

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from airflow_provider_smspartner._metrics import POLLS, count
 from airflow_provider_smspartner._waiting.campaign import Campaign
 from airflow_provider_smspartner._waiting.clock import Clock, utc_now
 from airflow_provider_smspartner._waiting.goal import Goal
@@ -87,8 +88,10 @@ class Wait(msgspec.Struct, kw_only=True):
                 found = describe_progress(tally.summary)
                 if goal.lacks_messages(tally.summary):
                     found += f"; waited for until {clock_time(goal.not_found_until)} (`not_found_grace`)"
+        verdict = goal.judge(tally.summary, now=now)
+        count(POLLS, "failed" if tally.trouble else verdict.value)
         return PollReport(
-            verdict=goal.judge(tally.summary, now=now),
+            verdict=verdict,
             summary=tally.summary,
             campaign=str(self.campaign),
             found=found,

@@ -19,6 +19,7 @@ from airflow_provider_smspartner._tasks.arguments import (
 )
 from airflow_provider_smspartner._tasks.execution import Execution
 from airflow_provider_smspartner._tasks.ledger import open_ledger
+from airflow_provider_smspartner._tasks.lineage import report_input
 from airflow_provider_smspartner._tasks.output_task import OutputTask
 from airflow_provider_smspartner._tasks.results import Results, StatusResults
 from airflow_provider_smspartner._tasks.status_task import StatusTask
@@ -255,9 +256,11 @@ class SMSPartnerSendOperator(AccountTask):
                 sandbox=self.sandbox,
                 max_recipients=self.max_recipients,
             )
+            if isinstance(self.recipients, str):
+                report_input(self, self.recipients)
             ledger = open_ledger(context, hook._fingerprint(send), send.call_count)  # noqa: SLF001
             receipts = hook._deliver(send, ledger, check=execution.check)  # noqa: SLF001
-            self._push(context, "summary", summarised(receipts, tag=self.tag))
+            self._publish_summary(context, summarised(receipts, tag=self.tag))
             self.log.info("Sent: %s.", describe_receipts(receipts))
             return [message for receipt in receipts for message in receipt.messages]
 

@@ -6,12 +6,14 @@ import gzip
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import Asset
 from environment import EXAMPLE_DAGS
-from harness import run_dag
+from harness import AIRFLOW_3, dags, run_dag
 
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
@@ -55,6 +57,63 @@ def test_campaign_by_tag_fails_where_too_little_is_delivered(playground: SMSPart
 
     assert str(run.task("await_campaign").state) == "success"
     assert str(run.task("judge_delivery").state) == "failed"
+
+
+def events_of(asset: Asset) -> list[Any]:
+    """Return the events of an asset as Airflow's database has them, oldest first."""
+    from airflow.utils.session import create_session
+    from sqlalchemy.orm import joinedload
+
+    # Airflow 2 has other names for the same.
+    name = "asset" if AIRFLOW_3 else "dataset"
+    models = import_module(f"airflow.models.{name}")
+    event, model = (getattr(models, f"{name.title()}{kind}") for kind in ("Event", "Model"))
+    of_asset = getattr(event, name)
+    with create_session() as session:
+        found = session.query(event).join(of_asset).options(joinedload(of_asset))
+        return list(found.filter(model.uri == asset.uri).order_by(event.id))
+
+
+@pytest.fixture
+def spring(metadata_database: None) -> Asset:
+    """The asset of the example, known to Airflow as it is once the DAG file was parsed."""
+    if not AIRFLOW_3:
+        dags()["smspartner_campaign_outlet"].sync_to_db()  # since Airflow 3 `dag.test()` does so
+    return Asset("smspartner://spring")
+
+
+def test_campaign_outlet(
+    playground: SMSPartnerDouble, spring: Asset, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = run_dag("smspartner_campaign_outlet", conf={"tag": "autumn"})
+
+    assert run.state == "success"
+    (event,) = (each for each in events_of(spring) if each.source_run_id == run.dag_run.run_id)
+    summary = event.extra["smspartner"]
+    assert (summary["total"], summary["waiting"], summary["settled"]) == (60, 0, True)
+    assert run.xcom("await_campaign", key="summary") is None
+
+    # The second DAG reads the event from what Airflow gives to a run that the event has started.
+    report = dags()["smspartner_campaign_report"].get_task("report").python_callable
+    name = "triggering_asset_events" if AIRFLOW_3 else "triggering_dataset_events"
+    capfd.readouterr()
+    assert report(**{name: {"the asset": [event]}}) == summary
+    assert capfd.readouterr().out == f"{summary['delivered']} of 60 messages were delivered.\n"
+
+
+def test_a_campaign_below_its_rate_updates_no_asset(playground: SMSPartnerDouble, spring: Asset) -> None:
+    playground.add_campaign("autumn", size=10, settle_seconds=0, outcomes={"Not delivered": 1.0})
+
+    run = run_dag("smspartner_campaign_outlet", conf={"tag": "autumn"})
+
+    assert str(run.task("await_campaign").state) == "failed"
+    assert [each for each in events_of(spring) if each.source_run_id == run.dag_run.run_id] == []
+
+
+def test_a_run_of_the_report_that_no_event_has_started_is_skipped(metadata_database: None) -> None:
+    run = run_dag("smspartner_campaign_report")
+
+    assert str(run.task("report").state) == "skipped"
 
 
 def test_message_list(playground: SMSPartnerDouble, capfd: pytest.CaptureFixture[str]) -> None:
@@ -228,6 +287,7 @@ def test_every_example_is_tested() -> None:
     assert examples == {
         "alert_on_failure",
         "campaign_by_tag",
+        "campaign_outlet",
         "mapped_campaigns",
         "message_list",
         "partitioned_list",

@@ -11,6 +11,7 @@ from typing import Any
 import airflow
 import jsonschema
 import pytest
+from airflow.providers.common.compat.sdk import Asset
 from airflow.providers_manager import ProvidersManager
 from commands import environment_of_a_user, output_of, run_python
 from packaging.utils import canonicalize_name
@@ -81,3 +82,29 @@ def test_the_airflow_command_shows_the_installed_wheel(installed: Path, tmp_path
     shown = output_of(run_python(*command, env=env, cwd=tmp_path))
     (provider,) = json.loads(shown[shown.index("[{") :])
     assert provider == {"Provider": "airflow-provider-smspartner", "Version": __version__}
+
+
+def uri_handlers() -> dict[str, Any]:
+    """Return what Airflow has found for the schemes of assets, or of datasets as Airflow 2 calls them."""
+    try:
+        from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime as Manager
+    except ImportError:  # up to Airflow 3.1
+        Manager = ProvidersManager  # type: ignore[misc, assignment]  # noqa: N806  # a class
+    manager: Any = Manager()
+    handlers: dict[str, Any] = (
+        manager.asset_uri_handlers if hasattr(manager, "asset_uri_handlers") else manager.dataset_uri_handlers
+    )
+    return handlers
+
+
+def test_airflow_knows_the_scheme_of_its_assets(caplog: pytest.LogCaptureFixture) -> None:
+    # Any warning fails a test here.
+    asset = Asset("smspartner://spring")
+
+    assert "smspartner" in uri_handlers()
+    assert asset.uri == "smspartner://spring/"
+    assert (
+        Asset("smspartner://Shop-2/Black_Friday?year=2026").uri
+        == "smspartner://Shop-2/Black_Friday?year=2026"
+    )
+    assert [record.message for record in caplog.records if record.levelname != "INFO"] == []

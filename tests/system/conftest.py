@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from environment import EXAMPLE_DAGS, bundles
+from statsd_receiver import StatsdReceiver
 
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 from local_airflow import LocalAirflow
@@ -28,7 +29,17 @@ def vendor() -> Iterator[SMSPartnerDouble]:
 
 
 @pytest.fixture(scope="package")
-def airflow(vendor: SMSPartnerDouble, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
+def metrics() -> Iterator[StatsdReceiver]:
+    """What this Airflow sends its metrics to."""
+    receiver = StatsdReceiver()
+    yield receiver
+    receiver.close()
+
+
+@pytest.fixture(scope="package")
+def airflow(
+    vendor: SMSPartnerDouble, metrics: StatsdReceiver, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalAirflow]:
     """Scheduler, triggerer, dag-processor and api-server, ready for runs."""
     if version("apache-airflow").startswith("2."):
         pytest.skip("Airflow 2 has another API and another UI")
@@ -40,7 +51,7 @@ def airflow(vendor: SMSPartnerDouble, tmp_path_factory: pytest.TempPathFactory) 
         # Many tasks that start at once keep each other waiting: by default a writer gives up after 5 s.
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
     }
-    started = LocalAirflow(home, dags=EXAMPLE_DAGS, env=vendor.connection_env() | env)
+    started = LocalAirflow(home, dags=EXAMPLE_DAGS, env=vendor.connection_env() | metrics.env | env)
     with started:
         started.wait_until_ready()
         yield started

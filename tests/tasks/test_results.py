@@ -13,6 +13,7 @@ from files.rows import rows
 from airflow_provider_smspartner._files.format import Row
 from airflow_provider_smspartner._files.output import Output
 from airflow_provider_smspartner._tasks.execution import Execution
+from airflow_provider_smspartner._tasks.lineage import Lineage
 from airflow_provider_smspartner._tasks.results import Results, StatusResults
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerUnavailableError
 from airflow_provider_smspartner.models import StatusRow
@@ -22,6 +23,7 @@ class Task:
     """What an execution needs of its operator."""
 
     _execution: Execution | None = None
+    _lineage: Lineage | None = None
 
 
 def any_number(count: int) -> None:
