@@ -66,7 +66,9 @@ def table(versions: dict[str, Any]) -> str:
         f"| Airflow | {' | '.join(f'Python {python}' for python in pythons)} |",
         "|---" * (len(pythons) + 1) + "|",
     ]
-    skipped: defaultdict[str, list[str]] = defaultdict(list)
+    skipped: defaultdict[str, defaultdict[tuple[str, int], list[str]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     days = set()
     for series, (name, supported) in rows.items():
         texts = []
@@ -75,13 +77,15 @@ def table(versions: dict[str, Any]) -> str:
             if report:
                 days.add(report.day)
                 for reason, times in report.skipped.items():
-                    skipped[reason].append(f"{name} on {python}: {times:,}")
+                    skipped[reason][name, times].append(python)
             absent = "not run" if python in supported else "" if series == "lowest" else "not supported by it"
             texts.append(str(report or absent))
         lines.append(f"| {name} | {' | '.join(texts)} |")
     if skipped:
         lines += ["", "What was skipped:", ""]
-        lines += [f"- {reason} ({'; '.join(cells)})" for reason, cells in sorted(skipped.items())]
+        for reason, cells in sorted(skipped.items()):
+            told = (f"{name} on {', '.join(on)}: {times:,}" for (name, times), on in cells.items())
+            lines.append(f"- {reason} ({'; '.join(told)})")
     if days:
         lines += ["", f"Run on {' and '.join(sorted(days))}, Linux."]
     return "\n".join(lines) + "\n"
