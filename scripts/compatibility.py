@@ -66,7 +66,9 @@ def table(versions: dict[str, Any]) -> str:
         f"| Airflow | {' | '.join(f'Python {python}' for python in pythons)} |",
         "|---" * (len(pythons) + 1) + "|",
     ]
-    skipped: defaultdict[str, defaultdict[tuple[str, int], list[str]]] = defaultdict(lambda: defaultdict(list))
+    skipped: defaultdict[str, defaultdict[tuple[str, int], list[str]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     days = set()
     for series, (name, supported) in rows.items():
         texts = []
