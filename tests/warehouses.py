@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from services import mariadb_database, postgresql_database
 from sqlalchemy.pool import NullPool
 
 CONN_ID = "warehouse"
+_OWN = "tests"
 SQLALCHEMY_2 = not sa.__version__.startswith("1.")
 # What Airflow's own hook of PostgreSQL takes.
 PSYCOPG = "psycopg" if SQLALCHEMY_2 else "psycopg2"
@@ -61,7 +63,11 @@ class Warehouse:
     @property
     def engine(self) -> Any:
         """Return an engine whose connections are the test's own."""
-        return sa.create_engine(self.url, future=True, poolclass=NullPool)
+        # Its log has rows.
+        logging.getLogger(f"sqlalchemy.engine.Engine.{_OWN}").setLevel(logging.WARNING)
+        return sa.create_engine(
+            self.url, future=True, poolclass=NullPool, logging_name=_OWN, hide_parameters=True
+        )
 
     @contextmanager
     def connected(self) -> Iterator[Any]:
