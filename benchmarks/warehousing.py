@@ -27,7 +27,7 @@ from airflow_provider_smspartner.models import StatusRow
 from benchmarks.measure import PeakMemory, Result, in_process, ratio
 from benchmarks.writing import ROWS, rows
 
-SERVER = {
+SERVER: dict[str, Any] = {
     "host": os.environ.get("PGHOST", "127.0.0.1"),
     "port": os.environ.get("PGPORT", "5432"),
     "user": os.environ.get("PGUSER", "postgres"),

@@ -135,7 +135,7 @@ def test_a_staging_row_that_is_refused(
     of_rows = tables._of_rows
 
     def with_a_check() -> list[Any]:
-        return [*of_rows(), sa.CheckConstraint("status <> 'Delivered'")]  # type: ignore[list-item]
+        return [*of_rows(), sa.CheckConstraint("status <> 'Delivered'")]
 
     monkeypatch.setattr(tables, "_of_rows", with_a_check)
     add(double, "Delivered")
