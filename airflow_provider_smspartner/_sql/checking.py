@@ -107,7 +107,9 @@ def _retyped(column: sa.Column[Any], dialect: sa.Dialect, *, nullable: bool = Fa
         return f"SQLite cannot change a column: copy the rows into a new table.\n{_created(column.table, dialect)}"
     if nullable:
         return f"{altered} ALTER COLUMN {name} DROP NOT NULL;"
-    return f"{altered} ALTER COLUMN {name} TYPE {column.type.compile(dialect=dialect)};"
+    wanted = column.type.compile(dialect=dialect)
+    using = f" USING CAST({name} AS {wanted})" if dialect.name == "postgresql" else ""
+    return f"{altered} ALTER COLUMN {name} TYPE {wanted}{using};"
 
 
 def _altered(column: sa.Column[Any], dialect: sa.Dialect) -> str:

@@ -129,7 +129,8 @@ class SMSPartnerStatusToSqlOperator(PushesSummary, PhoneNumberTask):
                     checked_at = datetime.now(UTC)
                     landed = load.land(checked_at, execution.check)
             except SMSPartnerError as error:
-                error.note_rows(counts.total())
+                if counts:
+                    error.note_rows(counts.total())
                 name_subject(error, self._subject)
                 raise
             return self._landed(
