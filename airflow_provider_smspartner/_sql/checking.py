@@ -48,7 +48,7 @@ def _faults(
         there = found.get(column.name)
         if there is None:
             yield f"it has no column {column.name}", _added(column, dialect)
-        elif not _fits(there["type"], column.type.dialect_impl(dialect), dialect):
+        elif not _fits(there["type"], _own_type(column, dialect), dialect):
             has = there["type"].compile(dialect=dialect)
             wanted = column.type.compile(dialect=dialect)
             yield f"its column {column.name} is {has}, not {wanted}", _retyped(column, dialect)
@@ -60,6 +60,13 @@ def _faults(
         statement = _compiled(CreateIndex(index), dialect)
         table.indexes.discard(index)
         yield f"it has no unique key of {' and '.join(KEY)}", statement
+
+
+def _own_type(column: sa.Column[Any], dialect: sa.Dialect) -> Any:
+    # In SQLAlchemy 1.4 a type with variants is no instance of any of them.
+    if isinstance(column.type, sa.types.TypeDecorator):
+        return column.type.load_dialect_impl(dialect)
+    return column.type.dialect_impl(dialect)
 
 
 def _fits(found: Any, wanted: Any, dialect: sa.Dialect) -> bool:

@@ -80,7 +80,7 @@ def _read_in_utc(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
 
 
-# PostgreSQL's text format: https://www.postgresql.org/docs/current/sql-copy.html
+# The text format of COPY, as the manual of PostgreSQL describes it.
 _SPECIAL = re.compile(r"[\\\t\n\r]")
 _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _NULL = r"\N"
