@@ -45,6 +45,8 @@ class MariaDbHook(DbApiHook):
             host=found.host,
             port=found.port,
             database=found.schema,
+            # By default it waits 50 s for a lock.
+            query={"init_command": "SET SESSION innodb_lock_wait_timeout = 5"},
         )
 
 

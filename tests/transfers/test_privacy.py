@@ -231,10 +231,6 @@ def test_a_statement_that_takes_too_long(
     else:
         expected = "OperationalError, SQLITE_BUSY"
     with warehouse.connected() as other:
-        if warehouse.name == "mariadb":
-            (seconds,) = warehouse.select("SELECT @@global.innodb_lock_wait_timeout")[0]
-            if seconds > 60:
-                pytest.skip("This server waits long for a lock.")
         other.execute(
             sa.text(
                 "INSERT INTO statuses (phone_number, message_id, status, tag, checked_at) "
