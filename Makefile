@@ -120,7 +120,7 @@ $(UV): constraints/tools.txt
 INSTALL = $(UV) pip install --quiet --build-constraints $(PINS)
 
 .venv/.ready: $(UV) pyproject.toml $(PINS)
-	$(INSTALL) --python $(PY) --constraint $(PINS) --group dev --editable '.[testing,parquet]'
+	$(INSTALL) --python $(PY) --constraint $(PINS) --group dev --editable '.[testing,parquet,sql]'
 	@touch $@
 
 # Apart, since atheris has wheels for few systems; nothing but `make fuzz` needs it.

@@ -20,7 +20,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # What each cell says of itself; scripts/compatibility.py makes the table of it.
 REPORTS = ROOT / "build" / "matrix"
 NEWEST = "3.3"
-EXTRAS = ["testing", "parquet"]
+EXTRAS = ["testing", "parquet", "sql"]
 
 wheel_is_built: list[bool] = []
 
@@ -154,7 +154,11 @@ def required(series: str) -> list[str]:
         return list(VERSIONS["airflow"][series]["requires"])
     dependencies = [
         *PROJECT["project"]["dependencies"],
-        *PROJECT["project"]["optional-dependencies"]["parquet"],
+        *(
+            each
+            for extra in ("parquet", "sql")
+            for each in PROJECT["project"]["optional-dependencies"][extra]
+        ),
     ]
     floors = [Requirement(each) for each in dependencies if not each.startswith("apache-airflow>")]
     return required(VERSIONS["lowest"]["airflow"]) + [

@@ -36,6 +36,13 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         **{kind: [_modules_of(kind)] for kind in ("hooks", "operators", "sensors", "triggers")},
+        "transfers": [
+            {
+                "source-integration-name": _INTEGRATION,
+                "target-integration-name": "Common SQL",
+                "python-module": f"{_PACKAGE}.transfers.smspartner_to_sql",
+            }
+        ],
         "connection-types": [connection_type(f"{_PACKAGE}.hooks.smspartner.SMSPartnerHook")],
         "notifications": [f"{_PACKAGE}.notifications.smspartner.SMSPartnerNotifier"],
         # Airflow 2 reads them under their older name.

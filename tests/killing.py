@@ -22,12 +22,13 @@ from harness import new_context
 from airflow_provider_smspartner.operators.smspartner import *
 from airflow_provider_smspartner.operators import smspartner as operators
 from airflow_provider_smspartner.sensors import smspartner as sensors
+from airflow_provider_smspartner.transfers import smspartner_to_sql as transfers
 
 class Terminated(BaseException):
     pass
 
 wanted = json.loads(sys.stdin.readline())
-kind = getattr(operators, wanted["kind"], None) or getattr(sensors, wanted["kind"])
+(kind,) = {getattr(module, wanted["kind"], None) for module in (operators, sensors, transfers)} - {None}
 task = kind(task_id="task", **wanted["arguments"])
 ends = []
 task.on_kill()  # does no harm before

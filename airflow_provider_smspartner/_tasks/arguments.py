@@ -67,6 +67,7 @@ def check_literals(owner: HasArguments) -> None:
             if is_literal(value, marks):
                 _TEMPLATED[name](name, value)
         _check_pseudonyms(owner)
+        _check_history(owner)
         owner._check_lists()  # noqa: SLF001 - each class tells its own
 
 
@@ -83,6 +84,7 @@ def check_rendered(owner: HasArguments) -> None:
         for name, value in _templated(owner):
             _TEMPLATED[name](name, value)
         _check_pseudonyms(owner)
+        _check_history(owner)
 
 
 def is_literal(value: object, marks: Sequence[str] = JINJA) -> bool:
@@ -291,6 +293,12 @@ def _check_conn_id(name: str, value: object) -> None:
         raise SMSPartnerInputError(f"`{name}` must name an Airflow connection; it is empty.")
 
 
+def _check_table(name: str, value: object) -> None:
+    from airflow_provider_smspartner._sql.names import TableName
+
+    TableName.of(name, value)
+
+
 def _check_total(_name: str, value: object) -> None:
     read_total(value)
 
@@ -339,6 +347,11 @@ def _check_pseudonyms(owner: Any) -> None:
         )
 
 
+def _check_history(owner: Any) -> None:
+    if getattr(owner, "history_table", None) is not None and owner.history_table == owner.table:
+        raise SMSPartnerInputError("`history_table` must be another table than `table`.")
+
+
 def _check_form(name: str, value: object) -> None:
     if value not in FORMS:
         raise SMSPartnerInputError(
@@ -348,6 +361,7 @@ def _check_form(name: str, value: object) -> None:
 
 _PLAIN: dict[str, Callable[[str, object], None]] = {
     "allow_empty": _check_switch,
+    "create_tables": _check_switch,
     "deferrable": _check_switch,
     "max_xcom_rows": _check_limit,
     "min_delivery_rate": _check_rate,
@@ -364,6 +378,9 @@ _TEMPLATED: dict[str, Callable[[str, object], None]] = {
     "expected_total": _check_total,
     "output_path": _check_output_path,
     "output_conn_id": _check_text,
+    "table": _check_table,
+    "history_table": _check_table,
+    "sql_conn_id": _check_conn_id,
     "phone_numbers": _check_form,
     "pseudonym_conn_id": _check_conn_id,
     "smspartner_conn_id": _check_conn_id,

@@ -23,6 +23,7 @@ from airflow_provider_smspartner._tasks.lineage import report_input
 from airflow_provider_smspartner._tasks.output_task import OutputTask
 from airflow_provider_smspartner._tasks.results import Results, StatusResults
 from airflow_provider_smspartner._tasks.status_task import StatusTask
+from airflow_provider_smspartner._tasks.subjects import list_subject, name_subject, tag_subject
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerNotFoundError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.models import StatusRow, describe_progress
@@ -57,7 +58,7 @@ class _FetchOperator(StatusTask):
                 ):
                     result = results.take(rows)
             except SMSPartnerError as error:
-                _name_subject(error, self._subject)
+                name_subject(error, self._subject)
                 raise
             execution.check()
             summary = results.summary
@@ -105,7 +106,7 @@ class SMSPartnerStatusByTagOperator(_FetchOperator):
 
     @property
     def _subject(self) -> str:
-        return f"the tag {self.tag!r}"
+        return tag_subject(self.tag)
 
     def _fetch(self, hook: SMSPartnerHook) -> AbstractContextManager[Generator[StatusRow, None, None]]:
         return closing(self._rows(hook))
@@ -150,9 +151,7 @@ class SMSPartnerMultiStatusOperator(_FetchOperator):
 
     @property
     def _subject(self) -> str:
-        return (
-            f"the messages in {self.messages!r}" if isinstance(self.messages, str) else "the list of messages"
-        )
+        return list_subject(self.messages)
 
     @contextmanager
     def _fetch(self, hook: SMSPartnerHook) -> Iterator[Generator[StatusRow, None, None]]:
@@ -310,10 +309,3 @@ class SMSPartnerStopListOperator(OutputTask):
             execution.check()
             self.log.info("Fetched %d rows of the stop list.", results.count)
             return result
-
-
-def _name_subject(error: SMSPartnerError, subject: str) -> None:
-    """Put what was asked for into an error's text, unless it is there."""
-    text = str(error)
-    if subject not in text:
-        error.args = (f"{subject[0].upper()}{subject[1:]}: {text}", *error.args[1:])

@@ -14,6 +14,7 @@ import pytest
 from airflow.providers.common.compat.sdk import Asset
 from environment import EXAMPLE_DAGS
 from harness import AIRFLOW_3, dags, run_dag
+from warehouses import opened
 
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
@@ -281,6 +282,41 @@ def test_partitioned_list_is_one_table(listed: list[str], tmp_path: Path) -> Non
     ]
 
 
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_nightly_warehouse(
+    playground: SMSPartnerDouble,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    database: str,
+) -> None:
+    # Late reports: what was delivered on the second night was waiting on the first.
+    for n in range(4):
+        playground.add_message(f"+3363998000{n}", str(n), "Waiting", "Delivered", tag="news-20261103")
+    with opened(database, tmp_path, monkeypatch) as warehouse:
+        for day in (4, 5):
+            run = run_dag("smspartner_nightly_warehouse", at=datetime(2026, 11, day, 2, 30, tzinfo=UTC))
+            assert run.state == "success"
+
+        tags = warehouse.select("SELECT tag, count(*) FROM sms_statuses GROUP BY tag ORDER BY tag")
+        assert tags == [
+            ("news-20261101", 60),
+            ("news-20261102", 60),
+            ("news-20261103", 4),
+            ("news-20261104", 60),
+        ]
+        late = "SELECT status, count(*) FROM sms_history WHERE tag = 'news-20261103' GROUP BY status ORDER BY status"
+        assert warehouse.select(late) == [("Delivered", 4), ("Waiting", 4)]
+        assert warehouse.select("SELECT count(*) FROM sms_statuses WHERE phone_number LIKE '+3363998%'") == [
+            (0,)
+        ]
+    changed = [run.xcom("load_statuses", map_index=index)["changed"] for index in range(3)]
+    assert changed[1:] == [4, 60]
+    printed = "".join(capfd.readouterr())
+    assert f"news-20261103{4:>11}  100.0%" in printed
+    assert_no_phone_number(printed)
+
+
 def test_every_example_is_tested() -> None:
     examples = {path.stem for path in EXAMPLE_DAGS.glob("*.py")}
 
@@ -290,6 +326,7 @@ def test_every_example_is_tested() -> None:
         "campaign_outlet",
         "mapped_campaigns",
         "message_list",
+        "nightly_warehouse",
         "partitioned_list",
         "personalised_texts",
         "send_and_await",

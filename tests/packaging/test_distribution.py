@@ -88,6 +88,8 @@ def test_dependencies_admit_every_supported_airflow(metadata: Message) -> None:
     }
     assert str(required["pytest"].marker) == 'extra == "testing"'
     assert str(required["pyarrow"].marker) == 'extra == "parquet"'
+    assert str(required["apache-airflow-providers-common-sql"].marker) == 'extra == "sql"'
+    assert required["apache-airflow-providers-common-sql"].extras == {"sqlalchemy"}
 
 
 def test_the_sdist_holds_the_sources_and_the_tests(dist: Path) -> None:

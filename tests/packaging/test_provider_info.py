@@ -21,7 +21,10 @@ from airflow_provider_smspartner.provider_info import get_provider_info
 
 INFO = get_provider_info()
 KINDS = ("hooks", "operators", "sensors", "triggers")
-MODULES = [name for kind in KINDS for of in INFO[kind] for name in of["python-modules"]]
+MODULES = [
+    *(name for kind in KINDS for of in INFO[kind] for name in of["python-modules"]),
+    *(of["python-module"] for of in INFO["transfers"]),
+]
 
 
 def airflow_schema(name: str) -> dict[str, Any]:

@@ -33,8 +33,9 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]
     for module in ("airflow.providers.celery", "airflow.providers.postgres"):
         if find_spec(module) is None:
             pytest.skip(f"{module} is not installed here: `make stack` does that.")
+    from services import postgresql_database, redis_database
+
     from stack.production import Production
-    from stack.services import postgresql_database, redis_database
 
     stop_when_asked()
     with postgresql_database() as database, redis_database() as broker:

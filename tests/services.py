@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis for the stack: this machine's, or own ones where they are installed and do not run."""
+"""PostgreSQL, MariaDB and Redis for tests: this machine's; PostgreSQL and Redis are started where they do not run."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def postgresql_database() -> Iterator[str]:
         return True
 
     with _running("PostgreSQL", port, answers, _start_postgresql) as port:
-        name = f"smspartner_stack_{uuid4().hex[:12]}"
+        name = f"smspartner_{uuid4().hex[:12]}"
         with connect(port) as connection:
             connection.execute(f"CREATE DATABASE {name}")
         try:
@@ -67,6 +67,40 @@ def postgresql_database() -> Iterator[str]:
         finally:
             with connect(port) as connection:
                 connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def mariadb_database() -> Iterator[str]:
+    """
+    Make a database of MariaDB or MySQL, and drop it in the end.
+
+    The server is the one that MYSQL_HOST, MYSQL_TCP_PORT, MYSQL_USER and MYSQL_PWD name, by default root on
+    127.0.0.1:3306 without a password.
+
+    :return: what follows the driver in the database's URL.
+    """
+    import pymysql
+
+    host, port = os.environ.get("MYSQL_HOST", "127.0.0.1"), int(os.environ.get("MYSQL_TCP_PORT", "3306"))
+    user, password = os.environ.get("MYSQL_USER", "root"), os.environ.get("MYSQL_PWD", "")
+
+    def run(statement: str) -> None:
+        connection = pymysql.connect(
+            host=host, port=port, user=user, password=password, connect_timeout=5, autocommit=True
+        )
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    name = f"smspartner_{uuid4().hex[:12]}"
+    try:
+        run(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    except pymysql.OperationalError as error:
+        pytest.skip(f"MariaDB does not answer on {host}:{port}: error {error.args[0]}.")
+    try:
+        login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+        yield f"{login}@{host}:{port}/{name}"
+    finally:
+        run(f"DROP DATABASE {name}")
 
 
 @contextmanager

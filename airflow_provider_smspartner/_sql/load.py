@@ -1,0 +1,205 @@
+"""One load: tables are checked, rows are staged as they come, and all of them land in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from itertools import islice
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import sqlalchemy as sa
+
+from airflow_provider_smspartner._sql import merging, tables
+from airflow_provider_smspartner._sql.checking import check_or_create
+from airflow_provider_smspartner._sql.connecting import engine_of
+from airflow_provider_smspartner._sql.errors import PERHAPS_WRITTEN, telling
+from airflow_provider_smspartner._sql.names import TableName
+from airflow_provider_smspartner._sql.staging import CHUNK_ROWS, Row, stager
+from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerInputError
+
+_LOCK_SECONDS = 86_400
+
+
+class Landed(NamedTuple):
+    """
+    What a load has written.
+
+    :param rows: that are in the table now.
+    :param changed: of these, the rows that are new or had another status before.
+    """
+
+    rows: int
+    changed: int
+
+
+class Load:
+    """
+    One load of statuses into a table; use it with ``with``, in which the tables are checked first.
+
+    Until `land`, nothing but a temporary table is written, and no transaction stays open while rows are awaited.
+
+    :param sql_conn_id: the Airflow connection of the database.
+    :param table: where the rows go.
+    :param history: the table of what has changed, or None.
+    :param tag: whose rows they are, or None for those of a list.
+    :param create: whether to create tables that are missing.
+    :param check_keys: whether rows of a list may have the same key, for their phone numbers were masked.
+    :raises SMSPartnerInputError: if a table does not fit; says what would mend it.
+    :raises SMSPartnerError: if the database cannot be reached, or refuses something.
+    """
+
+    def __init__(
+        self,
+        sql_conn_id: str,
+        table: TableName,
+        *,
+        history: TableName | None,
+        tag: str | None,
+        create: bool,
+        check_keys: bool,
+    ) -> None:
+        self._table = tables.statuses(table)
+        self._history = tables.history(history) if history else None
+        self._tag = tag
+        self._create = create
+        self._check_keys = check_keys
+        self._staged = tables.staging()
+        self._engine = engine_of(sql_conn_id)
+        self._rows = 0
+
+    def __enter__(self) -> Self:
+        """Connect, check the tables, and make the staging table."""
+        self._connection = self._connect()
+        try:
+            self._prepare()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the connection: what has not landed is gone with it."""
+        # Whether the rows have landed is known by now.
+        with suppress(SMSPartnerError):
+            self._close()
+
+    def take(self, rows: Iterable[Row]) -> None:
+        """
+        Stage rows.
+
+        :param rows: read once, a few thousand held at a time.
+        """
+        # Outside of `_stage`: an error of whatever yields the rows is its own.
+        for chunk in _chunks(rows):
+            self._stage(chunk)
+            self._rows += len(chunk)
+
+    def land(self, checked_at: datetime, check: Callable[[], None]) -> Landed:
+        """
+        Let the rows land: whoever reads sees the old ones until all of the new ones are there.
+
+        :param checked_at: when they were read, aware.
+        :param check: raises if they should not land after all.
+        """
+        check()
+        changed = self._merge(checked_at)
+        check()
+        self._commit()
+        return Landed(self._rows, changed)
+
+    @telling("Connecting to the database")
+    def _connect(self) -> sa.Connection:
+        return self._engine.connect()
+
+    @telling("Preparing the tables")
+    def _prepare(self) -> None:
+        connection = self._connection
+        check_or_create(connection, self._table, create=self._create, keyed=self._tag is None)
+        if self._history is not None:
+            check_or_create(connection, self._history, create=self._create, keyed=False)
+        self._staged.create(connection)
+        connection.commit()
+        self._put = stager(connection, self._staged)
+
+    @telling("Staging the rows")
+    def _stage(self, rows: list[Row]) -> None:
+        self._put(rows)
+        self._connection.commit()
+
+    @telling("Writing the rows")
+    def _merge(self, checked_at: datetime) -> int:
+        connection, staged, table = self._connection, self._staged, self._table
+        at = tables.moment(connection.dialect, checked_at)
+        self._lock()
+        if self._tag is None:
+            if self._check_keys:
+                self._refuse_repeated_keys()
+            changed = merging.changed_of_list(staged, table)
+            statements = merging.upserts(staged, table, at, connection.dialect)
+        else:
+            changed = merging.changed_of_tag(staged, table, self._tag)
+            statements = merging.replacement(staged, table, self._tag, at)
+        count = self._note(changed, at)
+        for statement in statements:
+            connection.execute(statement)
+        return count
+
+    def _note(self, changed: sa.Select[Any], at: Any) -> int:
+        """Count what has changed, and write it into the history, if there is one."""
+        if self._history is None:
+            return self._connection.scalar(sa.select(sa.func.count()).select_from(changed.subquery())) or 0
+        tag = sa.literal(self._tag or tables.NO_TAG, sa.String())
+        # SQLAlchemy 2 does not keep the count of what is inserted, unless it is asked to.
+        keeping = {"preserve_rowcount": True}
+        return self._connection.execute(
+            merging.inserted(changed, self._history, tag, at), execution_options=keeping
+        ).rowcount
+
+    def _refuse_repeated_keys(self) -> None:
+        if repeated := self._connection.scalar(merging.repeated_keys(self._staged)):
+            raise SMSPartnerInputError(
+                f"Masked, {repeated} pairs of phone number and message id are those of several messages: one would "
+                "take the place of the other. Use `phone_numbers='hmac'`. Nothing was written."
+            )
+
+    def _lock(self) -> None:
+        """
+        Let other loads into the same table wait: what has changed is told from what is there, and a tag is replaced.
+
+        Other databases than these may interleave two loads of one tag at the same time.
+        """
+        name = f"smspartner {self._engine.url.database} {self._table.fullname}"
+        digest = hashlib.sha256(name.encode()).digest()
+        match self._connection.dialect.name:
+            case "postgresql":
+                number = int.from_bytes(digest[:8], signed=True)
+                self._connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
+            case "mysql" | "mariadb":
+                lock = sa.func.get_lock(f"smspartner {digest.hex()[:32]}", _LOCK_SECONDS)
+                if self._connection.scalar(sa.select(lock)) != 1:
+                    raise SMSPartnerError(
+                        "Another load into the table has not ended within a day. Nothing was written."
+                    )
+            case "sqlite":
+                # Its driver begins a transaction at the first statement that writes, this one: it deletes no row.
+                self._connection.execute(sa.delete(self._table).where(sa.false()))
+
+    @telling("Committing the rows", PERHAPS_WRITTEN)
+    def _commit(self) -> None:
+        self._connection.commit()
+
+    @telling("Closing the connection")
+    def _close(self) -> None:
+        self._connection.close()
+        self._engine.dispose()
+
+
+def _chunks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, CHUNK_ROWS)):
+        yield chunk

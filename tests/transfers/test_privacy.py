@@ -1,0 +1,270 @@
+"""No error and no log line has a phone number, whatever the database says."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from told import Capture, assert_nothing_in, captured, told_by
+from transfers.loads import MESSAGES, TAG, add, load, transfer
+from warehouses import Warehouse
+
+from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerInputError
+from airflow_provider_smspartner.testing import SMSPartnerDouble
+
+SQL_LOGGERS = (
+    *("sqlalchemy", "sqlalchemy.engine.Engine", "sqlalchemy.pool", "psycopg", "psycopg.pool", "pymysql"),
+    *("airflow_provider_smspartner", "airflow.providers.common.sql"),
+)
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Capture]:
+    """All that is logged, SQLAlchemy's and the drivers' DEBUG included."""
+    before = {name: logging.getLogger(name).level for name in SQL_LOGGERS}
+    for handler in captured(monkeypatch):
+        for name in SQL_LOGGERS:
+            logging.getLogger(name).setLevel(logging.DEBUG)
+        yield handler
+    for name, level in before.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def failed(log: Capture, capfd: pytest.CaptureFixture[str], **arguments: Any) -> str:
+    """Return the error that is told; look at it, at the log and at all that is printed."""
+    with pytest.raises(SMSPartnerError) as caught:
+        load(**arguments)
+    assert not isinstance(caught.value, SMSPartnerInputError)
+    assert_nothing_in(told_by(caught.value))
+    assert_nothing_in(log.texts)
+    assert_nothing_in(capfd.readouterr())
+    assert caught.value.__cause__ is None
+    return "\n".join([str(caught.value), *caught.value.__notes__])
+
+
+def test_a_load_logs_no_number_at_any_level(
+    double: SMSPartnerDouble, warehouse: Warehouse, log: Capture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    add(double, "Delivered", "KO", tag=TAG)
+
+    load(messages=MESSAGES, history_table="history")
+    load(tag=TAG, history_table="history")
+
+    assert_nothing_in(log.texts)
+    assert_nothing_in(capfd.readouterr())
+    # SQLAlchemy does log: statements, without what is in them.
+    assert any(name.startswith("sqlalchemy.engine") for name in log.names)
+    assert any("hide_parameters" in text for text in log.texts)
+
+
+FAULTS: dict[str, tuple[list[str], dict[str, str]]] = {
+    # What the database is made to do, and what is told of it.
+    "a duplicate key": (
+        ["CREATE UNIQUE INDEX one_status ON statuses (status)"],
+        {
+            "postgresql": "UniqueViolation, SQLSTATE 23505, table statuses, constraint one_status",
+            "mariadb": "",
+            "sqlite": "IntegrityError, SQLITE_CONSTRAINT_UNIQUE",
+        },
+    ),
+    "a check": (
+        ["ALTER TABLE statuses ADD CONSTRAINT no_ko CHECK (message_id <> '1002')"],
+        {
+            "postgresql": "CheckViolation, SQLSTATE 23514, table statuses, constraint no_ko",
+            "mariadb": "error 4025",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_constraint_that_is_violated(
+    double: SMSPartnerDouble,
+    warehouse: Warehouse,
+    log: Capture,
+    capfd: pytest.CaptureFixture[str],
+    fault: str,
+) -> None:
+    statements, told = FAULTS[fault]
+    if not told.get(warehouse.name):
+        pytest.skip("This database has it not, or takes it for the key.")
+    add(double, "Delivered", "Delivered", "KO")
+    load(messages=MESSAGES[2:])
+    before = warehouse.rows()
+    warehouse.run(*statements)
+
+    text = failed(log, capfd, messages=MESSAGES, history_table="history")
+
+    assert text.startswith("The list of messages: Writing the rows failed: ")
+    assert f"{told[warehouse.name]}. Nothing was written." in text
+    assert "3 rows had been read before this error" in text
+    assert warehouse.rows() == before
+    assert warehouse.rows("history") == []
+
+
+def test_text_that_is_too_long(
+    double: SMSPartnerDouble, warehouse: Warehouse, log: Capture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if warehouse.name == "sqlite":
+        pytest.skip("SQLite knows no lengths.")
+    add(double, "Delivered")
+    load(messages=[])
+    warehouse.run(
+        "ALTER TABLE statuses "
+        + ("ALTER COLUMN raw_status TYPE" if warehouse.name == "postgresql" else "MODIFY raw_status")
+        + " varchar(3)"
+    )
+
+    text = failed(log, capfd, messages=MESSAGES[:1])
+    assert "StringDataRightTruncation, SQLSTATE 22001" in text or "SQLSTATE 22001, error 1406" in text
+
+
+def test_a_staging_row_that_is_refused(
+    double: SMSPartnerDouble,
+    warehouse: Warehouse,
+    log: Capture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A column of the staging table that does not fit: PostgreSQL quotes the line of COPY, others the row.
+    from airflow_provider_smspartner._sql import tables
+
+    of_rows = tables._of_rows
+
+    def with_a_check() -> list[Any]:
+        return [*of_rows(), sa.CheckConstraint("status <> 'Delivered'")]
+
+    monkeypatch.setattr(tables, "_of_rows", with_a_check)
+    add(double, "Delivered")
+
+    text = failed(log, capfd, messages=MESSAGES[:1])
+    assert "Staging the rows failed: " in text
+    assert "1 rows had been read" in text
+
+
+Break = Callable[[Warehouse], None]
+
+
+def end_sessions(warehouse: Warehouse) -> None:
+    if warehouse.name == "postgresql":
+        warehouse.select(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    else:
+        ids = warehouse.select(
+            "SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()"
+        )
+        warehouse.run(*(f"KILL {int(each)}" for (each,) in ids))
+
+
+def test_a_connection_that_drops(
+    double: SMSPartnerDouble, warehouse: Warehouse, log: Capture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if warehouse.name == "sqlite":
+        pytest.skip("SQLite has no connections that could drop.")
+    add(double, "Delivered", "KO", "Waiting")
+    load(messages=MESSAGES[:1])
+    before = warehouse.rows()
+
+    def dropping(*_: Any) -> None:
+        end_sessions(warehouse)
+
+    double.misbehave(_meanwhile(dropping))
+    text = failed(log, capfd, messages=MESSAGES)
+
+    assert "failed: " in text
+    assert "Nothing was written" in text
+    assert warehouse.rows() == before
+    assert load(messages=MESSAGES)["return_value"] == {"table": "statuses", "rows": 3, "changed": 2}
+
+
+def test_no_permission(
+    double: SMSPartnerDouble,
+    warehouse: Warehouse,
+    log: Capture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    add(double, "Delivered")
+    if warehouse.name == "postgresql":
+        load(messages=[])
+        # The superuser may do everything: a trigger stands for it, and says a number as well.
+        warehouse.run(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "RAISE EXCEPTION 'not %', NEW.phone_number USING ERRCODE = '42501', HINT = NEW.phone_number; END $$",
+            "CREATE TRIGGER refusing BEFORE INSERT ON statuses FOR EACH ROW EXECUTE FUNCTION refuse()",
+        )
+        expected = "InsufficientPrivilege, SQLSTATE 42501"
+    elif warehouse.name == "mariadb":
+        load(messages=[])
+        warehouse.run(
+            "CREATE TRIGGER refusing BEFORE INSERT ON statuses FOR EACH ROW "
+            "BEGIN SET @told = concat('not ', NEW.phone_number); "
+            "SIGNAL SQLSTATE '42000' SET MESSAGE_TEXT = @told, MYSQL_ERRNO = 1142; END"
+        )
+        expected = "error 1142"
+    else:
+        load(messages=[])
+        warehouse.run(
+            "CREATE TRIGGER refusing BEFORE INSERT ON statuses BEGIN SELECT RAISE(ABORT, 'not +33639980001'); END"
+        )
+        expected = "IntegrityError, SQLITE_CONSTRAINT_TRIGGER"
+
+    assert expected in failed(log, capfd, messages=MESSAGES[:1])
+    assert warehouse.rows() == []
+
+
+def test_a_statement_that_takes_too_long(
+    double: SMSPartnerDouble, warehouse: Warehouse, log: Capture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    add(double, "Delivered")
+    load(messages=[])
+    database = warehouse.engine.url.database
+    if warehouse.name == "postgresql":
+        warehouse.run(f"ALTER DATABASE {database} SET lock_timeout = '200ms'")
+        expected = "LockNotAvailable, SQLSTATE 55P03"
+    elif warehouse.name == "mariadb":
+        expected = "error 1205"
+    else:
+        expected = "OperationalError, SQLITE_BUSY"
+    with warehouse.connected() as other:
+        other.execute(
+            sa.text(
+                "INSERT INTO statuses (phone_number, message_id, status, tag, checked_at) "
+                "VALUES ('+33639980001', '1001', 'KO', '', '2026-01-01 00:00:00')"
+            )
+        )
+        assert expected in failed(log, capfd, messages=MESSAGES[:1])
+        other.rollback()
+    assert warehouse.rows() == []
+
+
+def test_a_server_that_cannot_be_reached(
+    double: SMSPartnerDouble,
+    log: Capture,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", "postgres://someone:s3cretpassword@127.0.0.1:1/none")
+
+    text = failed(log, capfd, messages=MESSAGES)
+
+    assert text.startswith(
+        "The list of messages: Connecting to the database failed: OperationalError. Nothing"
+    )
+    assert double.requests == []
+    assert not [line for line in log.texts if "s3cretpassword" in line]
+    assert transfer(messages=MESSAGES).table == "statuses"
+
+
+def _meanwhile(action: Callable[..., None]) -> Any:
+    from airflow_provider_smspartner.testing import Fault
+
+    async def apply(request: Any, proceed: Any, _: object) -> Any:
+        action()
+        return proceed(request)
+
+    return Fault("meanwhile", apply)

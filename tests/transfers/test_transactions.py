@@ -1,0 +1,221 @@
+"""What others see of a load, and what is left of one that was killed."""
+
+from __future__ import annotations
+
+import signal
+from datetime import UTC, datetime
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from harness import new_context
+from killing import killed, slowly
+from transfers.loads import MESSAGES, TAG, add, load, transfer
+from warehouses import CONN_ID, Warehouse
+
+from airflow_provider_smspartner._sql.load import Load
+from airflow_provider_smspartner._sql.names import TableName
+from airflow_provider_smspartner.exceptions import SMSPartnerError
+from airflow_provider_smspartner.testing import SMSPartnerDouble
+
+ROWS = 2_000
+PAGES = 40
+
+
+def list_of(count: int) -> list[tuple[str, str]]:
+    return [(f"+3363998{n:04}", str(1_000 + n)) for n in range(count)]
+
+
+@pytest.mark.parametrize("by_tag", [True, False], ids=["tag", "list"])
+def test_a_reader_sees_the_old_rows_or_the_new_ones(
+    double: SMSPartnerDouble, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, by_tag: bool
+) -> None:
+    for number, id_ in list_of(ROWS):
+        double.add_message(number, id_, "Waiting", "Delivered", tag=TAG)
+    arguments: dict[str, Any] = {"tag": TAG} if by_tag else {"messages": list_of(ROWS)}
+    load(**arguments)
+    seen: list[dict[str, int]] = []
+    merged, ended = Event(), Event()
+
+    def read() -> None:
+        while not ended.is_set():
+            seen.append(dict(warehouse.select("SELECT status, count(*) FROM statuses GROUP BY status")))
+            merged.set()
+
+    reader = Thread(target=read)
+    merge = Load._merge
+
+    def watched(self: Load, *given: Any) -> int:
+        changed = merge(self, *given)
+        # All is written, and nothing is committed: the reader looks at it now.
+        before = len(seen)
+        if warehouse.name != "sqlite":
+            while len(seen) < before + 2:
+                merged.clear()
+                assert merged.wait(30)
+        else:
+            seen.append(dict(warehouse.select("SELECT status, count(*) FROM statuses GROUP BY status")))
+        return changed
+
+    monkeypatch.setattr(Load, "_merge", watched)
+    if warehouse.name != "sqlite":
+        reader.start()
+    try:
+        load(**arguments)
+    finally:
+        ended.set()
+        if warehouse.name != "sqlite":
+            reader.join()
+
+    seen.append(dict(warehouse.select("SELECT status, count(*) FROM statuses GROUP BY status")))
+    assert {"Waiting": ROWS} in seen
+    assert seen[-1] == {"Delivered": ROWS}
+    assert [each for each in seen if each not in ({"Waiting": ROWS}, {"Delivered": ROWS})] == []
+
+
+@pytest.mark.parametrize("by_tag", [True, False], ids=["tag", "list"])
+def test_two_loads_of_the_same_at_once_end_as_one(
+    double: SMSPartnerDouble, warehouse: Warehouse, by_tag: bool
+) -> None:
+    for number, id_ in list_of(ROWS):
+        double.add_message(number, id_, "Delivered", tag=TAG)
+    arguments: dict[str, Any] = {"tag": TAG} if by_tag else {"messages": list_of(ROWS)}
+    load(messages=[], history_table="history")
+    changed: list[Any] = []
+
+    def run() -> None:
+        changed.append(load(**arguments, history_table="history")["return_value"]["changed"])
+
+    both = [Thread(target=run) for _ in range(2)]
+    for each in both:
+        each.start()
+    for each in both:
+        each.join()
+
+    assert sorted(changed) == [0, ROWS]
+    assert len(warehouse.rows()) == len(warehouse.rows("history")) == ROWS
+
+
+@pytest.mark.parametrize("warehouse", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("raises", [False, True])
+def test_a_killed_load_writes_nothing_and_the_next_one_writes_all(
+    double: SMSPartnerDouble, warehouse: Warehouse, raises: bool
+) -> None:
+    double.add_campaign(TAG, size=50 * PAGES, settle_seconds=0)
+    double.add_message("+33639970001", "5", "Delivered", tag="old")
+    load(tag="old")
+    before = warehouse.rows()
+    asked = len(double.requests)
+    double.misbehave(slowly(0.3), times=PAGES)
+
+    told, later = killed(
+        double,
+        "SMSPartnerStatusToSqlOperator",
+        {"tag": TAG, "table": "statuses", "sql_conn_id": CONN_ID},
+        raises=raises,
+        when=lambda: len(double.requests) >= asked + 3,
+    )
+
+    assert told["outcome"].startswith("Terminated" if raises else "SMSPartnerError: The task was terminated")
+    assert told["xcoms"] == {}
+    assert later <= 5
+    assert warehouse.rows() == before
+    assert staging_tables(warehouse) == []
+    double.misbehave(slowly(0), times=1)
+    assert load(tag=TAG)["return_value"] == {"table": "statuses", "rows": 50 * PAGES, "changed": 50 * PAGES}
+
+
+@pytest.mark.parametrize("step", ["_stage", "_merge"])
+def test_a_kill_between_the_steps_writes_nothing(
+    double: SMSPartnerDouble, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    add(double, "Waiting,Delivered,Delivered", "KO")
+    load(messages=MESSAGES[:1])
+    before = warehouse.rows()
+    operator = transfer(messages=MESSAGES[:2], history_table="history")
+    run = getattr(Load, step)
+
+    def then_killed(self: Load, *given: Any) -> Any:
+        result = run(self, *given)
+        operator.on_kill()
+        return result
+
+    monkeypatch.setattr(Load, step, then_killed)
+    context = new_context()
+    with pytest.raises(SMSPartnerError, match="The task was terminated while it ran"):
+        operator.execute(context)
+    assert context["ti"].xcoms == {}
+    assert warehouse.rows() == before
+    assert warehouse.rows("history") == []
+    assert staging_tables(warehouse) == []
+
+    monkeypatch.undo()
+
+
+def test_an_operator_can_be_executed_again_after_a_kill(
+    double: SMSPartnerDouble, warehouse: Warehouse
+) -> None:
+    add(double, "Delivered")
+    operator = transfer(messages=MESSAGES[:1])
+    for _ in range(2):
+        operator.on_kill()
+        assert operator.execute(new_context())["rows"] == 1
+
+
+@pytest.mark.parametrize("warehouse", ["sqlite", "postgresql"], indirect=True)
+def test_a_load_that_is_killed_with_nine_writes_nothing(
+    double: SMSPartnerDouble, warehouse: Warehouse
+) -> None:
+    double.add_campaign(TAG, size=50 * PAGES, settle_seconds=0)
+    double.misbehave(slowly(0.3), times=PAGES)
+
+    with pytest.raises(AssertionError):  # it tells nothing any more
+        killed(
+            double,
+            "SMSPartnerStatusToSqlOperator",
+            {"tag": TAG, "table": "statuses", "sql_conn_id": CONN_ID},
+            raises=False,
+            when=lambda: len(double.requests) >= 3,
+            send=signal.SIGKILL,
+        )
+
+    assert warehouse.rows() == []
+    assert staging_tables(warehouse) == []
+
+
+def staging_tables(warehouse: Warehouse) -> list[str]:
+    with warehouse.connected() as connection:
+        return [
+            name for name in sa.inspect(connection).get_table_names() if name.startswith("smspartner_staging")
+        ]
+
+
+class Row(dict[str, Any]):
+    """A row that knows how many of its kind are alive."""
+
+    alive = 0
+    most = 0
+
+    def __init__(self, number: int) -> None:
+        facts = {"raw_status": "KO", "date": None, "stop_sms": False, "is_spam": None, "code": 200}
+        super().__init__(phone_number=f"+336{number:08}", message_id=str(number), status="KO", **facts)
+        Row.alive += 1
+        Row.most = max(Row.most, Row.alive)
+
+    def __del__(self) -> None:
+        Row.alive -= 1
+
+
+def test_rows_are_staged_as_they_come(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_smspartner._sql.load.CHUNK_ROWS", 100)
+    Row.most = 0
+    opened = Load(CONN_ID, TableName(None, "statuses"), history=None, tag=None, create=True, check_keys=False)
+    with opened as begun:
+        begun.take(Row(number) for number in range(1_000))
+        landed = begun.land(datetime.now(UTC), lambda: None)
+
+    assert landed == (1_000, 1_000)
+    assert warehouse.select("SELECT count(*) FROM statuses") == [(1_000,)]
+    # One chunk while the next one is read.
+    assert Row.most <= 201
