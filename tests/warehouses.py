@@ -71,6 +71,17 @@ class Warehouse:
             self.url, future=True, poolclass=NullPool, logging_name=_OWN, hide_parameters=True
         )
 
+    @property
+    def host(self) -> str:
+        """The server's host and port."""
+        url = sa.engine.make_url(self.url)
+        return f"{url.host}:{url.port}"
+
+    @property
+    def database(self) -> str:
+        """The name of the database on its server."""
+        return str(sa.engine.make_url(self.url).database)
+
     @contextmanager
     def connected(self) -> Iterator[Any]:
         """Connect."""

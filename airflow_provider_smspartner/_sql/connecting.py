@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException, BaseHook
 
@@ -11,6 +12,10 @@ from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+
+
+_SCHEMES = {"postgresql": "postgres", "mariadb": "mysql"}
+_PORTS = {"postgres": 5432, "mysql": 3306}
 
 
 def engine_of(sql_conn_id: str) -> sa.Engine:
@@ -49,6 +54,27 @@ def _hook_of(sql_conn_id: str) -> object:
         f"The connection {sql_conn_id!r} has the type {connection.conn_type!r}, for which Airflow has no hook here "
         f"({fault}): install the provider of the database."
     )
+
+
+def uri_of(engine: sa.Engine, table: sa.Table) -> str:
+    """
+    Return the URI of a table, as Airflow's providers name assets, without user and password.
+
+    :param engine: has been connected, so that it knows its default schema.
+    :param table: in the engine's database.
+    """
+    url, default = engine.url, engine.dialect.default_schema_name
+    scheme = _SCHEMES.get(engine.dialect.name, engine.dialect.name)
+    if scheme == "sqlite":
+        names = [table.schema, table.name]
+        return f"sqlite://{quote(url.database or '')}/{'/'.join(quote(name) for name in names if name)}"
+    host, port = url.host or "localhost", url.port or _PORTS.get(scheme)
+    place = f"[{host}]" if ":" in host else host
+    if port:
+        place += f":{port}"
+    # MySQL and MariaDB call a schema a database.
+    names = [table.schema or url.database] if scheme == "mysql" else [url.database, table.schema or default]
+    return f"{scheme}://{place}/{'/'.join(quote(name) for name in [*names, table.name] if name)}"
 
 
 @telling("Preparing the database's engine")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from airflow_provider_smspartner._sql import merging, tables
 from airflow_provider_smspartner._sql.checking import check_or_create
-from airflow_provider_smspartner._sql.connecting import engine_of
+from airflow_provider_smspartner._sql.connecting import engine_of, uri_of
 from airflow_provider_smspartner._sql.errors import PERHAPS_WRITTEN, telling
 from airflow_provider_smspartner._sql.names import TableName
 from airflow_provider_smspartner._sql.staging import CHUNK_ROWS, Row, stager
@@ -29,10 +29,12 @@ class Landed(NamedTuple):
 
     :param rows: that are in the table now.
     :param changed: of these, the rows that are new or had another status before.
+    :param written: the URIs of the tables, and how many rows each was given.
     """
 
     rows: int
     changed: int
+    written: Mapping[str, int]
 
 
 class Load:
@@ -110,7 +112,10 @@ class Load:
         changed = self._merge(checked_at)
         check()
         self._commit()
-        return Landed(self._rows, changed)
+        written = {uri_of(self._engine, self._table): self._rows}
+        if self._history is not None:
+            written[uri_of(self._engine, self._history)] = changed
+        return Landed(self._rows, changed, written)
 
     @telling("Connecting to the database")
     def _connect(self) -> sa.Connection:

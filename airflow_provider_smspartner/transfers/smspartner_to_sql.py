@@ -15,6 +15,7 @@ from airflow_provider_smspartner._tasks.arguments import (
     check_rendered,
 )
 from airflow_provider_smspartner._tasks.execution import Execution
+from airflow_provider_smspartner._tasks.lineage import report_input, report_output
 from airflow_provider_smspartner._tasks.phone_number_task import PhoneNumberTask
 from airflow_provider_smspartner._tasks.subjects import list_subject, name_subject, tag_subject
 from airflow_provider_smspartner._tasks.summaries import PushesSummary
@@ -138,7 +139,9 @@ class SMSPartnerStatusToSqlOperator(PushesSummary, PhoneNumberTask):
             )
 
     def _landed(self, context: Context, landed: Landed, summary: StatusSummary) -> dict[str, Any]:
-        """Tell what was written, once the table has it; whatever else is to be told of it belongs here."""
+        """Tell what was written, once the tables have it."""
+        for uri, rows in landed.written.items():
+            report_output(self, uri, rows=rows)
         self._push_summary(context, summary)
         self.log.info(
             "%s has %d rows of %s, of which %d are new or have another status than before: %s.",
@@ -173,6 +176,8 @@ class SMSPartnerStatusToSqlOperator(PushesSummary, PhoneNumberTask):
         from airflow_provider_smspartner._messages.from_argument import read_pending
 
         with closing(read_pending(self.messages)) as messages:
+            if isinstance(self.messages, str):
+                report_input(self, self.messages)
             yield messages
 
     def _open_load(self) -> Load:

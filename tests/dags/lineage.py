@@ -11,6 +11,7 @@ from airflow_provider_smspartner.operators.smspartner import (
     SMSPartnerStopListOperator,
 )
 from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSensor
+from airflow_provider_smspartner.transfers.smspartner_to_sql import SMSPartnerStatusToSqlOperator
 
 with DAG("lineage", schedule=None, params={"folder": "/tmp"}):  # noqa: S108 - each run gets another
     folder = "{{ params.folder }}"
@@ -32,4 +33,7 @@ with DAG("lineage", schedule=None, params={"folder": "/tmp"}):  # noqa: S108 - e
     plain = SMSPartnerStatusByTagOperator(
         task_id="plain", tag="spring", outlets=[Asset("smspartner://spring")]
     )
-    send >> fetch >> wait >> stops >> plain
+    table = SMSPartnerStatusToSqlOperator(
+        task_id="table", table="statuses", sql_conn_id="warehouse", tag="spring"
+    )
+    send >> fetch >> wait >> stops >> plain >> table

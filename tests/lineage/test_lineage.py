@@ -47,6 +47,7 @@ def events(double: SMSPartnerDouble, metadata_database: None, tmp_path: Path) ->
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{METADATA_DATABASE}",
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
         "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests",
+        "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/warehouse.db"}),
     }
     output_of(run_python(str(RUNNING), str(tmp_path), env=env))
     return [json.loads(line) for line in log.read_text().splitlines()]
@@ -77,7 +78,7 @@ def names(datasets: list[dict[str, Any]]) -> list[tuple[str, str, int | None]]:
 def test_openlineage_shows_datasets_and_rows(events: list[dict[str, Any]], tmp_path: Path) -> None:
     shown = {
         task_id: {kind: names(completed(events, task_id)[kind]) for kind in ("inputs", "outputs")}
-        for task_id in ("send", "fetch", "wait", "stops", "plain")
+        for task_id in ("send", "fetch", "wait", "stops", "plain", "table")
     }
 
     asset = ("smspartner", "spring", None)
@@ -91,6 +92,10 @@ def test_openlineage_shows_datasets_and_rows(events: list[dict[str, Any]], tmp_p
         "wait": {"inputs": [], "outputs": [("file", f"{tmp_path}/campaign.ndjson.gz", 4), asset]},
         "stops": {"inputs": [], "outputs": [("file", f"{tmp_path}/stops.ndjson", 1)]},
         "plain": {"inputs": [], "outputs": [asset]},
+        "table": {
+            "inputs": [],
+            "outputs": [("sqlite://", f"{tmp_path}/warehouse.db/statuses".lstrip("/"), 4)],
+        },
     }
     # Nothing else may be in them: neither key nor phone number.
     text = json.dumps(events)

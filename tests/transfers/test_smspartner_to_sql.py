@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from harness import new_context
 from transfers.loads import MESSAGES, TAG, add, load, transfer
 from warehouses import CONN_ID, Warehouse
 
@@ -315,3 +316,25 @@ def test_all_arguments_but_booleans_are_templated() -> None:
         *("phone_numbers", "pseudonym_conn_id", "smspartner_conn_id"),
     }
     assert transfer(tag=TAG).sql_conn_id == CONN_ID
+
+
+@pytest.mark.parametrize("history", [None, "statuses_history"])
+def test_lineage_is_told_of_the_tables_and_of_the_file_of_messages(
+    double: SMSPartnerDouble, warehouse: Warehouse, tmp_path: Path, history: str | None
+) -> None:
+    add(double, "Delivered", "Waiting")
+    path = tmp_path / "messages.csv"
+    path.write_text("phone_number,message_id\n" + "".join(f"{n},{i}\n" for n, i in MESSAGES[:2]))
+    task = transfer(messages=str(path), history_table=history)
+
+    task.execute(new_context())
+
+    assert task._lineage is not None
+    assert list(task._lineage.inputs) == [f"file://{path}"]
+    place = {
+        "sqlite": f"sqlite://{tmp_path}/warehouse.db",
+        "postgresql": f"postgres://{warehouse.host}/{warehouse.database}/public",
+        "mariadb": f"mysql://{warehouse.host}/{warehouse.database}",
+    }[warehouse.name]
+    written = ["statuses"] if history is None else ["statuses", history]
+    assert task._lineage.outputs == {f"{place}/{table}": 2 for table in written}
