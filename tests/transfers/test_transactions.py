@@ -85,7 +85,10 @@ def test_two_loads_of_the_same_at_once_end_as_one(
     changed: list[Any] = []
 
     def run() -> None:
-        changed.append(load(**arguments, history_table="history")["return_value"]["changed"])
+        operator = transfer(**arguments, history_table="history")
+        # Airflow 2 lets no operator run in a thread, and looks at it in a wrapper.
+        execute = getattr(type(operator).execute, "__wrapped__", type(operator).execute)
+        changed.append(execute(operator, new_context())["changed"])
 
     both = [Thread(target=run) for _ in range(2)]
     for each in both:
