@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from airflow_provider_smspartner._messages.pending import PendingInMemory
+from airflow_provider_smspartner._metrics import POLLS
+from airflow_provider_smspartner._waiting import wait as wait_module
 from airflow_provider_smspartner._waiting.campaign import Campaign
 from airflow_provider_smspartner._waiting.goal import Goal, Verdict
 from airflow_provider_smspartner._waiting.report import PollReport
@@ -95,6 +97,17 @@ def test_an_outage_is_counted_and_its_end_is_told() -> None:
     ]
     assert lines[3][2] == "Campaign of 1 message: polls are answered again, after 3 failed polls in 3:00:00."
     assert lines[4][2] is None
+
+
+def test_each_poll_is_counted_by_what_it_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[object] = []
+    monkeypatch.setattr(wait_module, "count", lambda *told: counted.append(told))
+    wait = wait_for(Campaign(tag=None, messages=PendingInMemory([REF])), Clock())
+
+    for answer in (SMSPartnerUnavailableError("down"), DeliveryStatus.WAITING, DeliveryStatus.DELIVERED):
+        poll(wait, answer)
+
+    assert counted == [(POLLS, "failed"), (POLLS, "not_yet"), (POLLS, "done")]
 
 
 def test_a_failed_poll_is_made_again_at_the_deadline_and_not_long_after_it() -> None:
