@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -195,6 +196,35 @@ class TestTries:
                 use_up_the_time
             )
         assert tries == 1
+
+    def test_there_is_no_further_one_if_its_pause_would_last_beyond_the_deadline(self) -> None:
+        asked_to_pause = SMSPartnerUnavailableError("Not so fast.", http_status=429, retry_after="30")
+        made = policy.retry_options(READ, max_attempts=3, deadline=time.monotonic() + 20)
+
+        with pytest.raises(SMSPartnerUnavailableError, match="Gave up after 1 try "):
+            Retrying(sleep=lambda _: None, **made)(_raising(asked_to_pause))
+
+
+def _raising(error: Exception) -> Callable[[], None]:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+class TestHeaders:
+    """Of a request: what is one of a kind has its own connection, and only what has a body says what it is."""
+
+    @pytest.mark.parametrize(
+        ("request_", "headers"),
+        [
+            (READ, {}),
+            (Request("POST", "/made-up", body={}, may_repeat=True), {"Content-Type": "application/json"}),
+            (WRITE, {"Connection": "close"}),
+        ],
+    )
+    def test_say_what_follows(self, request_: Request, headers: dict[str, str]) -> None:
+        assert policy.headers_of(request_) == headers
 
 
 class TestErrors:

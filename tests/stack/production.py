@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import psutil
 import psycopg
 from environment import EXAMPLE_DAGS, bundles
+from psycopg.conninfo import conninfo_to_dict
 
 from local_airflow import COMPONENTS, DagRun, LocalAirflow
 
@@ -113,6 +114,22 @@ class Production:
         with psycopg.connect(self._database) as connection:
             rows: list[Any] = connection.execute(sql, arguments or None).fetchall()
             return rows
+
+    def store_warehouse(self, conn_id: str) -> None:
+        """Make a connection to the metadata database, as to one that results land in."""
+        found: dict[str, Any] = conninfo_to_dict(self._database)
+        self.airflow.post(
+            "connections",
+            {
+                "connection_id": conn_id,
+                "conn_type": "postgres",
+                "host": found["host"],
+                "port": int(found["port"]),
+                "login": found["user"],
+                "password": found.get("password", ""),
+                "schema": found["dbname"],
+            },
+        )
 
     def tables(self) -> Iterator[tuple[str, str]]:
         """Yield each table's name with each of its rows as text."""

@@ -43,6 +43,8 @@ def test_no_number_is_left_anywhere(production: Production, vendor: Vendor, tmp_
     production.airflow.post(
         "connections", {"connection_id": "pseudonyms", "conn_type": "generic", "password": KEY}
     )
+    # Into the database that is looked at as a whole.
+    production.store_warehouse("warehouse")
     results = tmp_path / "results"
 
     run = production.trigger(
@@ -57,6 +59,8 @@ def test_no_number_is_left_anywhere(production: Production, vendor: Vendor, tmp_
     assert [path.name for path in files] == ["messages.ndjson", "tag.csv"]
     assert {json.loads(line)["phone_number"] for line in files[0].read_text().splitlines()} == expected
     assert all(each in files[1].read_text() for each in expected)
+    for table in ("swept_statuses", "swept_history"):
+        assert {number for (number,) in production.query(f"SELECT phone_number FROM {table}")} == expected  # noqa: S608 - ours
     places = [*logged(production), *kept(production), *((path.name, path.read_text()) for path in files)]
     assert [where for where, text in places if ANY_NUMBER.search(text)] == []
     assert [where for where, text in places if KEY in text] == []

@@ -13,6 +13,7 @@ from airflow_provider_smspartner.operators.smspartner import (
     SMSPartnerStopListOperator,
 )
 from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSensor
+from airflow_provider_smspartner.transfers.smspartner_to_sql import SMSPartnerStatusToSqlOperator
 
 PARAMS = {
     "conn_id": "smspartner_default",
@@ -99,6 +100,7 @@ def stack_pseudonyms() -> None:
         "timeout": timedelta(minutes=5),
     }
     messages, tag = "{{ params.messages }}", "pseudo"
+    subjects: dict[str, dict[str, Any]] = {"messages": {"messages": messages}, "tag": {"tag": tag}}
     awaited = SMSPartnerCampaignSensor(task_id="await_messages", messages=messages, **wait)
     awaited >> [
         SMSPartnerCampaignSensor(task_id="await_tag", tag=tag, **wait),
@@ -113,6 +115,17 @@ def stack_pseudonyms() -> None:
             task_id="write_tag", tag=tag, output_path="{{ params.results }}/tag.csv", **arguments
         ),
         SMSPartnerStopListOperator(task_id="fetch_stop_list", **arguments),
+        *(
+            SMSPartnerStatusToSqlOperator(
+                task_id=f"load_{name}",
+                table="swept_statuses",
+                history_table="swept_history",
+                sql_conn_id="warehouse",
+                **subject,
+                **arguments,
+            )
+            for name, subject in subjects.items()
+        ),
     ]
 
 
