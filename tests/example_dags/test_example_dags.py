@@ -77,10 +77,26 @@ def events_of(asset: Asset) -> list[Any]:
 
 @pytest.fixture
 def spring(metadata_database: None) -> Asset:
-    """The asset of the example, known to Airflow as it is once the DAG file was parsed."""
-    if not AIRFLOW_3:
-        dags()["smspartner_campaign_outlet"].sync_to_db()  # since Airflow 3 `dag.test()` does so
-    return Asset("smspartner://spring")
+    """The asset of the example, known to Airflow and active, as it is once the DAG file was parsed."""
+    asset = Asset("smspartner://spring")
+    if AIRFLOW_3:
+        _activate(asset)
+    else:
+        dags()["smspartner_campaign_outlet"].sync_to_db()
+    return asset
+
+
+def _activate(asset: Asset) -> None:
+    from airflow.models.asset import AssetActive, AssetModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        model = session.query(AssetModel).filter_by(uri=asset.uri).one_or_none()
+        if model is None:
+            model = AssetModel.from_public(asset)
+            session.add(model)
+        if not session.query(AssetActive).filter_by(uri=asset.uri).count():
+            session.add(AssetActive.for_asset(model))
 
 
 def test_campaign_outlet(

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import Asset
 from commands import environment_of_the_tests, output_of, run_python
 from environment import API_KEY, METADATA_DATABASE
-from harness import AIRFLOW_3
 from told import forms_of
 
 from airflow_provider_smspartner._tasks.lineage import Lineage, report_input, report_output
@@ -33,6 +33,15 @@ def arrange(double: SMSPartnerDouble, folder: Path) -> None:
     for n in range(4):
         double.add_message(f"+33639981{n:03}", f"200{n}", "Waiting", "Delivered", tag="spring")
     double.add_stop(NUMBERS[0])
+
+
+def is_taken(uri: str) -> bool:
+    """Return whether this Airflow takes a URI for an asset's."""
+    try:
+        Asset(uri=uri)
+    except ValueError:
+        return False
+    return True
 
 
 @pytest.fixture
@@ -111,8 +120,8 @@ def test_the_collector_is_told_of_files(double: SMSPartnerDouble, tmp_path: Path
 
     told = json.loads(printed.rpartition("told: ")[2])
     assert told["inputs"] == [f"file://{tmp_path}/recipients.csv", f"file://{tmp_path}/messages.ndjson"]
-    # Airflow 2 takes ASCII alone: what it does not take is left out, and the task has succeeded.
-    odd = [f"file://{tmp_path}/é.ndjson"] if AIRFLOW_3 else []
+    # Some Airflows take ASCII alone: what they do not take is left out, and the task has succeeded.
+    odd = [uri for uri in [f"file://{tmp_path}/é.ndjson"] if is_taken(uri)]
     assert told["outputs"] == [f"file://{tmp_path}/rows.csv", *odd, f"file://{tmp_path}/campaign.ndjson"]
     assert (tmp_path / "é.ndjson").exists()
 
