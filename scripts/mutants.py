@@ -79,7 +79,7 @@ pytest_add_cli_args = [
     "-p", "no:xdist",
     "--hypothesis-profile=mutants",
     "-W", "ignore::pytest.PytestAssertRewriteWarning",  # that profile is made before pytest starts
-    "-o", "faulthandler_timeout=30",  # a mutant that hangs a test is killed by that
+    "-o", "faulthandler_timeout=60",  # a mutant that hangs a test is killed by that
 ]
 # The last resort: what all tests of a mutant usually take and a minute, three times.
 timeout_multiplier = 3.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from airflow_provider_smspartner._shared_polls.connections import Connection, co
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 
 AHEAD = 1_000.0
+task_of_the_log: ContextVar[str] = ContextVar("task_of_the_log", default="none")
 
 
 @dataclass
@@ -77,6 +79,21 @@ class TestLookUp:
 
         assert {settings.api_key for settings in await asyncio.gather(*others)} == {"key"}
         assert backend.asked == ["one"]
+
+    @on_a_loop
+    async def test_is_made_in_the_context_of_no_wait(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Watched(Backend):
+            async def get(self, conn_id: str) -> Any:
+                seen.append(task_of_the_log.get())
+                return await super().get(conn_id)
+
+        seen: list[str] = []
+        monkeypatch.setattr(connections, "get_async_connection", Watched().get)
+        task_of_the_log.set("a task's")
+
+        await Connection("one").look_up()
+
+        assert (seen, task_of_the_log.get()) == (["none"], "a task's")
 
     @on_a_loop
     async def test_that_has_failed_a_moment_ago_is_not_repeated(self, backend: Backend) -> None:
