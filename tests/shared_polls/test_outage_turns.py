@@ -153,6 +153,19 @@ async def test_a_turn_that_is_cancelled_as_it_comes_is_the_next_ones() -> None:
 
 
 @on_a_loop
+async def test_a_turn_that_is_cancelled_as_it_fails_is_cancelled() -> None:
+    outage = await outage_after(1)
+    first, second = asking(outage, 2)
+    await asyncio.sleep(0)
+    outage.abandon(RuntimeError("elsewhere"))
+    first.cancel()
+    _, failed = await asyncio.gather(first, second, return_exceptions=True)
+
+    assert first.cancelled()
+    assert isinstance(failed, RuntimeError)
+
+
+@on_a_loop
 async def test_a_waiting_call_that_is_cancelled_leaves_the_asking_one_alone() -> None:
     outage = await outage_after(1)
     first, second, third = asking(outage, 3)

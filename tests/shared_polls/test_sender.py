@@ -117,6 +117,26 @@ async def test_a_call_is_sent_once_if_it_is_answered() -> None:
 
 
 @on_a_loop
+async def test_a_refusal_ends_the_outage() -> None:
+    sender = await opened(Client(DOWN, SMSPartnerRequestError("no such thing")))
+
+    with pytest.raises(SMSPartnerRequestError):
+        await sender.send(READ, polling())
+    assert not sender.is_failing
+
+
+@on_a_loop
+async def test_one_that_was_never_opened_can_be_closed() -> None:
+    async def never() -> Client:
+        raise AssertionError
+
+    changes = Changes()
+    sender = Sender(never, tries=1, in_flight=1, has_changed=changes.has_changed, on_change=changes.on_change)
+
+    await sender.close()
+
+
+@on_a_loop
 async def test_a_failed_call_is_sent_again() -> None:
     client = Client(DOWN, DOWN)
     sender = await opened(client)
