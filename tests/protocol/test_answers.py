@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
 from typing import Any
 
@@ -25,8 +26,8 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerRequestError,
     SMSPartnerUnavailableError,
 )
-from airflow_provider_smspartner.protocol import Call
-from airflow_provider_smspartner.protocol.answers import LARGE_BYTES
+from airflow_provider_smspartner.protocol import Answer, Call
+from airflow_provider_smspartner.protocol.answers import LARGE_BYTES, fault_members
 from airflow_provider_smspartner.protocol.codes import CREDENTIALS, STATUS
 
 CODE_TO_ERROR = {
@@ -369,3 +370,18 @@ class TestRefusal:
     )
     def test_what_may_pass(self, code: int | None, http_status: int | None) -> None:
         assert protocol.refusal(code=code, http_status=http_status) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "members"),
+    [
+        (b'{"success": false, "code": 4}', ("code",)),
+        (b'{"error": {"code": 4}, "errors": [], "code": null}', ("error", "errors")),
+        (codecs.BOM_UTF8 + b'{"code": 4, "error": "x"}', ("code", "error")),
+        (b'{"success": true}', ()),
+        (b"[4]", ()),
+        (b"<html>", ()),
+    ],
+)
+def test_which_members_say_what_went_wrong(body: bytes, members: tuple[str, ...]) -> None:
+    assert fault_members(Answer(400, {}, body)) == members

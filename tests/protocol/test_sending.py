@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
@@ -153,9 +154,12 @@ class TestReceipts:
         assert (receipt.message_id, receipt.accepted) == ("307", (PHONE, OTHER_PHONE))
 
     @both_calls
-    @pytest.mark.parametrize("raw", [307, "307"])
-    def test_a_message_id_may_be_text(self, call: Call[Receipt], raw: object) -> None:
-        assert call.read(answer_of(accepted(message_id=raw))).message_id == "307"
+    @pytest.mark.parametrize("raw", [307, 1, 10**18 - 1])
+    @pytest.mark.parametrize("written", [int, str])
+    def test_a_message_id_may_be_text(
+        self, call: Call[Receipt], raw: int, written: Callable[[int], object]
+    ) -> None:
+        assert call.read(answer_of(accepted(message_id=written(raw)))).message_id == str(raw)
 
     @both_calls
     @pytest.mark.parametrize(
@@ -442,6 +446,12 @@ class TestWhatLeavesOpenWhetherSmsHaveLeft:
         assert "contradicts itself" in str(error)
         assert error.http_status == http_status
         assert error.__context__ is None
+
+    def test_a_refusal_that_tells_of_sms_is_named_by_its_codes(self, call: Call[Receipt]) -> None:
+        error = error_of(call, refused(10, message_id=307), 400)
+
+        assert error.code == 10
+        assert re.search(r"\bcode 10\b.*\bHTTP 400\b|\bHTTP 400\b.*\bcode 10\b", str(error))
 
     @pytest.mark.parametrize(
         "members",

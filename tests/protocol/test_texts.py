@@ -13,6 +13,10 @@ from airflow_provider_smspartner.protocol.texts import MAX_PARTS, count_foreign,
     ("text", "unicode", "parts"),
     [
         ("", False, 0),
+        # On the air the first character beyond the first plane is two, the last one in it one.
+        ("\U00010000" * 35, True, 1),
+        ("\U00010000" * 36, True, 2),
+        ("\uffff" * 70, True, 1),
         ("a", False, 1),
         ("a" * 160, False, 1),
         ("a" * 161, False, 2),
@@ -58,3 +62,10 @@ def test_a_text_is_cut_only_where_it_must_be(text: str, unicode: bool) -> None:
 def test_characters_that_the_alphabet_lacks() -> None:
     assert count_foreign("Prêt à l'été, ça coûte 5 €") == 3
     assert count_foreign("^{}\\[~]|€\f@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà") == 0
+
+
+@pytest.mark.parametrize(
+    ("character", "unicode", "kept"), [("a", True, 670), ("a", False, 1530), ("\U0001f600", True, 330)]
+)
+def test_a_text_is_cut_after_ten_parts_of_its_own_kind(character: str, unicode: bool, kept: int) -> None:
+    assert cut(character * 2_000, unicode=unicode) == character * kept
