@@ -233,3 +233,8 @@ def _check_incomplete(serve: Callable[[int], Answer], *, expected: int, received
         "Ask for the campaign by the list of its messages instead: with SMSPartnerMultiStatusOperator, the hook's "
         "get_multi_status or the sensor's `messages`."
     )
+
+
+@pytest.mark.parametrize(("number", "page"), [(1, None), (2, "2"), (3, "3")])
+def test_a_page_is_asked_for_by_its_number_from_the_second_on(number: int, page: str | None) -> None:
+    assert protocol.tag_page("spring", number).request.query.get("page") == page
