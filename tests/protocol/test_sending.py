@@ -203,6 +203,12 @@ class TestReceipts:
     def test_what_is_no_currency_is_left_out(self, call: Call[Receipt], raw: object) -> None:
         assert call.read(answer_of(accepted(currency=raw))).currency is None
 
+    @both_calls
+    def test_an_answer_of_the_greatest_length(self, call: Call[Receipt]) -> None:
+        body = json.dumps(accepted()).encode()
+
+        assert call.read(answer_of(body.ljust(LARGE_BYTES))).message_id == "307"
+
     def test_an_answer_about_500_recipients(self) -> None:
         numbers = tuple(f"+336999{n:05}" for n in range(500))
         rows = [refused_row(each) if n % 7 == 0 else row(each) for n, each in enumerate(numbers)]
@@ -313,6 +319,7 @@ class TestRefusals:
             f"The SMS Partner account has no credit left (code 11, HTTP {http_status}): the call sent nothing. "
             "Buy credits."
         )
+        assert (error.code, error.http_status) == (11, http_status)
 
     @pytest.mark.parametrize("http_status", [200, 400])
     @pytest.mark.parametrize("code", sorted(set(SEND.refusals) - {13, 14, 55}))
