@@ -14,6 +14,7 @@ from protocol.samples import (
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerUnavailableError,
 )
+from airflow_provider_smspartner.protocol.rows import MAX_DIGITS, to_int
 
 
 class TestRows:
@@ -121,3 +122,10 @@ class TestRows:
     )
     def test_codes(self, raw: object, code: int | None) -> None:
         assert read_row(code=raw).outcome.code == code
+
+
+@pytest.mark.parametrize(
+    ("raw", "figure"), [("9" * MAX_DIGITS, 10**MAX_DIGITS - 1), ("9" * (MAX_DIGITS + 1), None), ("0", 0)]
+)
+def test_a_figure_may_be_text_of_so_many_digits(raw: str, figure: int | None) -> None:
+    assert to_int(raw, at_most=10 ** (MAX_DIGITS + 1)) == figure
