@@ -87,6 +87,19 @@ def check_rendered(owner: HasArguments) -> None:
         _check_history(owner)
 
 
+def check_source(owner: Any) -> None:
+    """
+    Check that a task is told to ask for a tag or for a list, and not for both.
+
+    :param owner: has `tag` and `messages`.
+    :raises SMSPartnerInputError: names the task.
+    """
+    if (owner.tag is None) == (owner.messages is None):
+        raise SMSPartnerInputError(
+            f"Task {owner.task_id!r}: exactly one of `tag` and `messages` must be given."
+        )
+
+
 def is_literal(value: object, marks: Sequence[str] = JINJA) -> bool:
     """
     Whether a value stays as it is: it holds no template, and nothing that Airflow resolves when the task starts.

@@ -21,13 +21,14 @@ from airflow_provider_smspartner._tasks.arguments import (
     check_literal_messages,
     check_literals,
     check_rendered,
+    check_source,
     to_timedelta,
     warn_of_short_deferrals,
 )
 from airflow_provider_smspartner._tasks.execution import Execution
 from airflow_provider_smspartner._tasks.reschedule import first_poll_of, with_dates
 from airflow_provider_smspartner._tasks.status_task import StatusTask
-from airflow_provider_smspartner.exceptions import SMSPartnerDeliveryRateError, SMSPartnerInputError
+from airflow_provider_smspartner.exceptions import SMSPartnerDeliveryRateError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 
 if TYPE_CHECKING:
@@ -98,12 +99,9 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if (tag is None) == (messages is None):
-            raise SMSPartnerInputError(
-                f"Task {self.task_id!r}: exactly one of `tag` and `messages` must be given."
-            )
         self.tag = tag
         self.messages = messages
+        check_source(self)
         self.expected_total = expected_total
         self.settled_ratio = settled_ratio
         self.not_found_grace = to_timedelta("not_found_grace", not_found_grace)

@@ -13,13 +13,14 @@ from airflow_provider_smspartner._tasks.arguments import (
     check_literal_messages,
     check_literals,
     check_rendered,
+    check_source,
 )
 from airflow_provider_smspartner._tasks.execution import Execution
 from airflow_provider_smspartner._tasks.lineage import report_input, report_output
 from airflow_provider_smspartner._tasks.phone_number_task import PhoneNumberTask
 from airflow_provider_smspartner._tasks.subjects import list_subject, name_subject, tag_subject
 from airflow_provider_smspartner._tasks.summaries import PushesSummary
-from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerInputError
+from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.models import (
     StatusRow,
@@ -99,7 +100,7 @@ class SMSPartnerStatusToSqlOperator(PushesSummary, PhoneNumberTask):
         self.messages = messages
         self.history_table = history_table
         self.create_tables = create_tables
-        self._check_source()
+        check_source(self)
         check_literals(self)
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -108,7 +109,7 @@ class SMSPartnerStatusToSqlOperator(PushesSummary, PhoneNumberTask):
 
         :param context: the task's context; without a task instance in it, as in a unit test, no summary is pushed.
         """
-        self._check_source()
+        check_source(self)
         check_rendered(self)
         release = self._releasing()
         counts: Counter[str] = Counter()
@@ -156,12 +157,6 @@ class SMSPartnerStatusToSqlOperator(PushesSummary, PhoneNumberTask):
     def _check_lists(self) -> None:
         if self.messages is not None:
             check_literal_messages(self.messages, may_be_empty=True)
-
-    def _check_source(self) -> None:
-        if (self.tag is None) == (self.messages is None):
-            raise SMSPartnerInputError(
-                f"Task {self.task_id!r}: exactly one of `tag` and `messages` must be given."
-            )
 
     @property
     def _subject(self) -> str:
