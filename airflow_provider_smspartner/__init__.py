@@ -1,4 +1,4 @@
-"""Apache Airflow provider for SMS Partner, the French SMS gateway: await a campaign, fetch its delivery statuses."""
+"""Apache Airflow provider for SMS Partner, the French SMS gateway: send SMS, await a campaign, fetch its statuses."""
 
 from __future__ import annotations
 

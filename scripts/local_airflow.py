@@ -14,7 +14,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -47,6 +47,9 @@ class LocalAirflow:
     It has its own AIRFLOW_HOME and, unless `env` names another database, its own SQLite; nothing of the caller's
     Airflow configuration. Its output goes to `<home>/airflow.log`.
     """
+
+    api = "api/v2"
+    _any_run: ClassVar[dict[str, Any]] = {"logical_date": None}
 
     def __init__(
         self,
@@ -126,15 +129,22 @@ class LocalAirflow:
         """Return once the API answers and the scheduler, triggerer and dag-processor are healthy."""
 
         def healthy() -> bool:
-            try:
-                token = self._session.get(f"{self.url}/auth/token", timeout=10).json()["access_token"]
-            except (requests.RequestException, KeyError):
-                return False
-            self._session.headers["Authorization"] = f"Bearer {token}"
-            components = self.get("monitor/health")
-            return all(part["status"] == "healthy" for part in components.values() if part)
+            components = self._health()
+            return bool(components) and all(
+                part["status"] == "healthy" for part in components.values() if part
+            )
 
         self.wait_for("Airflow to start", healthy, seconds=seconds)
+
+    def _health(self) -> dict[str, Any]:
+        """Return how each component is, and nothing while the API does not answer; from then on it may be asked."""
+        try:
+            token = self._session.get(f"{self.url}/auth/token", timeout=10).json()["access_token"]
+        except (requests.RequestException, KeyError):
+            return {}
+        self._session.headers["Authorization"] = f"Bearer {token}"
+        health: dict[str, Any] = self.get("monitor/health")
+        return health
 
     def stop(self) -> None:
         """End what `start` started, gently first."""
@@ -171,23 +181,23 @@ class LocalAirflow:
                 )
 
     def get(self, path: str, **params: Any) -> Any:
-        """Answer of GET `/api/v2/<path>`."""
+        """Answer of GET `<path>` below the API's address."""
         return self._call("GET", path, params=params)
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Answer of POST `/api/v2/<path>`."""
+        """Answer of POST `<path>` below the API's address."""
         return self._call("POST", path, json=body)
 
     def patch(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Answer of PATCH `/api/v2/<path>`."""
+        """Answer of PATCH `<path>` below the API's address."""
         return self._call("PATCH", path, json=body)
 
     def delete(self, path: str) -> None:
-        """DELETE `/api/v2/<path>`."""
+        """DELETE `<path>` below the API's address."""
         self._call("DELETE", path)
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
-        url = f"{self.url}/api/v2/{path}"
+        url = f"{self.url}/{self.api}/{path}"
         headers = {"Accept": "application/json"}
         try:
             answer = self._session.request(method, url, headers=headers, timeout=30, **arguments)
@@ -197,14 +207,44 @@ class LocalAirflow:
             raise LocalAirflowError(f"{method} {path}: HTTP {answer.status_code}: {answer.text[:500]}")
         return answer.json() if answer.content else None
 
-    def store_connection(self, conn_id: str, double: SMSPartnerDouble, **extra: Any) -> None:
-        """Make or replace a connection to a double, where the UI shows it."""
-        connection = connection_to(double) | {"connection_id": conn_id, "extra": json.dumps(extra)}
+    def store_connection(
+        self, conn_id: str, double: SMSPartnerDouble, *, key: str | None = None, **extra: Any
+    ) -> None:
+        """
+        Make or replace a connection to a double, where the UI shows it.
+
+        :param key: another key than the one that the double accepts.
+        """
+        connection = connection_to(double) | {
+            "connection_id": conn_id,
+            # Airflow warns in every task's log of a text that is too short to mask, such as that of an empty object.
+            "extra": json.dumps(extra) if extra else None,
+        }
+        if key is not None:
+            connection["password"] = key
+        self._store(connection)
+
+    def _store(self, connection: dict[str, Any]) -> None:
         create = {"action": "create", "entities": [connection], "action_on_existence": "overwrite"}
         self.patch("connections", {"actions": [create]})
 
-    def trigger(self, dag_id: str, conf: Mapping[str, Any] | None = None, *, seconds: float = 60) -> DagRun:
+    def trigger(
+        self,
+        dag_id: str,
+        conf: Mapping[str, Any] | None = None,
+        *,
+        run_id: str | None = None,
+        seconds: float = 60,
+    ) -> DagRun:
         """Start a run of a DAG, once this Airflow has parsed it."""
+        self.wait_until_parsed(dag_id, seconds=seconds)
+        named = {"dag_run_id": run_id} if run_id else {}
+        wanted = {**self._any_run, **named, "conf": dict(conf or {})}
+        run = self.post(f"dags/{dag_id}/dagRuns", wanted)
+        return DagRun(self, dag_id, run["dag_run_id"])
+
+    def wait_until_parsed(self, dag_id: str, *, seconds: float = 60) -> None:
+        """Wait until this Airflow has parsed a DAG."""
 
         def parsed() -> bool:
             # The database may remember DAGs and errors of an earlier start.
@@ -215,8 +255,6 @@ class LocalAirflow:
             return any(dag["dag_id"] == dag_id and self._is_new(dag["last_parsed_time"]) for dag in dags)
 
         self.wait_for(f"DAG {dag_id} to be parsed", parsed, seconds=seconds)
-        run = self.post(f"dags/{dag_id}/dagRuns", {"logical_date": None, "conf": dict(conf or {})})
-        return DagRun(self, dag_id, run["dag_run_id"])
 
     def _is_new(self, moment: str) -> bool:
         return datetime.fromisoformat(moment) > self._started

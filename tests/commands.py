@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import airflow_provider_smspartner
 
@@ -33,6 +36,22 @@ def environment_of_the_tests() -> dict[str, str]:
     tests = Path(__file__).parent
     path = os.pathsep.join([str(tests.parent), str(tests), *filter(None, sys.path)])
     return {**os.environ, "PYTHONPATH": path}
+
+
+@contextmanager
+def killed_after(process: subprocess.Popen[Any], seconds: float) -> Iterator[None]:
+    """
+    Kill a process that is still there after some time: reading what it prints has no limit otherwise.
+
+    :param process: what is read from within the block.
+    :param seconds: how long the block may take.
+    """
+    too_late = threading.Timer(seconds, process.kill)
+    too_late.start()
+    try:
+        yield
+    finally:
+        too_late.cancel()
 
 
 def run_python(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 from environment import API_KEY, METADATA_DATABASE  # first: it sets the Airflow home
+from hypothesis import HealthCheck, settings
 
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner._messages import on_disk
@@ -25,6 +27,10 @@ from airflow_provider_smspartner.protocol import by_message
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 FIGURE = "figure"
+
+# No example is timed, on a busy machine either. Where CI is set, Hypothesis's own profile for it stays below this one.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.hookimpl(trylast=True)
@@ -60,6 +66,33 @@ def _slow_group(item: pytest.Item) -> str | None:
         return None
     together = item.get_closest_marker("xdist_group")
     return together.args[0] if together else item.nodeid
+
+
+def _put_aside() -> None:
+    """Have the garbage collector leave alone what lives now: Airflow and thousands of tests.
+
+    To search them takes up to a second. All threads stand still meanwhile, the double's as well, and a client with a
+    short timeout takes that for a server that says nothing.
+    """
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_collection_finish() -> None:
+    """Put the tests aside, and what they import."""
+    _put_aside()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Put aside what the tests of a file have had Airflow import; what they have left open is told by their last."""
+    if nextitem is None or nextitem.path != item.path:
+        _put_aside()
+
+
+def pytest_unconfigure() -> None:
+    """Give back what was put aside, for extension modules that report what is left when Python ends."""
+    gc.unfreeze()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -144,12 +177,18 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
 
 
 @pytest.fixture(scope="session")
-def metadata_database(made_once: Callable[[str, Callable[[Path], None]], Path]) -> None:
-    """Airflow's metadata database, a real one, made once for all workers and copied for each."""
+def migrated_database(made_once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
+    """The file of a metadata database that nobody has used, made once for all workers."""
 
     def migrate(path: Path) -> None:
         env = os.environ | {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{path}"}
         command = [sys.executable, "-m", "airflow", "db", "migrate"]
         subprocess.run(command, env=env, check=True, capture_output=True)
 
-    shutil.copy(made_once("airflow.db", migrate), METADATA_DATABASE)
+    return made_once("airflow.db", migrate)
+
+
+@pytest.fixture(scope="session")
+def metadata_database(migrated_database: Path) -> None:
+    """Airflow's metadata database, a real one, copied for each worker."""
+    shutil.copy(migrated_database, METADATA_DATABASE)

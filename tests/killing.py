@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from commands import environment_of_the_tests
+from commands import environment_of_the_tests, killed_after
 
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 _TASK = """
-import json, signal, sys
+import json, os, signal, sys
 import environment
 from harness import new_context
 from airflow_provider_smspartner.operators.smspartner import *
@@ -37,6 +37,7 @@ def handler(*_):
     # What Airflow 3 does; then `execute` goes on. Airflow 2 raises.
     task.on_kill()
     task.on_kill()
+    os.write(1, b"on_kill has run\\n")  # print could be what was interrupted
     if wanted["raises"]:
         raise Terminated
 
@@ -71,12 +72,14 @@ def killed(
     raises: bool,
     when: Callable[[], bool],
     send: signal.Signals = signal.SIGTERM,
+    then: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, Any], int]:
     """
     Run a task, send its process a signal in its midst, and wait until it has ended by itself.
 
     :param raises: let the signal's handler raise after `on_kill`, as Airflow 2 does.
     :param when: whether the task is in its midst.
+    :param then: called once the signal's handler has called `on_kill`.
     :return: how it ended, and how many requests began after the signal.
     """
     wanted = json.dumps({"kind": kind, "arguments": arguments, "raises": raises})
@@ -90,6 +93,7 @@ def killed(
     ) as process:
         try:
             assert process.stdin is not None
+            assert process.stdout is not None
             process.stdin.write(wanted + "\n")
             process.stdin.flush()
             deadline = time.monotonic() + 60
@@ -97,7 +101,12 @@ def killed(
                 time.sleep(0.02)
             before = len(double.requests)
             process.send_signal(send)
-            output, _ = process.communicate(timeout=60)
+            output = ""
+            with killed_after(process, 60):
+                for line in process.stdout:
+                    output += line
+                    if "on_kill has run" in line:
+                        then()
         finally:
             process.kill()
     told = [line for line in output.splitlines() if "told: " in line]

@@ -19,9 +19,14 @@ import pytest
 
 from airflow_provider_smspartner._http import throttle
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
-from airflow_provider_smspartner.testing import SMSPartnerDouble
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 Ask = Callable[[SMSPartnerHook, str, Any], list[Any]]
+
+PATIENCE = 5.0
+"""How many seconds a test waits for what comes: a busy machine may answer late."""
+SILENCE = 1.0
+"""How many seconds a test waits for what never comes; what does come takes less, on a busy machine as well."""
 
 
 def get(hook: SMSPartnerHook, what: str, argument: Any) -> list[Any]:
@@ -65,8 +70,14 @@ def connect(monkeypatch: pytest.MonkeyPatch, double: SMSPartnerDouble, **extra: 
     """Lead the default connection to a double, with no ceiling of requests unless one is given."""
     # A ceiling of a test before would go on.
     monkeypatch.setattr(throttle, "_throttles", {})
-    for name, value in double.connection_env(**{"requests_per_minute": 0, "timeout": 5, **extra}).items():
+    defaults = {"requests_per_minute": 0, "timeout": PATIENCE}
+    for name, value in double.connection_env(**{**defaults, **extra}).items():
         monkeypatch.setenv(name, value)
+
+
+def timeout_for(fault: Fault | None) -> float:
+    """Return the connection's timeout for a test: short only where it is met, as a busy machine answers late."""
+    return SILENCE if fault is not None and fault.name.startswith("hang") else PATIENCE
 
 
 def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
@@ -259,6 +270,19 @@ def alert(client: socket.socket) -> None:
 
 def say_nothing(_: socket.socket) -> None:
     pass
+
+
+@contextmanager
+def silent_port() -> Iterator[socket.socket]:
+    """
+    Yield a socket that has a port and does not listen: connections are refused, and nobody else is given the port.
+
+    A server may listen on it meanwhile, if it sets SO_REUSEADDR as well.
+    """
+    with closing(socket.socket()) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", 0))
+        yield bound
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
+from lacking import skip_without
 
 from local_airflow import free_port
 
@@ -95,7 +96,7 @@ def mariadb_database() -> Iterator[str]:
     try:
         run(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     except pymysql.OperationalError as error:
-        pytest.skip(f"MariaDB does not answer on {host}:{port}: error {error.args[0]}.")
+        skip_without(f"MariaDB does not answer on {host}:{port}: error {error.args[0]}.")
     try:
         login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
         yield f"{login}@{host}:{port}/{name}"
@@ -138,7 +139,7 @@ def redis_database() -> Iterator[str]:
                 finally:
                     database.flushdb()
                 return
-        pytest.skip("No Redis database between 1 and 15 is empty.")
+        skip_without("No Redis database between 1 and 15 is empty.")
 
 
 @contextmanager
@@ -152,7 +153,7 @@ def _running(
     with tempfile.TemporaryDirectory(prefix="smspartner-stack-") as folder:
         port = free_port()
         if (command := start(Path(folder), port)) is None:
-            pytest.skip(f"{name} neither answers nor is it installed.")
+            skip_without(f"{name} neither answers nor is it installed.")
         with subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, user=_owner(Path(folder))
         ) as server:

@@ -144,7 +144,8 @@ RELABELING = {"password": "API key", "schema": "Scheme"}
 PLACEHOLDERS = {
     "password": "required: the key of your SMS Partner account",
     "host": BASE_URL,
-    # No value: a scheme without a host is an error.
+    # No values: a scheme or a port without a host is an error.
     "schema": "leave empty",
+    "port": "leave empty",
     **{extra.name: extra.placeholder for extra in EXTRA_FIELDS if extra.json_type != "boolean"},
 }

@@ -8,7 +8,6 @@ import os
 import stat
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -59,8 +58,16 @@ class Place:
     uri: str
     conn_id: str | None = None
 
-    @cached_property
+    @property
     def _path(self) -> ObjectStoragePath:
+        # Not a cached_property: in Python 3.11 all instances share its lock, also over a fork.
+        found: ObjectStoragePath | None = self.__dict__.get("_found")
+        if found is None:
+            found = self._look_up()
+            object.__setattr__(self, "_found", found)
+        return found
+
+    def _look_up(self) -> ObjectStoragePath:
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
         # If None is passed, Airflow 2 does not look for a connection in the URI.

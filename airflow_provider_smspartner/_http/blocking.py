@@ -17,7 +17,7 @@ from tenacity import RetryCallState, Retrying
 
 from airflow_provider_smspartner._http import logs, policy
 from airflow_provider_smspartner._http.body import ACCEPT_ENCODING, BodyDecoder, BodyError
-from airflow_provider_smspartner._http.bounds import Exchange, GivingUp
+from airflow_provider_smspartner._http.bounds import Exchange, GivingUp, no_check
 from airflow_provider_smspartner._http.connections import Adapter
 from airflow_provider_smspartner._http.proxies import proxy_for
 from airflow_provider_smspartner._http.throttle import throttle_for
@@ -64,6 +64,8 @@ class BlockingClient:
         if self._owner != os.getpid():
             # A fork has left us the parent's connections.
             return
+        # First: whoever adds a switch of its own looks at this one afterwards, also in another thread.
+        self._closing.set()
         for given_up in list(self._given_up):
             given_up.set()
         self._close_when_idle()
@@ -79,27 +81,36 @@ class BlockingClient:
         self.await_turn(given_up)
         return self.send_in_turn(call, given_up)
 
-    def await_turn(self, given_up: GivingUp | None = None) -> None:
+    def await_turn(self, given_up: GivingUp | None = None, *, check: Callable[[], None] = no_check) -> None:
         """
         Wait until the ceiling lets a call be sent.
 
         :param given_up: ends the wait once set; by default the client's closing.
+        :param check: called again and again; it ends the wait by raising.
         :raises SMSPartnerUnavailableError: if it is set.
         """
         if self._owner != os.getpid():
             # After a fork: what the parent waits for and closes is not ours. The session opens its own connections.
             self._begin()
         turn = self._throttle.take_turn() if self._throttle is not None else 0
-        if (given_up or self._closing).wait(turn):
+        if (given_up or self._closing).wait(turn, check):
             raise policy.closed_before_answer(surely_unsent=True)
 
-    def send_in_turn(self, call: Call[T], given_up: GivingUp | None = None) -> T:
-        """Send one call whose turn has come, as `send` does."""
+    def send_in_turn(
+        self, call: Call[T], given_up: GivingUp | None = None, *, check: Callable[[], None] = no_check
+    ) -> T:
+        """
+        Send one call whose turn has come, as `send` does.
+
+        :param given_up: as for `send`.
+        :param check: called again and again between two tries, when nothing is in flight, but not during one; it
+            ends the call by raising.
+        """
         given_up = given_up or self._closing
 
         def pause(seconds: float) -> None:
-            given_up.wait(seconds)
-            self.await_turn(given_up)
+            given_up.wait(seconds, check)
+            self.await_turn(given_up, check=check)
 
         deadline = policy.call_deadline()
         options = policy.retry_options(
@@ -127,6 +138,9 @@ class BlockingClient:
         window: deque[Future[T]] = deque()
         failed, given_up = threading.Event(), GivingUp()
         self._given_up.add(given_up)
+        if self._closing.is_set():
+            # The client was closed before it knew the new switch.
+            given_up.set()
 
         def send(call: Call[T]) -> T:
             # What follows a failed call is not wanted any more: a wrong key is not tried again.
@@ -211,13 +225,12 @@ def _stop_once(given_up: GivingUp) -> Callable[[RetryCallState], bool]:
 
 
 def _read_body(response: requests.Response, exchange: Exchange) -> bytes:
-    # urllib3 has read1 since 2.1; before it a chunk must fill up first.
-    read = getattr(response.raw, "read1", response.raw.read)
     decoder = BodyDecoder(
         content_encoding=response.headers.get("Content-Encoding"),
         content_length=response.headers.get("Content-Length"),
     )
-    while chunk := read(_CHUNK_BYTES, decode_content=False):
+    # Not read(), which waits until a chunk has filled up.
+    while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=False):
         for _ in decoder.steps(chunk):
             exchange.next_wait()
     # A connection that was cut looks as if the body had come to its end.

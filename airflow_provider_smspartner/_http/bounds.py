@@ -11,6 +11,7 @@ from threading import RLock, Thread
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 _CHECK_SECONDS = 0.1
@@ -22,6 +23,10 @@ _current: ContextVar[Exchange | None] = ContextVar("smspartner_exchange", defaul
 def current() -> Exchange | None:
     """Return the exchange that is in flight in this thread."""
     return _current.get()
+
+
+def no_check() -> None:
+    """Let everything go on."""
 
 
 class GivingUp:
@@ -45,15 +50,18 @@ class GivingUp:
         """Whether the result is not wanted any more."""
         return self._is_set
 
-    def wait(self, seconds: float) -> bool:
+    def wait(self, seconds: float, check: Callable[[], None] = no_check) -> bool:
         """
         Pause, and return whether the result is not wanted any more.
 
         :param seconds: the pause ends early once the switch is set.
+        :param check: called again and again, also at the end; it ends the pause by raising.
         """
         end = time.monotonic() + seconds
+        check()
         while not self._is_set and (left := end - time.monotonic()) > 0:
             time.sleep(min(left, _CHECK_SECONDS))
+            check()
         return self._is_set
 
     def has_exchanges(self) -> bool:

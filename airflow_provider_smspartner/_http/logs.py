@@ -64,13 +64,15 @@ def _watch_loggers() -> None:
     if not _loggers_seen:
         for name in _LOGGERS:
             logging.getLogger(name)
-    if len(known) == _loggers_seen:
+    number = len(known)
+    if number == _loggers_seen:
         return
-    _loggers_seen = len(known)
     for name in list(known):
         if name.partition(".")[0] in LIBRARIES:
             # A filter that is there already is not added again.
             logging.getLogger(name).addFilter(_write_anew)
+    # Only now: another thread that takes them for seen sends its request at once.
+    _loggers_seen = number
 
 
 def _write_anew(record: logging.LogRecord) -> bool:

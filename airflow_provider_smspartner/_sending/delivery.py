@@ -37,6 +37,18 @@ _NOTHING_WAS_SENT = (
 )
 
 
+class NotMadeError(Exception):
+    """
+    Thrown in for a call that is not to be made any more, and surely was not.
+
+    :param why: the error that `deliver` goes on to raise.
+    """
+
+    def __init__(self, why: SMSPartnerError) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
 class Ledger(Protocol):
     """Remembers, beyond the life of a process, which calls of a send were made."""
 
@@ -172,6 +184,9 @@ def _make(send: Send, position: int, ledger: Ledger) -> Generator[Call[Receipt],
     except _NOTHING_WAS_SENT:
         ledger.withdraw(position)
         raise
+    except NotMadeError as error:
+        ledger.withdraw(position)
+        raise error.why from None
 
 
 def _log(send: Send, position: int, receipt: Receipt) -> None:

@@ -134,8 +134,10 @@ class Connection:
         try:
             self._said, self._trouble = await _settings_of(self.conn_id), None
             self._said_at, self._failures = began, 0
-        except SMSPartnerUnavailableError as error:
-            self._trouble = error
+        except Exception as error:  # noqa: BLE001 - without a result it would be made again at once, and again
+            self._trouble = (
+                error if isinstance(error, SMSPartnerUnavailableError) else _failed(self.conn_id, error)
+            )
             pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures, 30), _MAX_PAUSE_SECONDS)
             self._failures += 1
             self._next_at = asyncio.get_running_loop().time() + pause * random.uniform(0.5, 1.0)  # noqa: S311 - no secret
@@ -156,16 +158,18 @@ class Connection:
 
 
 async def _settings_of(conn_id: str) -> Settings:
-    try:
-        async with asyncio.timeout(_LOOK_UP_SECONDS):
-            connection = await get_async_connection(conn_id)
-    except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
-        # Not its text: a backend may quote what it has read.
-        raise _cannot_use(conn_id, f"it could not be looked up ({type(error).__name__})") from None
+    # Anything may be raised, also where a field is read: Airflow 2 decrypts `extra` only then.
+    async with asyncio.timeout(_LOOK_UP_SECONDS):
+        connection = await get_async_connection(conn_id)
     try:
         return Settings.of(connection)
     except (ValueError, SMSPartnerError) as error:
         raise _cannot_use(conn_id, str(error).rstrip(".")) from None
+
+
+def _failed(conn_id: str, error: Exception) -> SMSPartnerUnavailableError:
+    # Not its text: a secrets backend may quote what it has read.
+    return _cannot_use(conn_id, f"it could not be looked up ({type(error).__name__})")
 
 
 def _cannot_use(conn_id: str, why: str) -> SMSPartnerUnavailableError:

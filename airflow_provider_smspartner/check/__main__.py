@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from airflow_provider_smspartner._connection.fields import DEFAULT_CONN_ID
@@ -149,7 +150,12 @@ def _messages(options: argparse.Namespace) -> Iterable[MessageRef]:
     if options.messages == STDIN:
         yield from _from_stdin()
     elif options.messages is not None:
-        yield from MessageFile.of(options.messages)
+        yield from MessageFile.of(_from_here(options.messages))
+
+
+def _from_here(path: str) -> str:
+    # Older Airflows look for a relative path in the root folder.
+    return path if "://" in path else str(Path(path).absolute())
 
 
 def _from_stdin() -> Iterable[MessageRef]:

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
+from functools import partial
 from threading import Lock
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -16,7 +17,14 @@ from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._connection import fields, form
 from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner._http.opening import open_async_client, open_client
-from airflow_provider_smspartner._sending.delivery import Ledger, NoLedger, adrive, deliver, drive
+from airflow_provider_smspartner._sending.delivery import (
+    Ledger,
+    NoLedger,
+    NotMadeError,
+    adrive,
+    deliver,
+    drive,
+)
 from airflow_provider_smspartner._sending.send import Send, SendParameters
 from airflow_provider_smspartner.exceptions import SMSPartnerError, TooManyRowsError
 from airflow_provider_smspartner.models import MessageStatus, Receipt, StatusRow
@@ -272,10 +280,16 @@ class SMSPartnerHook(BaseHook):
         def await_turn() -> None:
             check()
             # Before the ledger notes that the call is under way: what is killed while it waits has surely sent nothing.
-            client.await_turn()
-            check()
+            client.await_turn(check=check)
 
-        return drive(deliver(send, ledger, check=await_turn), client.send_in_turn)
+        def check_between_tries() -> None:
+            try:
+                check()
+            except SMSPartnerError as why:
+                raise NotMadeError(why) from None
+
+        make = partial(client.send_in_turn, check=check_between_tries)
+        return drive(deliver(send, ledger, check=await_turn), make)
 
     def cancel(self, message_id: int | str) -> None:
         """

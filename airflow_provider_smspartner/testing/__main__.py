@@ -6,8 +6,8 @@ import argparse
 import logging
 import shlex
 import signal
-import threading
 from collections.abc import Sequence
+from queue import Empty, SimpleQueue
 
 from airflow_provider_smspartner.testing.double import SMSPartnerDouble
 
@@ -23,9 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    stopping = threading.Event()
+    # Not an Event: the code that a signal interrupts may hold its lock. `SimpleQueue.put` may interrupt `get`.
+    signals = SimpleQueue[int]()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda received, _: signals.put(received))
     try:
         double = SMSPartnerDouble(
             api_key=options.api_key,
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             double.add_campaign(tag)
         with double:
             _introduce(double, options.conn_id)
-            while not stopping.wait(FORGET_SECONDS):
+            while not _signal_comes(signals, FORGET_SECONDS):
                 double.clear_requests()
                 double.clear_sent()
     except ValueError as error:
@@ -71,6 +72,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--conn-id", default="smspartner_default", metavar="ID", help="id of the connection")
     return parser
+
+
+def _signal_comes(signals: SimpleQueue[int], seconds: float) -> bool:
+    try:
+        signals.get(timeout=seconds)
+    except Empty:
+        return False
+    return True
 
 
 def _introduce(double: SMSPartnerDouble, conn_id: str) -> None:

@@ -12,7 +12,7 @@ from check.asking import TAG, Check, Checked, about, campaign_of
 from environment import API_KEY
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from loopback import RawServer, connect, response
+from loopback import RawServer, connect, response, timeout_for
 from test_secrets import FAULTS, mirror, mirror_body, mirror_chunk, mirror_headers, mirror_status
 from told import FORBIDDEN
 
@@ -40,7 +40,7 @@ def arguments() -> list[str]:
 @pytest.fixture
 def known(double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch) -> SMSPartnerDouble:
     """A double that knows the tag and the messages."""
-    connect(monkeypatch, double, timeout=0.3)
+    connect(monkeypatch, double)
     for number, message_id in zip(NUMBERS, IDS, strict=True):
         double.add_message(number, message_id, "Waiting", tag=TAG)
     return double
@@ -70,7 +70,10 @@ CASES = {
 
 
 @pytest.mark.parametrize(("fault", "path"), CASES.values(), ids=CASES)
-def test_nothing_is_told(known: SMSPartnerDouble, check: Check, fault: Fault | None, path: str) -> None:
+def test_nothing_is_told(
+    known: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, check: Check, fault: Fault | None, path: str
+) -> None:
+    connect(monkeypatch, known, timeout=timeout_for(fault))
     if fault is not None:
         known.misbehave(fault, times=None, path=path)
 
@@ -172,8 +175,8 @@ def test_the_ceiling_of_the_connection_is_kept(
     assert [round(wait) for wait in waits] == [0, 1, 2, 3]
 
 
-def _noting(waits: list[float]) -> Callable[[object, float], bool]:
-    def wait(_: object, seconds: float) -> bool:
+def _noting(waits: list[float]) -> Callable[..., bool]:
+    def wait(_: object, seconds: float, *_check: object) -> bool:
         waits.append(seconds)
         return False
 
@@ -209,7 +212,7 @@ ANSWER = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answer=ANSWER)
 def test_any_answer_is_judged(
     known: SMSPartnerDouble, capfd: pytest.CaptureFixture[str], answer: Any

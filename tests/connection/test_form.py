@@ -43,8 +43,7 @@ class TestForm:
         placeholders = fields.PLACEHOLDERS
 
         assert settings(host=placeholders["host"]).base_url == VENDOR
-        assert placeholders["schema"] == "leave empty"
-        assert "port" not in placeholders
+        assert placeholders["schema"] == placeholders["port"] == "leave empty"
 
     def test_the_extra_fields_of_the_contract(self, described: dict[str, Any]) -> None:
         fields = described["conn-fields"]
@@ -119,7 +118,7 @@ class TestForm:
 
     def test_the_form_has_no_field_beyond_the_table(self) -> None:
         assert {field.name for field in EXTRA_FIELDS} == set(DEFAULTS)
-        assert set(fields.PLACEHOLDERS) == {"password", "host", "schema", *NUMBERS}
+        assert set(fields.PLACEHOLDERS) == {"password", "host", "schema", "port", *NUMBERS}
 
 
 class _Submitted(dict[str, str]):

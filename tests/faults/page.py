@@ -15,7 +15,7 @@ MAX_BYTES = 80 * 2**20
 """What a bomb may take at most, the double's share included."""
 
 _OPENING = """\
-# In bad weather
+# Faults, one by one
 
 {faults} faults, played in {ways} ways, meet {readers} readers: {cells} cells. `make fault-table` plays all of
 them against the double of the API, and writes this page from what it has seen. Each cell is a test of `make
@@ -39,7 +39,10 @@ The last column plays the fault in your own tests, where `double` is an `SMSPart
 `smspartner_double`. Where it has several faults, or a `for`, all of them end alike:
 
 ```python
-double.misbehave(Fault.reset(), times=3)  # or times=None, for ever
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+
+with SMSPartnerDouble() as double:
+    double.misbehave(Fault.reset(), times=3)  # or times=None, for ever
 ```
 """
 

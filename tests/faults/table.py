@@ -10,6 +10,7 @@ from faults.arranged import expired, nobody_listens, unknown_authority, wrong_ho
 from faults.outcome import Outcome, raises, rows, waits_then_rows
 from faults.played import Played
 from faults.readers import OPERATORS, What
+from loopback import SILENCE
 
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
@@ -82,7 +83,7 @@ def of_pages(happens: str, play: str, operator: Outcome, sensor: Outcome = LATER
     return Row(happens=happens, play=play, by_tag=operator, by_list=None, sensor=sensor)
 
 
-SHORT = {"timeout": 0.4}
+SHORT = {"timeout": SILENCE}
 OUT_OF_TIME = raises(SMSPartnerUnavailableError, is_out_of_time=True)
 
 NETWORK = [

@@ -107,7 +107,7 @@ def test_an_empty_ndjson_file_has_no_messages(tmp_path: Path) -> None:
     assert list(MessageFile.of(str(tmp_path / "m.ndjson"))) == []
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     ending=st.sampled_from(ENDINGS),
     content=st.binary(max_size=200)
@@ -172,7 +172,7 @@ def test_a_parquet_file_that_is_cut_short_is_told(tmp_path: Path, whole_parquet:
     assert fault_in(tmp_path / "m.parquet", whole_parquet[:kept]).startswith(": not Parquet")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_damage_to_a_parquet_file_is_told(
     tmp_path: Path, whole_parquet: bytes, data: st.DataObject

@@ -115,7 +115,6 @@ def read_alike(path: Path, rows: list[Any]) -> None:
 @pytest.mark.parametrize("ending", [".ndjson", ".csv", ".parquet"])
 @settings(
     max_examples=30,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(rows=any_rows)

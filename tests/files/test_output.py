@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from commands import environment_of_the_tests
+from commands import environment_of_the_tests, killed_after
 from files.rows import ENDINGS, row, rows
 from files.stores import Bucket, attached
 from fsspec.implementations.local import LocalFileSystem
@@ -224,21 +224,26 @@ def test_a_reader_never_sees_half_a_file(target: Path) -> None:
     done = threading.Event()
 
     def read() -> None:
-        while not done.is_set():
+        is_last = False
+        # The last reading begins once all is written, however late this thread gets its turn.
+        while not is_last:
+            is_last = done.is_set()
             seen.append(target.read_bytes())
             time.sleep(0.001)
 
-    def slowly() -> Iterator[StatusRow]:
+    def watched() -> Iterator[StatusRow]:
         for number, made in enumerate(rows(CHUNK_ROWS * 2, first=1)):
             yield made
             if number % 200 == 0:
-                time.sleep(0.005)
+                before, deadline = len(seen), time.monotonic() + 60
+                # One reading may have begun before; the second has not.
+                while len(seen) < before + 2 and reader.is_alive() and time.monotonic() < deadline:
+                    time.sleep(0.001)
 
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        write(target, slowly())
-        time.sleep(0.02)
+        write(target, watched())
     finally:
         done.set()
         reader.join()
@@ -274,7 +279,7 @@ def test_a_killed_run_leaves_the_old_file(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         env=environment_of_the_tests(),
     )
-    with process:
+    with process, killed_after(process, 60):
         # Some Airflows say more before.
         assert any(b"underway" in line for line in process.stdout or ())
         process.send_signal(signal.SIGKILL)

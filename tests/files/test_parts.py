@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import environment_of_the_tests
+from commands import environment_of_the_tests, killed_after
 from files.rows import ENDINGS, rows
 from files.stores import Bucket, attached
 
@@ -115,7 +115,8 @@ def another_run(target: Path) -> Iterator[subprocess.Popen[bytes]]:
     ) as process:
         try:
             assert process.stdout is not None
-            assert any(b"underway" in line for line in process.stdout)
+            with killed_after(process, 60):
+                assert any(b"underway" in line for line in process.stdout)
             yield process
         finally:
             process.kill()

@@ -69,7 +69,7 @@ def test_values_are_read_as_they_stand_there_and_in_order(tmp_path: Path, ending
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     recipients=st.lists(
         st.tuples(

@@ -37,11 +37,29 @@ def slow(seconds: float) -> Fault:
     return Fault("slow", apply)
 
 
+def together(count: int, fault: Fault | None = None) -> Fault:
+    """Answer no request before as many are in flight: a latency may pass before the last of them has begun."""
+    barrier = asyncio.Barrier(count)
+
+    async def apply(request: Any, proceed: Any, transport: Any) -> Any:
+        await barrier.wait()
+        return await fault.apply(request, proceed, transport) if fault else proceed(request)
+
+    return Fault("together", apply)
+
+
 async def azip(rows: Any, numbers: Any) -> Any:
     for number in numbers:
         yield await anext(rows), number
 
 
-def behave_then_refuse(double: SMSPartnerDouble, *, after: int) -> None:
-    double.misbehave(slow(0), times=after)
-    double.misbehave(Fault.error(10), times=None)
+def refuse_page(double: SMSPartnerDouble, page: int) -> None:
+    """Refuse the key where a page is asked for: the pages come in any order where calls are in flight together."""
+    refused = Fault.error(10)
+
+    async def apply(request: Any, proceed: Any, transport: Any) -> Any:
+        if request.query.get("page") == str(page):
+            return await refused.apply(request, proceed, transport)
+        return proceed(request)
+
+    double.misbehave(Fault(f"page {page} refused", apply), times=None)

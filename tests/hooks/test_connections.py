@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
-from hooks.asking import endless
+from hooks.asking import endless, together
 from loopback import Ask, RawServer, Start, both_ways, connect
 
 from airflow_provider_smspartner._http import opening, policy
@@ -118,7 +118,8 @@ class TestConnections:
         assert len({request.peer_port for request in double.requests}) == 2
 
     def test_coroutines_that_share_a_hook_keep_to_its_ceiling(self, start: Start) -> None:
-        double = start({"max_connections": 2}, latency=0.05, auto_campaigns=True, campaign_size=1)
+        double = start({"max_connections": 2}, auto_campaigns=True, campaign_size=1)
+        double.misbehave(together(2), times=2)
 
         async def main() -> None:
             async with SMSPartnerHook() as hook:
@@ -276,7 +277,16 @@ class TestClosing:
         asyncio.run(main())
 
     def test_a_closed_iterator_leaves_no_task_and_no_request_behind(self, start: Start) -> None:
-        double = start({"max_connections": 3}, latency=0.2)
+        double = start({"max_connections": 3})
+        in_flight = asyncio.Barrier(3)
+
+        async def answer_the_first(request: Any, proceed: Any, _: Any) -> Any:
+            await in_flight.wait()
+            if int(request.body["SMSStatut_List"][0]["messageId"]) != 1:
+                await asyncio.sleep(30)
+            return proceed(request)
+
+        double.misbehave(Fault("answer the first", answer_the_first), times=None)
 
         async def main() -> None:
             async with SMSPartnerHook() as hook:

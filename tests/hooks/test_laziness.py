@@ -7,7 +7,7 @@ import threading
 from contextlib import aclosing, closing
 
 import pytest
-from hooks.asking import Counting, azip, endless
+from hooks.asking import Counting, azip, endless, slow, together
 from loopback import Ask, Start, both_ways
 
 from airflow_provider_smspartner.exceptions import (
@@ -76,8 +76,9 @@ class TestLaziness:
     def test_calls_in_flight_reach_and_keep_to_the_ceiling(
         self, start: Start, ask: Ask, max_connections: int
     ) -> None:
-        double = start({"max_connections": max_connections}, latency=0.1)
+        double = start({"max_connections": max_connections})
         campaign = double.add_campaign("spring", size=4000, settle_seconds=0)
+        double.misbehave(together(max_connections), times=max_connections)
 
         assert len(ask(SMSPartnerHook(), "multi_status", campaign.messages)) == 4000
         assert double.max_in_flight == max_connections
@@ -88,8 +89,11 @@ class TestLaziness:
     def test_pages_that_are_all_wanted_are_asked_for_ahead(
         self, start: Start, ask: Ask, max_connections: int
     ) -> None:
-        double = start({"max_connections": max_connections}, latency=0.05, page_size=50)
+        double = start({"max_connections": max_connections}, page_size=50)
         campaign = double.add_campaign("spring", size=430, settle_seconds=0)
+        # The first page tells how many there are.
+        double.misbehave(slow(0))
+        double.misbehave(together(max_connections), times=max_connections)
 
         rows = ask(SMSPartnerHook(), "status_by_tag", "spring")
 
@@ -119,8 +123,9 @@ class TestLaziness:
 
     @both_ways
     def test_a_wrong_key_is_met_by_the_calls_in_flight_and_no_more(self, start: Start, ask: Ask) -> None:
-        double = start({"max_connections": 3}, latency=0.05)
+        double = start({"max_connections": 3})
         messages = double.add_campaign("spring", size=6000, settle_seconds=0).messages
+        double.misbehave(together(3, Fault.error(10)), times=3)
         double.misbehave(Fault.error(10), times=None)
 
         with pytest.raises(SMSPartnerCredentialsError):
@@ -129,9 +134,9 @@ class TestLaziness:
         assert len(double.requests) == 3
 
     @both_ways
-    def test_four_calls_in_flight_by_default(self, start: Start, ask: Ask) -> None:
-        double = start(latency=0.1)
+    def test_four_calls_in_flight_by_default(self, double: SMSPartnerDouble, ask: Ask) -> None:
         campaign = double.add_campaign("spring", size=4000, settle_seconds=0)
+        double.misbehave(together(4), times=4)
 
         ask(SMSPartnerHook(), "multi_status", campaign.messages)
 

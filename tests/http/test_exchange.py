@@ -111,6 +111,8 @@ class TestInterimAnswers:
 class TestBytesThatNobodyAskedFor:
     @pytest.mark.parametrize("pause", [0, 0.05])
     def test_are_not_the_next_answer(self, pause: float, monkeypatch: pytest.MonkeyPatch) -> None:
+        unasked = threading.Semaphore(0)
+
         def twice(client: socket.socket, server: RawServer) -> None:
             page = one_row(len(server.heads))
             answer = KEPT % (len(page), page)
@@ -120,6 +122,7 @@ class TestBytesThatNobodyAskedFor:
                 client.sendall(answer)
             else:
                 client.sendall(answer + answer)
+            unasked.release()
             while receive_head(client, server):
                 client.sendall(answer)
 
@@ -129,7 +132,7 @@ class TestBytesThatNobodyAskedFor:
             for _ in range(3):
                 (row,) = hook.get_status_by_tag("spring")
                 numbers.append(row["phone_number"])
-                time.sleep(2 * pause)
+                assert unasked.acquire(timeout=10)
         assert numbers == ["+33639980001", "+33639980002", "+33639980003"]
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from certificates import issue
-from loopback import Ask, both_ways, response
+from loopback import Ask, both_ways, response, silent_port
 
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
@@ -83,9 +83,7 @@ def test_a_server_in_trouble(  # noqa: PLR0917
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    # Bound and not listening: nobody else can take it meanwhile.
-    with closing(socket.socket()) as bound:
-        bound.bind(("127.0.0.1", 0))
+    with silent_port() as bound:
         yield bound.getsockname()[1]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable
 
@@ -53,6 +54,7 @@ class Server(RawServer):
 
     def __init__(self, answer: Callable[[socket.socket, bytes], None]) -> None:
         self.requests = 0
+        self.said_all = threading.Semaphore(0)
 
         def serve(client: socket.socket, _: RawServer) -> None:
             head = self.heads[-1]
@@ -60,6 +62,7 @@ class Server(RawServer):
                 self.requests += 1
                 number = head.partition(b"tag=")[2][:4].decode()
                 answer(client, kept(f"+3363998{number}"))
+                self.said_all.release()
                 head = client.recv(4096)
 
         super().__init__(serve)
@@ -87,11 +90,16 @@ def asked(server: Server, pause: Callable[[], object], monkeypatch: pytest.Monke
 def test_no_answer_is_that_of_the_call_before(
     trouble: Callable[[socket.socket, bytes], None], is_busy: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    async def let_the_loop_find_it(server: Server) -> None:
+        assert await asyncio.to_thread(server.said_all.acquire, timeout=10)
+        for _ in range(5):
+            await asyncio.sleep(0)
+
     # A loop that is busy finds what has come only once the next call has taken the connection.
     def pause() -> object:
         if not is_busy:
-            return asyncio.sleep(0.3)
-        time.sleep(0.3)
+            return let_the_loop_find_it(server)
+        assert server.said_all.acquire(timeout=10)
         return None
 
     with Server(trouble) as server:

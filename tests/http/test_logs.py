@@ -153,3 +153,27 @@ def test_what_is_sent_is_not_printed(
     with SMSPartnerHook() as hook:
         hook.get_status_by_tag("spring")
     assert "apiKey" not in capfd.readouterr().out
+
+
+def test_a_request_is_never_sent_before_its_loggers_are_filtered(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, later = logging.getLogger("urllib3.found_first"), logging.getLogger("urllib3.found_later")
+    add, interrupted = first.addFilter, threading.Event()
+
+    def log_in_another_exchange() -> None:
+        with logs.named("GET", "/other"):
+            later.warning(SECRET)
+
+    def stall(each: logging.Filter) -> None:
+        if not interrupted.is_set():
+            interrupted.set()
+            other = threading.Thread(target=log_in_another_exchange)
+            other.start()
+            other.join()
+        add(each)
+
+    monkeypatch.setattr(first, "addFilter", stall)
+    later.addHandler(kept := Kept())
+    later.propagate = False
+    with logs.named("GET", "/path"):
+        pass
+    assert [record.getMessage().partition(":")[0] for record in kept.records] == ["GET /other"]

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
 import pytest
 import requests
-from loopback import RawServer, receive_body, response, said
+from loopback import RawServer, receive_body, response, said, silent_port
 from writing import Send, both_clients, settings_for, write
 
+from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner.exceptions import SMSPartnerAmbiguousSendError, SMSPartnerUnavailableError
 from airflow_provider_smspartner.protocol import Request
 
@@ -126,48 +124,42 @@ def refuse_a_connection(library: str) -> None:
             pool.submit(asyncio.run, ask()).result()
 
 
-@contextmanager
-def opened_late() -> Iterator[tuple[str, list[bytes]]]:
-    """Yield the address of a port on which nothing listens yet, and what is sent once something does."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    listener.close()
-    heads: list[bytes] = []
-
-    def serve() -> None:
-        with socket.create_server(("127.0.0.1", port)) as late:
-            late.settimeout(10)
-            client, _ = late.accept()
-            with client:
-                heads.append(client.recv(65536))
-                client.sendall(response(b"{}"))
-
-    opening = threading.Timer(0.05, serve)
-    opening.start()
-    try:
-        yield f"http://127.0.0.1:{port}", heads
-    finally:
-        opening.join()
+def address_of(bound: socket.socket) -> str:
+    return f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 @both_clients
 def test_a_request_that_surely_was_not_sent_is_tried_again(
     send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_smspartner._http.policy.pause_before_retry", lambda _: 0.2)
+    heads: list[bytes] = []
 
-    with opened_late() as (url, heads):
-        assert send(settings_for(url), write(may_repeat=False)) == 200
+    with silent_port() as bound, ThreadPoolExecutor(1) as pool:
+        bound.settimeout(10)
+
+        def serve() -> None:
+            client, _ = bound.accept()
+            with client:
+                heads.append(client.recv(65536))
+                client.sendall(response(b"{}"))
+
+        def listen_before_the_next_try(_: object) -> float:
+            bound.listen()
+            pool.submit(serve)
+            return 0
+
+        monkeypatch.setattr(policy, "pause_before_retry", listen_before_the_next_try)
+        assert send(settings_for(address_of(bound)), write(may_repeat=False)) == 200
     assert [head.partition(b" ")[0] for head in heads] == [b"POST"]
 
 
 @both_clients
 def test_a_request_that_never_could_be_sent_is_no_riddle(send: Send) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-
-    with pytest.raises(SMSPartnerUnavailableError, match=r"refused.* Gave up after 3 tries") as caught:
-        send(settings_for(f"http://127.0.0.1:{port}"), write(may_repeat=False))
+    with (
+        silent_port() as bound,
+        pytest.raises(SMSPartnerUnavailableError, match=r"refused.* Gave up after 3 tries") as caught,
+    ):
+        send(settings_for(address_of(bound)), write(may_repeat=False))
     assert caught.value.surely_unsent
     assert "unknown" not in str(caught.value)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from certificates import issue
 from loopback import (
+    SILENCE,
     RawServer,
     accepting,
     alert,
@@ -120,7 +121,7 @@ PROXIES = {
     "429": said(response(b"", status="429 Too Many Requests")),
     "502": said(response(b"", status="502 Bad Gateway")),
     "hangs up": said(b""),
-    "never answers": lambda _, server: server.stopping.wait(1),
+    "never answers": hang,
     "no HTTP": said(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
     "a tunnel to nowhere": said(b"HTTP/1.1 200 Connection established\r\n\r\n"),
 }
@@ -142,7 +143,7 @@ class TestProxies:
     ) -> None:
         with RawServer(answer) as proxy:
             monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-            assert_surely_unsent(send, f"https://{HOST}", timeout=0.5)
+            assert_surely_unsent(send, f"https://{HOST}", timeout=SILENCE)
             assert [head.partition(b" ")[0] for head in proxy.heads] == [b"CONNECT", b"CONNECT"]
 
     def test_one_that_is_not_there(self, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:

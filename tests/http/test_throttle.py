@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from itertools import pairwise
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -151,7 +150,7 @@ class TestRealRequests:
         else:
             asyncio.run(SMSPartnerHook().aget_multi_status(messages))
 
-        at = [request.at for request in double.requests]
+        at = sorted(request.at for request in double.requests)
         assert len(at) == 20
         assert at[-1] - at[0] < 2
 
@@ -159,8 +158,8 @@ class TestRealRequests:
     def test_waiting_for_a_turn_is_no_part_of_a_requests_time(
         self, start: Start, ask: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(policy, "TOTAL_SECONDS", 0.4)
-        double = start({"requests_per_minute": 119, "max_connections": 3})
+        monkeypatch.setattr(policy, "TOTAL_SECONDS", 1)
+        double = start({"requests_per_minute": 59, "max_connections": 3})
         messages = [("+33639980000", number) for number in range(1, 1501)]
         if ask == "sync":
             rows = get(SMSPartnerHook(), "multi_status", messages)
@@ -168,4 +167,6 @@ class TestRealRequests:
             rows = asyncio.run(SMSPartnerHook().aget_multi_status(messages))
 
         assert len(rows) == 1500
-        assert all(later.at - earlier.at > 0.4 for earlier, later in pairwise(double.requests))
+        at = sorted(request.at for request in double.requests)
+        # The third one's turn is two seconds after the first one's; how long each was on its way may differ.
+        assert at[2] - at[0] > 1

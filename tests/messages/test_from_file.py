@@ -65,7 +65,7 @@ refs = st.lists(
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(messages=refs)
 def test_any_messages_are_read(tmp_path: Path, ending: str, messages: list[MessageRef]) -> None:
     needs(ending)

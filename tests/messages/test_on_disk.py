@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_smspartner._messages import on_disk as module
@@ -58,7 +58,6 @@ FEW = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(FEW, max_size=40))
 def test_gives_each_message_once_and_in_order(messages: list[MessageRef]) -> None:
     with closing(backlog_of(messages)) as backlog:
@@ -81,7 +80,6 @@ ENDS = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(
     messages=st.lists(FEW, max_size=20, unique=True),
     readings=st.lists(st.tuples(st.lists(OUTCOMES, min_size=20, max_size=20), ENDS), max_size=5),

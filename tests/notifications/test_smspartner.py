@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 from airflow.providers.common.compat.sdk import DAG
+from loopback import connect, timeout_for
 from told import Capture, assert_nothing_in, captured, told_by
 
 from airflow_provider_smspartner.exceptions import (
@@ -187,8 +188,7 @@ def test_it_sends_at_most_once_and_tells_no_number_and_no_text(
     capture: Capture,
 ) -> None:
     fault, left, error = case
-    for name, value in double.connection_env(requests_per_minute=0, timeout=0.3).items():
-        monkeypatch.setenv(name, value)
+    connect(monkeypatch, double, timeout=timeout_for(fault))
     double.misbehave(fault)
     told: list[str] = []
 
@@ -207,9 +207,7 @@ def test_it_sends_at_most_once_and_tells_no_number_and_no_text(
 
 @both_ways
 def test_nothing_is_sent_where_nobody_is_there(double: SMSPartnerDouble, notify: Notify) -> None:
-    double.__exit__(None, None, None)
-
-    with pytest.raises(SMSPartnerUnavailableError):
+    with double.down(), pytest.raises(SMSPartnerUnavailableError):
         notify(notifier(), {})
 
     assert double.sent == []

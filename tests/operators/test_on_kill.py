@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from harness import new_context
 from killing import killed, slowly
 
+from airflow_provider_smspartner._http import blocking
 from airflow_provider_smspartner._http.policy import closed_before_answer
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
@@ -25,6 +27,14 @@ FETCHES: dict[str, tuple[str, dict[str, Any]]] = {
         {"messages": [[f"+336{n:08}", n] for n in range(500 * 20)]},
     ),
 }
+
+
+def list_of_messages(hook: SMSPartnerHook) -> Iterator[Any]:
+    return hook.iter_multi_status([(f"+336{n:08}", n) for n in range(500 * 4)])
+
+
+def tag_read_ahead(hook: SMSPartnerHook) -> Iterator[Any]:
+    return hook.iter_status_by_tag("spring", read_ahead=True)
 
 
 # Each case is a process that imports Airflow: what the handler does is looked at once.
@@ -80,6 +90,33 @@ def test_a_hook_that_is_closed_for_good_asks_no_more(double: SMSPartnerDouble) -
     (again := SMSPartnerHook()).close()
     assert len(again.get_status_by_tag("spring")) == 200  # closed, but not for good
     again.close()
+
+
+@pytest.mark.parametrize("step", ["islice", "GivingUp", "ThreadPoolExecutor"])
+@pytest.mark.parametrize("fetch", [list_of_messages, tag_read_ahead], ids=["list", "tag"])
+def test_a_hook_that_is_closed_at_a_step_of_beginning_asks_no_more(
+    double: SMSPartnerDouble,
+    monkeypatch: pytest.MonkeyPatch,
+    fetch: Callable[[SMSPartnerHook], Iterator[Any]],
+    step: str,
+) -> None:
+    double.add_campaign("spring", size=50 * 20, settle_seconds=0)
+    hook = SMSPartnerHook()
+    # The client itself has begun before.
+    hook.get_conn()
+    real = getattr(blocking, step)
+    asked: list[int] = []
+
+    def closed_then(*given: Any, **options: Any) -> Any:
+        if not asked:
+            asked.append(len(double.requests))
+            hook.close(for_good=True)
+        return real(*given, **options)
+
+    monkeypatch.setattr(blocking, step, closed_then)
+    with pytest.raises(SMSPartnerUnavailableError, match="closed"):
+        list(fetch(hook))
+    assert [len(double.requests)] == asked
 
 
 def test_a_kill_while_the_file_is_published_delivers_nothing_else(

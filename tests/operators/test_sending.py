@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from harness import KEEPS_TASK_STATE, new_context, run_dag
 from killing import killed, slowly
 from state_store import StateStore
 
+from airflow_provider_smspartner._http import bounds
+from airflow_provider_smspartner._http.throttle import Throttle
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerAmbiguousSendError,
     SMSPartnerCreditError,
@@ -286,8 +290,14 @@ def test_an_account_without_credit_can_be_tried_again(double: SMSPartnerDouble) 
 
 @pytest.mark.parametrize("raises", [False, True], ids=["as Airflow 3", "as Airflow 2, the handler raises"])
 def test_a_terminated_send_makes_no_further_call(double: SMSPartnerDouble, raises: bool) -> None:
+    is_handled = threading.Event()
+
+    async def answer_once_it_is_handled(request: Any, proceed: Any, _: object) -> Any:
+        await asyncio.to_thread(is_handled.wait, 60)
+        return proceed(request)
+
     double.misbehave(slowly(0))
-    double.misbehave(slowly(1.5))
+    double.misbehave(Fault("held", answer_once_it_is_handled))
 
     told, later = killed(
         double,
@@ -295,6 +305,7 @@ def test_a_terminated_send_makes_no_further_call(double: SMSPartnerDouble, raise
         {"recipients": NUMBERS, "message": "Hello", "max_recipients": 2_000},
         raises=raises,
         when=lambda: len(double.requests) == 2,
+        then=is_handled.set,
     )
 
     assert told["outcome"].startswith("Terminated" if raises else "SMSPartnerError: The task was terminated")
@@ -344,19 +355,54 @@ def test_a_terminated_send_that_is_ambiguous_stays_so(double: SMSPartnerDouble) 
 def test_a_send_that_is_terminated_while_it_waits_for_its_turn_makes_no_further_call(
     double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in double.connection_env(requests_per_minute=30).items():
+    # Calls are a second apart.
+    for name, value in double.connection_env(requests_per_minute=59).items():
         monkeypatch.setenv(name, value)
     operator = sender(recipients=NUMBERS)
-    # Calls are 2 s apart.
-    soon = threading.Timer(1, operator.on_kill)
+    take_turn = Throttle.take_turn
 
-    async def terminate_soon(request: Any, proceed: Any, _: object) -> Any:
-        soon.start()
-        return proceed(request)
+    def take_turn_and_be_terminated(throttle: Throttle) -> float:
+        # Here the wait has begun for certain; a thread that kills after some time may come too late.
+        if double.requests:
+            operator.on_kill()
+        return take_turn(throttle)
 
-    double.misbehave(Fault("terminate soon", terminate_soon))
+    monkeypatch.setattr(Throttle, "take_turn", take_turn_and_be_terminated)
 
     with pytest.raises(SMSPartnerError, match="terminated while it was sending"):
         operator.execute(new_context())
 
     assert len(double.requests) == 1
+
+
+@pytest.mark.skipif(not KEEPS_TASK_STATE, reason="Airflow keeps nothing for a task's next try")
+def test_a_send_that_is_terminated_between_two_tries_of_a_call_does_not_make_it(
+    double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = StateStore()
+    context = new_context() | {"task_state_store": store}
+    operator = sender(recipients=NUMBERS)
+    double.misbehave(slowly(0))
+    double.misbehave(Fault.status(429, retry_after=60))
+    paused: list[float] = []
+
+    def kill_then_pass(seconds: float) -> None:
+        if not paused:
+            operator.on_kill()
+        paused.append(seconds)
+
+    # A pause passes at once, and a signal's handler runs in its midst.
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + sum(paused), sleep=kill_then_pass)
+    monkeypatch.setattr(bounds, "time", clock)
+
+    with pytest.raises(SMSPartnerError, match="terminated while it was sending") as raised:
+        operator.execute(context)
+
+    assert len(double.sent) == 500
+    assert [len(receipt.accepted) for receipt in raised.value.receipts] == [500]
+    # Airflow would not wait for the end of the pause.
+    assert len(paused) == 1
+    # The call was not made, and the next try makes it.
+    assert store.get("smspartner_send_call_1") is None
+    assert len(operator.execute(context)) == 1_203
+    assert len(double.sent) == 1_203

@@ -169,7 +169,7 @@ def _check_error(error: SMSPartnerError) -> None:
 
 
 @pytest.mark.parametrize("call", [make() for make in CALLS.values()], ids=CALLS)
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(body=bodies(), http_status=st.one_of(st.just(200), st.integers(100, 599)))
 @example(body=b'{"success":"\xff\xfe' + KEY.encode() + b'"}', http_status=200)
 @example(body=json.dumps({"success": False, "code": int(PHONE)}).encode(), http_status=400)
@@ -207,7 +207,7 @@ def test_any_answer_ends_in_a_value_or_an_error_that_tells_nothing(
         assert value.balance is None or float(value.balance) < 10**8
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     size=st.one_of(st.integers(0, 12), st.integers(0, 1600), st.sampled_from([499, 500, 501, 1000, 1001])),
     different=st.integers(1, 1600),
@@ -253,7 +253,7 @@ def _drive(serve: Callable[[int], dict[str, Any]], most_calls: int) -> Iterator[
     pytest.fail("it asks for ever")
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(size=st.integers(1, 300), page_size=st.integers(1, 60), figure=st.sampled_from([int, str]))
 def test_an_honest_server_gives_all_rows_once_and_in_order(
     size: int, page_size: int, figure: Callable[[int], object]
@@ -312,7 +312,7 @@ scripts = st.lists(
 honest_start = (2, False, 0, 20)
 
 
-@settings(deadline=None, max_examples=250)
+@settings(max_examples=250)
 @given(script=scripts)
 @example(script=[honest_start, (0, True, 0, 20)])  # repeats under the right number
 @example(script=[honest_start, (1, False, 0, 2)])  # the total shrinks
@@ -337,7 +337,7 @@ def test_a_hostile_server_is_left_with_all_rows_or_an_error(
         assert received == [row["phoneNumber"] for row in _rows(0, len(received))]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(key=st.one_of(st.just(KEY), st.text(min_size=1)))
 def test_any_key_arrives_as_it_is_and_shows_nowhere(key: str) -> None:
     for make in CALLS.values():
@@ -350,7 +350,7 @@ def test_any_key_arrives_as_it_is_and_shows_nowhere(key: str) -> None:
         assert ("apiKey" in query) is (request.method == "GET")
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     message=st.one_of(
         values,

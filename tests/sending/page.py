@@ -32,7 +32,10 @@ The last column plays the fault in your own tests, where `double` is an `SMSPart
 `double.sent` has them:
 
 ```python
-double.misbehave(Fault.reset().after_processing())
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+
+with SMSPartnerDouble() as double:
+    double.misbehave(Fault.reset().after_processing())
 ```
 """
 

@@ -16,7 +16,7 @@ from faults.arranged import (
 )
 from faults.outcome import raises
 from faults.played import Played
-from loopback import alert, close, receive_and_reset, say_nothing, speak_plainly
+from loopback import SILENCE, alert, close, receive_and_reset, say_nothing, speak_plainly
 from sending.ways import Ending
 
 from airflow_provider_smspartner.exceptions import (
@@ -75,7 +75,7 @@ def refused(happens: str, play: str, error: type[SMSPartnerError]) -> Row:
     return Row(happens=happens, play=play, endings=[Ending(0, outcome=raises(error)), SENT])
 
 
-SHORT = {"timeout": 0.4}
+SHORT = {"timeout": SILENCE}
 A_SERVER = "# a server that answers so where TLS begins"
 
 CONNECTING = [

@@ -274,6 +274,43 @@ def test_cost_adds_up_exactly() -> None:
     assert summarised(receipts, tag="spring")["currency"] == "EUR"
 
 
+@pytest.mark.parametrize(
+    ("unknown", "totals"),
+    [
+        ({"sms": None}, (None, "38.0", "EUR")),
+        ({"cost": None}, (1_000, None, "EUR")),
+        ({"currency": None}, (1_000, "38.0", None)),
+        ({"currency": "USD"}, (1_000, None, None)),
+        ({"sms": None, "cost": None, "currency": None}, (None, None, None)),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_total_is_null_if_the_part_of_a_call_is_unknown(
+    unknown: dict[str, Any], totals: tuple[object, ...], order: int
+) -> None:
+    receipts = [receipt_for(0), receipt_for(1, **unknown)][::order]
+
+    summary = summarised(receipts, tag=None)
+
+    assert (summary["sms"], summary["cost"], summary["currency"]) == totals
+
+
+def test_a_call_that_took_nobody_leaves_the_totals_known() -> None:
+    refused = Receipt(message_id=None, accepted=(), refused={NUMBERS[0]: 14})
+
+    summary = summarised([refused, receipt_for(1)], tag=None)
+
+    assert (summary["sms"], summary["cost"], summary["currency"]) == (500, "19.0", "EUR")
+
+
+def test_lines_leave_out_what_the_vendor_does_not_say() -> None:
+    known, unknown = receipt_for(0), receipt_for(1, sms=None, cost=None, currency=None)
+
+    assert describe_receipts([known]).endswith("message id 300, 500 SMS, 19.0 EUR")
+    assert describe_receipts([unknown]).endswith("message id 301")
+    assert describe_receipts([known, unknown]).endswith("message ids 300, 301")
+
+
 def test_of_many_message_ids_the_first_are_shown() -> None:
     receipts = [Receipt(message_id=str(n), accepted=(), sms=0) for n in range(30)]
 

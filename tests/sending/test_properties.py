@@ -79,7 +79,7 @@ def recipients_of(
     return numbers, "Hello"
 
 
-@settings(deadline=None, max_examples=600)
+@settings(max_examples=600)
 @given(
     who=people,
     own_texts=st.booleans(),
@@ -152,7 +152,7 @@ def long_lived() -> Iterator[SMSPartnerDouble]:
         yield double
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     who=people,
     own_texts=st.booleans(),

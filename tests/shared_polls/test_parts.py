@@ -80,7 +80,7 @@ class TestSchedule:
     async def test_all_of_a_tag_poll_along_once_they_may(self) -> None:
         due, may, may_not = (subscriber(tag="spring") for _ in range(3))
         other = subscriber(tag="autumn")
-        schedule = scheduled((due, -1.0), (may, 60.0), (may_not, 600.0), (other, 60.0))
+        schedule = scheduled((due, -1.0), (may, 60.0), (may_not, 600.0), (other, 61.0))
         half_of_the_pause_passes(may, other)
 
         assert schedule.take_due() == [due, may]
@@ -120,7 +120,7 @@ class TestSchedule:
         )
         tag = subscriber(tag="spring")
         schedule = scheduled(
-            (due, -1.0), (long, -1.0), (second, -1.0), (tag, 60.0), (too_long, 60.0), (fits, 60.0)
+            (due, -3.0), (long, -2.0), (second, -1.0), (tag, 60.0), (too_long, 61.0), (fits, 62.0)
         )
         half_of_the_pause_passes(tag, too_long, fits)
 
@@ -142,7 +142,7 @@ class TestSchedule:
             subscriber(*numbers)
             for numbers in (range(100), range(100, 300), range(300, 500), range(500, 501))
         )
-        schedule = scheduled((due, -1.0), (half, 60.0), (exact, 60.0), (more, 60.0))
+        schedule = scheduled((due, -1.0), (half, 60.0), (exact, 61.0), (more, 62.0))
         half_of_the_pause_passes(half, exact, more)
 
         assert schedule.take_due() == [due, half, exact]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from told import without_ids
 
 from stack.sweeping import kept, logged
 
@@ -62,7 +63,7 @@ def test_no_number_is_left_anywhere(production: Production, vendor: Vendor, tmp_
     for table in ("swept_statuses", "swept_history"):
         assert {number for (number,) in production.query(f"SELECT phone_number FROM {table}")} == expected  # noqa: S608 - ours
     places = [*logged(production), *kept(production), *((path.name, path.read_text()) for path in files)]
-    assert [where for where, text in places if ANY_NUMBER.search(text)] == []
+    assert [where for where, text in places if ANY_NUMBER.search(without_ids(text))] == []
     assert [where for where, text in places if KEY in text] == []
     # The sweep would see a number: the trigger's arguments name the file that has them.
     assert any(str(messages) in text for where, text in places if where == "trigger")

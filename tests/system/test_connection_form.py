@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from browser import new_browser, new_page
+from pictures.airflow_3 import new_connection
 
 from airflow_provider_smspartner._connection.fields import PLACEHOLDERS
 from airflow_provider_smspartner.provider_info import get_provider_info
@@ -19,45 +20,21 @@ if TYPE_CHECKING:
 sync_api = pytest.importorskip("playwright.sync_api", reason="installed beside Airflow 3, whose UI it drives")
 pytestmark = [pytest.mark.system, pytest.mark.browser]
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# For a browser in a container, that talks to Airflow and to nobody else.
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 CONN_ID = "smspartner_from_the_form"
 KEY = "k+/=&é typed"
 
 
 @pytest.fixture
 def page(airflow: LocalAirflow) -> Iterator[Page]:
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
-        page = browser.new_page(locale="en-US", base_url=airflow.url)
+    with new_browser() as browser, new_page(browser, airflow.url) as page:
         yield page
-        browser.close()
 
 
 def test_a_connection_is_entered_in_the_form(page: Page, airflow: LocalAirflow) -> None:
-    page.goto("/")
-    page.get_by_role("button", name="Admin").click()
-    page.get_by_role("menuitem", name="Connections").click()
-    page.get_by_role("button", name="Add Connection").click()
-    form = page.get_by_role("dialog")
-    form.get_by_label("Connection ID").fill(CONN_ID)
-    form.get_by_role("combobox").fill("SMS Partner")
-    page.get_by_role("option", name="SMS Partner", exact=True).click()
+    form = new_connection(page, CONN_ID)
     # Airflow lets nobody mark or order the standard fields: the placeholders have to say it.
-    sync_api.expect(form.get_by_placeholder(PLACEHOLDERS["password"])).to_be_visible()
-    sync_api.expect(form.get_by_placeholder(PLACEHOLDERS["schema"])).to_be_visible()
+    for label, field in (("API key", "password"), ("Scheme", "schema"), ("Port", "port")):
+        sync_api.expect(form.get_by_label(label)).to_have_attribute("placeholder", PLACEHOLDERS[field])
     form.get_by_label("API key").fill(KEY)
     form.get_by_role("button", name="Extra Fields", exact=True).click()
     extra: dict[str, Any] = {}

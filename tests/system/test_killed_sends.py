@@ -155,6 +155,10 @@ def recipients(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def victims(airflow: LocalAirflow, recipients: Path) -> Iterator[dict[str, Victim]]:
     """All cases side by side, each killed once, and ended."""
+    airflow.wait_until_parsed(DAG_ID)
+    # No task begins before all that is to be written is: Airflow's API logs what it is asked to write on its event
+    # loop, and stands still there for a minute if another writer holds the lock of SQLite.
+    airflow.patch(f"dags/{DAG_ID}", {"is_paused": True})
     with ExitStack() as stack:
         victims = {}
         for name, case in CASES.items():
@@ -168,6 +172,7 @@ def victims(airflow: LocalAirflow, recipients: Path) -> Iterator[dict[str, Victi
             airflow.store_connection(conn_id_of(name), double, **extra)
             params = {"conn_id": conn_id_of(name), "recipients": str(recipients), "pause": case.pause}
             victims[name] = Victim(airflow, airflow.trigger(DAG_ID, params), double)
+        airflow.patch(f"dags/{DAG_ID}", {"is_paused": False})
         waiting = dict(victims)
 
         def all_killed() -> bool:

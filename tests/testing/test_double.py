@@ -16,7 +16,9 @@ import requests
 from commands import environment_of_a_user, output_of, run_python
 from testing.client import Client, Run
 
-from airflow_provider_smspartner.testing import RecordedRequest, SMSPartnerDouble
+from airflow_provider_smspartner.testing import Fault, RecordedRequest, SMSPartnerDouble
+from airflow_provider_smspartner.testing.exchange import Answer
+from airflow_provider_smspartner.testing.faults import Proceed
 
 
 def test_requests_are_recorded(client: Client) -> None:
@@ -59,12 +61,25 @@ def test_a_raw_plus_is_a_space(client: Client) -> None:
     assert client.double.requests[0].query == {"phone": " 33"}
 
 
-def test_max_in_flight_and_latency(run: Run) -> None:
-    client = run(latency=1.0)
+def test_latency(run: Run) -> None:
+    client = run(latency=0.3)
     started = time.monotonic()
+    client.me()
+    assert 0.25 < time.monotonic() - started < 5
+
+
+def test_max_in_flight(client: Client) -> None:
+    together = asyncio.Barrier(5)
+
+    async def meet(request: RecordedRequest, proceed: Proceed, _: object) -> Answer:
+        # However late a client begins, the others are still there.
+        await together.wait()
+        return proceed(request)
+
+    client.double.misbehave(Fault("meet", meet), times=5)
     with ThreadPoolExecutor(5) as pool:
-        list(pool.map(lambda _: requests.get(f"{client.double.url}/v1/me", timeout=20), range(5)))
-    assert 1.0 < time.monotonic() - started < 4.5
+        answers = pool.map(lambda _: requests.get(f"{client.double.url}/v1/me", timeout=60), range(5))
+        assert all(answer.ok for answer in answers)
     assert client.double.max_in_flight == 5
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+from loopback import SILENCE
 from testing.client import Client, Run
 
 from airflow_provider_smspartner.testing import Fault
@@ -283,7 +284,7 @@ def test_an_sms_has_left_before_a_time_out(client: Client) -> None:
     client.double.misbehave(Fault.hang(60).after_processing())
     url, body = f"{client.double.url}/v1/send", {"phoneNumbers": "+33639980001", "message": "Bonjour"}
     with pytest.raises(requests.ReadTimeout):
-        client.session.post(url, json={"apiKey": client.double.api_key, **body}, timeout=0.3)
+        client.session.post(url, json={"apiKey": client.double.api_key, **body}, timeout=SILENCE)
     assert len(client.double.sent) == 1
 
 

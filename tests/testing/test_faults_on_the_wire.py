@@ -111,9 +111,10 @@ def test_reset_in_body(client: Client) -> None:
 
 def test_hang_in_body(client: Client) -> None:
     client.double.misbehave(Fault.hang_in_body(0.3))
+    # Taken before the double begins, which may be long before it is seen here.
+    started = time.monotonic()
     with raw_request(client.double) as connection:
         assert begun(connection)[1].startswith(b'{"success":true')
-        started = time.monotonic()
         assert connection.recv(1) == b""
     assert 0.25 < time.monotonic() - started < 3
 
@@ -122,7 +123,8 @@ def test_drip(client: Client) -> None:
     client.double.misbehave(Fault.drip(0.02))
     with raw_request(client.double) as connection:
         begun(connection)
-        assert [connection.recv(65536) for _ in range(5)] == [b" "] * 5
+        # Where this thread is late, several are there.
+        assert [connection.recv(1) for _ in range(5)] == [b" "] * 5
     assert client.me().status_code == 200
 
 

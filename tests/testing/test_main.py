@@ -8,31 +8,37 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from commands import environment_of_a_user
+from commands import environment_of_a_user, killed_after
 
 
 @pytest.fixture
-def command(tmp_path: Path) -> Any:
-    processes = []
+def command(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Start the command, or a program that runs it; what has not ended after a minute is killed, and its test fails."""
+    processes: list[subprocess.Popen[str]] = []
+    limits = ExitStack()
 
-    def start(*options: Any) -> Any:
+    def start(*options: str, program: str | None = None) -> Any:
+        begin = ["-m", "airflow_provider_smspartner.testing"] if program is None else ["-c", program]
         process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "airflow_provider_smspartner.testing", *options],
+            [sys.executable, "-W", "error", *begin, *options],
             env=environment_of_a_user(tmp_path),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+        limits.enter_context(killed_after(process, 60))
         processes.append(process)
         return process
 
-    yield start
+    with limits:
+        yield start
     for process in processes:
         process.kill()
         process.communicate()
@@ -73,7 +79,7 @@ def test_play(command: Any, number: Any) -> None:
     assert requests.post(f"{url}/v1/multi-status", json=body, timeout=5).json()["success"] is True
     requests.get(f"{url}/v1/me", params={"apiKey": "another"}, timeout=5)
     process.send_signal(number)
-    output, log = process.communicate(timeout=10)
+    output, log = process.communicate()
     assert (process.returncode, output) == (0, "")
     assert [line.split(maxsplit=1)[1] for line in log.splitlines()] == [
         "GET /v1/bulk-status-by-tag: HTTP 200, 10 rows",
@@ -112,42 +118,66 @@ command.main(["--port", "0"])
 """
 
 
-def test_what_was_sent_is_forgotten_in_time(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", WATCHED],
-        env=environment_of_a_user(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        # Else a line that never comes would be waited for.
-        too_late = threading.Timer(60, process.kill)
-        too_late.start()
-        try:
-            _, _, connection = introduced(process)
-            body = {"apiKey": "demo-key", "phoneNumbers": "+33639980001,+33639980002", "message": "Bonjour"}
-            answer = requests.post(f"{connection['host']}/v1/send", json=body, timeout=5).json()
-            assert process.stdout is not None
-            assert process.stdout.readline() == "forgotten: 2 0\n"
-            # The message is known all the same, and has left.
-            query = {"apiKey": "demo-key", "messageId": answer["message_id"]}
-            cancelled = requests.get(f"{connection['host']}/v1/message-cancel", params=query, timeout=5)
-            assert cancelled.json()["code"] == 7
-        finally:
-            too_late.cancel()
-            process.terminate()
-            _, log = process.communicate(timeout=10)
+def test_what_was_sent_is_forgotten_in_time(command: Any) -> None:
+    process = command(program=WATCHED)
+    _, _, connection = introduced(process)
+    body = {"apiKey": "demo-key", "phoneNumbers": "+33639980001,+33639980002", "message": "Bonjour"}
+    answer = requests.post(f"{connection['host']}/v1/send", json=body, timeout=5).json()
+    assert process.stdout.readline() == "forgotten: 2 0\n"
+    # The message is known all the same, and has left.
+    query = {"apiKey": "demo-key", "messageId": answer["message_id"]}
+    cancelled = requests.get(f"{connection['host']}/v1/message-cancel", params=query, timeout=5)
+    assert cancelled.json()["code"] == 7
+    process.terminate()
+    _, log = process.communicate()
     assert [line.split(maxsplit=1)[1] for line in log.splitlines()] == [
         "POST /v1/send: HTTP 200, 2 SMS",
         "GET /v1/message-cancel: HTTP 200",
     ]
 
 
+# Once the double was cleared, the signal comes before the first line that runs; in the next run before the second.
+INTERRUPTED = """
+import signal
+import sys
+from airflow_provider_smspartner.testing import __main__ as command
+
+class Interrupted(command.SMSPartnerDouble):
+    def clear_sent(self):
+        super().clear_sent()
+        if sys.gettrace() is not trace:
+            sys.settrace(trace)
+            sys._getframe(1).f_trace = trace
+
+def trace(frame, event, _):
+    global left
+    if event == "line":
+        left -= 1
+        if left < 0:
+            sys.settrace(None)
+            signal.raise_signal(signal.SIGTERM)
+    return trace
+
+command.SMSPartnerDouble = Interrupted
+command.FORGET_SECONDS = 0.001
+for moment in range(40):
+    left = moment
+    command.main(["--port", "0"])
+print("ended 40 times")
+"""
+
+
+def test_a_signal_ends_it_at_any_moment(command: Any) -> None:
+    process = command(program=INTERRUPTED)
+    output, _ = process.communicate()
+    assert output.endswith("ended 40 times\n")
+
+
 def test_a_port_that_is_taken(command: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         process = command("--port", str(port))
-        output, log = process.communicate(timeout=10)
+        output, log = process.communicate()
     assert (process.returncode, output) == (1, "")
     assert f"cannot listen on 127.0.0.1:{port}" in log
     assert "Traceback" not in log
@@ -158,7 +188,7 @@ def test_a_port_that_is_taken(command: Any) -> None:
 )
 def test_impossible_options(command: Any, options: Any) -> None:
     process = command("--port", "0", *options)
-    output, log = process.communicate(timeout=10)
+    output, log = process.communicate()
     assert (process.returncode, output) == (2, "")
     assert log.startswith("usage: ")
     assert "Traceback" not in log

@@ -16,6 +16,7 @@ ONE, TWO, THREE = "+33639980001", "+33639980002", "+33639980003"
 
 # What a send and a bulk send of the same text have in common is tested with both.
 CALLS = ["send", "bulk-send"]
+PARIS = ZoneInfo("Europe/Paris")
 
 
 def send(client: Client, call: str, *numbers: str, message: str = "Bonjour", **options: Any) -> Any:
@@ -232,12 +233,10 @@ def test_stop_list(client: Client) -> None:
     assert answer == {"success": True, "code": 200, "nbData": 2}
     assert [row["phoneNumber"] for row in (first, second)] == [ONE, TWO]
     assert first["id"] != second["id"]
-    created = [
-        datetime.strptime(row["createdAt"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=ZoneInfo("Europe/Paris"))
-        for row in (first, second)
-    ]
-    assert abs(created[0] - before) < timedelta(seconds=5)
-    assert abs(created[1] - before - timedelta(days=1)) < timedelta(seconds=5)
+    # As a clock in Paris shows it, for it shows one hour twice in autumn.
+    for row, expected in ((first, before), (second, before + timedelta(days=1))):
+        created = datetime.strptime(row["createdAt"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+        assert abs(created - expected.astimezone(PARIS).replace(tzinfo=UTC)) < timedelta(seconds=5)
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -267,21 +266,29 @@ def test_calls_with_the_same_tag_are_one_campaign(client: Client) -> None:
 
 
 def scheduled(moment: datetime) -> dict[str, Any]:
-    local = moment.astimezone(ZoneInfo("Europe/Paris"))
+    local = moment.astimezone(PARIS)
     return {"scheduledDeliveryDate": f"{local:%d/%m/%Y}", "time": f"{local:%H}", "minute": local.minute}
 
 
 def in_an_hour() -> datetime:
-    """Return a time as the vendor takes it, between 60 and 65 minutes from now."""
+    """Return a time as the vendor takes it, between 60 and 65 minutes from now; later where a clock shows it twice."""
     later = datetime.now(UTC) + timedelta(minutes=65)
-    return later.replace(minute=later.minute // 5 * 5, second=0, microsecond=0)
+    later = later.replace(minute=later.minute // 5 * 5, second=0, microsecond=0)
+    while is_shown_twice(later):
+        later += timedelta(hours=1)
+    return later
+
+
+def is_shown_twice(moment: datetime) -> bool:
+    local = moment.astimezone(PARIS)
+    return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_scheduled_message_waits_for_its_time(run: Run, call: str) -> None:
     client, moment = run(settle_seconds=100), in_an_hour()
     answer = send(client, call, ONE, tag="spring", **scheduled(moment))
-    local = moment.astimezone(ZoneInfo("Europe/Paris"))
+    local = moment.astimezone(PARIS)
     assert answer["scheduledDeliveryDate"] == f"{local:%Y-%m-%d %H:%M:%S}"
     assert client.double.sent[0].scheduled_for == moment
     assert client.statuses("spring") == ["Waiting"]

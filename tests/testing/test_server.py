@@ -35,11 +35,10 @@ def test_nothing_is_left_behind() -> None:
     before = open_files()
     for _ in range(20):
         with SMSPartnerDouble() as double, socket.create_connection((double.host, double.port)):
-            port = double.port
+            pass
         assert threads() == []
+    # No listener either. To connect would tell less: another program may have been given the port meanwhile.
     assert open_files() == before
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=1)
 
 
 def test_clients_that_connect_while_it_stops() -> None:

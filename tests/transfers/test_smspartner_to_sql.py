@@ -220,7 +220,9 @@ def test_pseudonyms_are_the_key_and_no_number_is_in_the_tables(
         rows = warehouse.rows(table)
         assert len(rows) == 6
         assert {row["phone_number"] for row in rows} == expected
-        assert "63998" not in repr(rows)
+        # The microseconds of a time hold any five digits at times.
+        told = [value for row in rows for name, value in row.items() if name not in ("checked_at", "date")]
+        assert "63998" not in repr(told)
 
 
 def test_masked_numbers_are_the_key_while_they_can_be_told_apart(

@@ -80,7 +80,7 @@ def test_fires_at_its_own_deadline(double: SMSPartnerDouble) -> None:
 
 
 def test_fires_when_the_grace_for_an_unknown_tag_is_over(double: SMSPartnerDouble) -> None:
-    assert fire(stored(trigger(grace=0.2))) == {"verdict": "not_found", "counts": {}}
+    assert fire(stored(trigger(grace=1))) == {"verdict": "not_found", "counts": {}}
     assert len(double.requests) > 2
 
 
