@@ -20,6 +20,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # What each cell says of itself; scripts/compatibility.py makes the table of it.
 REPORTS = ROOT / "build" / "matrix"
 NEWEST = "3.3"
+OLDEST = "2.11"
 EXTRAS = ["testing", "parquet", "sql"]
 
 wheel_is_built: list[bool] = []
@@ -67,10 +68,18 @@ def matrix(session: nox.Session, series: str) -> None:
     # Airflow's processes, and what the tests start, find the wheel and not the checkout.
     session.env["PYTHONSAFEPATH"] = "1"
     session.run(
-        *("pytest", "-m", "not system and not stack and not soak", f"--junit-xml={report}"),
+        *("pytest", "-m", "not system and not stack and not soak and not release", f"--junit-xml={report}"),
         *("--numprocesses=4", "--dist=worksteal", "--max-worker-restart=0"),
         *session.posargs,
     )
+
+
+@nox.session(python=VERSIONS["airflow"][OLDEST]["pythons"][0])
+def pictures(session: nox.Session) -> None:
+    """Compare the UI of the oldest Airflow with its pictures in the docs; `make test` looks at the newest."""
+    install(session, OLDEST, wheel(session), "pictures")
+    session.env["PYTHONSAFEPATH"] = "1"
+    session.run("pytest", "tests/pictures/test_pictures.py", *session.posargs)
 
 
 @nox.session(python=VERSIONS["airflow"][NEWEST]["pythons"][0])

@@ -66,26 +66,30 @@ def table(versions: dict[str, Any]) -> str:
         f"| Airflow | {' | '.join(f'Python {python}' for python in pythons)} |",
         "|---" * (len(pythons) + 1) + "|",
     ]
-    skipped: defaultdict[str, defaultdict[tuple[str, int], list[str]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
+    skipped: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
     days = set()
     for series, (name, supported) in rows.items():
-        texts = []
-        for python in pythons:
-            report = Report.read(REPORTS / f"{series}-{python}.xml")
-            if report:
-                days.add(report.day)
-                for reason, times in report.skipped.items():
-                    skipped[reason][name, times].append(python)
-            absent = "not run" if python in supported else "" if series == "lowest" else "not supported by it"
-            texts.append(str(report or absent))
-        lines.append(f"| {name} | {' | '.join(texts)} |")
+        reports = {python: Report.read(REPORTS / f"{series}-{python}.xml") for python in pythons}
+        run = {python: report for python, report in reports.items() if report}
+        absent = {
+            python: "not run" if python in supported else "" if series == "lowest" else "not supported by it"
+            for python in pythons
+        }
+        lines.append(
+            f"| {name} | {' | '.join(str(reports[python] or absent[python]) for python in pythons)} |"
+        )
+        days |= {report.day for report in run.values()}
+        for skip in {each for report in run.values() for each in report.skipped.items()}:
+            on = [python for python, report in run.items() if skip in report.skipped.items()]
+            skipped[skip].append(name if len(on) == len(run) else f"{name} on {', '.join(on)}")
     if skipped:
-        lines += ["", "What was skipped:", ""]
-        for reason, cells in sorted(skipped.items()):
-            told = (f"{name} on {', '.join(on)}: {times:,}" for (name, times), on in cells.items())
-            lines.append(f"- {reason} ({'; '.join(told)})")
+        lines += ["", ":::{dropdown} What was skipped, and why", ""]
+        lines += ["| tests | why | Airflow |", "|---|---|---|"]
+        lines += [
+            f"| {times:,} | {reason} | {'; '.join(where)} |"
+            for (reason, times), where in sorted(skipped.items())
+        ]
+        lines += [":::"]
     if days:
         lines += ["", f"Run on {' and '.join(sorted(days))}, Linux."]
     return "\n".join(lines) + "\n"

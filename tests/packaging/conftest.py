@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from distributions import ROOT, build
 
 
 @pytest.fixture(scope="session")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds a fresh wheel and a fresh sdist."""
-    folder = tmp_path_factory.mktemp("dist")
-    # The build backend itself: needs no network and no environment of its own.
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", folder], cwd=ROOT, check=True)
-    return folder
+    return build(ROOT, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="session")

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
-from email import message_from_string
+from email import message_from_bytes, message_from_string
 from email.message import Message
 from importlib.metadata import Distribution
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from distributions import ROOT, build, copy_of_the_checkout
+from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 
+from addresses import Addresses
 from airflow_provider_smspartner import __version__
 
 PACKAGE = Path("airflow_provider_smspartner")
 DIST_INFO = f"airflow_provider_smspartner-{__version__}.dist-info"
-ROOT = Path(__file__).parents[2]
+
+
+def targets_of(readme: str) -> list[str]:
+    """Return what a text in Markdown links to or shows; HTML is refused, for the build does not read it."""
+    assert not re.findall(r"<(?:a|img|picture|source)\b", readme)
+    tokens = [child for token in MarkdownIt().parse(readme) for child in token.children or []]
+    found = [token.attrs.get("href") or token.attrs.get("src") for token in tokens]
+    return [str(target) for target in found if target]
 
 
 @pytest.fixture
@@ -61,14 +72,46 @@ def test_the_metadata_names_version_python_and_license(metadata: Message) -> Non
     assert metadata["License-Expression"] == "Apache-2.0"
 
 
-def test_the_metadata_calls_no_site_but_the_vendors_by_name(metadata: Message) -> None:
+def test_the_metadata_calls_no_site_but_the_vendors_and_those_of_the_table_by_name(metadata: Message) -> None:
     # Airflow takes `Documentation` for the provider's own.
-    assert metadata.get_all("Project-URL") == ["SMS Partner API, https://www.docpartner.dev/"]
+    urls = {**Addresses.read().urls(), "SMS Partner API": "https://www.docpartner.dev/"}
+    assert metadata.get_all("Project-URL") == [f"{name}, {url}" for name, url in urls.items()]
 
 
 def test_the_metadata_carries_the_readme(metadata: Message) -> None:
     assert metadata["Description-Content-Type"] == "text/markdown"
-    assert str(metadata.get_payload()).strip() == (ROOT / "README.md").read_text().strip()
+    readme = Addresses.read().readme((ROOT / "README.md").read_text(), __version__)
+    assert str(metadata.get_payload()).strip() == readme.strip()
+
+
+def test_the_readme_has_no_link_that_leads_nowhere_on_a_package_index(metadata: Message) -> None:
+    targets = targets_of(str(metadata.get_payload()))
+
+    assert "https://www.smspartner.fr/" in targets
+    assert [target for target in targets if not target.startswith(("https://", "#"))] == []
+
+
+def test_addresses_that_are_entered_are_in_the_metadata(tmp_path: Path) -> None:
+    home = "https://example.com"
+    checkout = copy_of_the_checkout(
+        tmp_path / "checkout", {"repository": f"{home}/owner/provider", "documentation": f"{home}/docs/"}
+    )
+    (checkout / "README.md").write_text("![A graph](docs/pictures/graph.png)\n\n[How](docs/await.md#modes)\n")
+    (wheel,) = build(checkout, tmp_path / "dist", targets="wheel").iterdir()
+    with ZipFile(wheel) as archive:
+        metadata = message_from_bytes(archive.read(f"{DIST_INFO}/METADATA"))
+
+    assert metadata.get_all("Project-URL") == [
+        f"Documentation, {home}/docs/",
+        f"Changelog, {home}/docs/changelog.html",
+        f"Repository, {home}/owner/provider",
+        f"Issues, {home}/owner/provider/issues",
+        "SMS Partner API, https://www.docpartner.dev/",
+    ]
+    assert targets_of(str(metadata.get_payload())) == [
+        f"{home}/owner/provider/raw/v{__version__}/docs/pictures/graph.png",
+        f"{home}/docs/await.html#modes",
+    ]
 
 
 def test_dependencies_admit_every_supported_airflow(metadata: Message) -> None:
@@ -85,6 +128,7 @@ def test_dependencies_admit_every_supported_airflow(metadata: Message) -> None:
         "phonenumbers",
         "requests",
         "tenacity",
+        "urllib3",
     }
     assert str(required["pytest"].marker) == 'extra == "testing"'
     assert str(required["pyarrow"].marker) == 'extra == "parquet"'
@@ -96,5 +140,8 @@ def test_the_sdist_holds_the_sources_and_the_tests(dist: Path) -> None:
     (sdist,) = dist.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         tops = {name.split("/")[1] for name in archive.getnames()}
-    assert {str(PACKAGE), "tests", "example_dags", "pyproject.toml", "LICENSE", "README.md"} <= tops
-    assert not {name for name in tops if name.startswith(".") and name != ".gitignore"}
+    assert tops == {
+        *(str(PACKAGE), "tests", "example_dags", "docs", "scripts"),
+        *("pyproject.toml", "hatch_build.py", "PKG-INFO", "LICENSE", ".gitignore"),
+        *("README.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md"),
+    }

@@ -1,0 +1,166 @@
+"""`make audit`: which licences it lets pass, and what it says of vulnerabilities, known or not to be asked for."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import audit
+from audit import Package, UnreachableError, is_allowed, licence_faults, table, vulnerabilities
+from local_airflow import free_port
+
+pytestmark = pytest.mark.release
+
+ROOT = Path(__file__).parents[2]
+RULES = {
+    "allowed": ["MIT", "Apache-2.0", "BSD License"],
+    "exceptions": {"sealed": {"licence": "MPL-2.0", "reason": "is not changed"}},
+}
+SEALED = Package("sealed", "1.0", "MPL-2.0")
+KNOWN_FAULT = {
+    "id": "PYSEC-2026-1",
+    "summary": "It breaks.",
+    "affected": [
+        {
+            "package": {"name": "broken", "ecosystem": "PyPI"},
+            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.1"}]}],
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("licence", "expected"),
+    [
+        ("MIT", True),
+        ("BSD License", True),
+        ("MIT AND Apache-2.0", True),
+        ("MIT; BSD License", True),
+        ("GPL-3.0-only OR MIT", True),
+        ("MIT AND GPL-3.0-only", False),
+        ("MIT; GNU General Public License (GPL)", False),
+        ("GPL-3.0-only", False),
+        ("AGPL-3.0 OR GPL-3.0", False),
+        ("GPL-3.0-only AND MIT OR MIT", False),
+        ("MITRE", False),
+        ("UNKNOWN", False),
+        ("", False),
+    ],
+)
+def test_which_licences_are_allowed(licence: str, *, expected: bool) -> None:
+    assert is_allowed(licence, RULES["allowed"]) is expected
+
+
+def test_an_exception_is_for_a_package_and_its_licence() -> None:
+    assert licence_faults([Package("fine", "1.0", "MIT"), SEALED], RULES) == []
+
+
+@pytest.mark.parametrize(
+    ("packages", "fault"),
+    [
+        ([SEALED, Package("other", "2.0", "MPL-2.0")], "other 2.0 is MPL-2.0, which is not allowed"),
+        ([Package("sealed", "2.0", "GPL-3.0-only")], "sealed 2.0 is GPL-3.0-only, not MPL-2.0 any longer"),
+        ([Package("sealed", "2.0", "MIT")], "sealed needs no exception any longer: it is MIT"),
+        ([], "sealed is not installed, and needs no exception"),
+    ],
+)
+def test_what_is_wrong_is_told(packages: list[Package], fault: str) -> None:
+    assert licence_faults(packages, RULES) == [fault]
+
+
+def test_each_exception_of_ours_has_its_reason() -> None:
+    rules = tomllib.loads((ROOT / "constraints" / "licences.toml").read_text())
+
+    assert rules["exceptions"]
+    for name, exception in rules["exceptions"].items():
+        assert exception.keys() == {"licence", "reason"}
+        assert not is_allowed(exception["licence"], rules["allowed"]), name
+
+
+def test_the_table_names_each_package_by_its_licence() -> None:
+    packages = [Package("b", "1", "MIT"), Package("A", "1", "MIT"), SEALED]
+
+    assert table(packages) == "   2  MIT: A, b\n   1  MPL-2.0: sealed"
+
+
+@contextmanager
+def database(answer: dict[str, Any], status: int = 200) -> Iterator[tuple[str, list[Any]]]:
+    """A database of vulnerabilities that answers all alike, and what it was asked."""
+    asked: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            body = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/", asked
+        finally:
+            server.shutdown()
+
+
+@pytest.fixture
+def pip_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pip_audit", reason="pip-audit is of the group release, which `make test` installs")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.mark.usefixtures("pip_audit")
+def test_a_known_vulnerability_is_told() -> None:
+    with database({"vulns": [KNOWN_FAULT]}) as (address, asked):
+        found = vulnerabilities([Package("broken", "1.0", "MIT")], address)
+
+    assert found == ["broken 1.0: PYSEC-2026-1, mended in 1.1"]
+    assert asked == [{"package": {"name": "broken", "ecosystem": "PyPI"}, "version": "1.0"}]
+
+
+@pytest.mark.usefixtures("pip_audit")
+def test_without_one_nothing_is_told_and_each_was_asked_for() -> None:
+    with database({}) as (address, asked):
+        assert vulnerabilities([Package("a", "1.0", "MIT"), Package("b", "2.0", "MIT")], address) == []
+
+    assert {(each["package"]["name"], each["version"]) for each in asked} == {("a", "1.0"), ("b", "2.0")}
+
+
+@pytest.mark.usefixtures("pip_audit")
+def test_a_database_that_fails_is_no_clean_bill() -> None:
+    with database({}, status=503) as (address, _), pytest.raises(UnreachableError):
+        vulnerabilities([Package("a", "1.0", "MIT")], address)
+
+
+@pytest.mark.usefixtures("pip_audit")
+def test_a_database_that_cannot_be_reached_is_told_plainly() -> None:
+    pytest.importorskip("piplicenses", reason="pip-licenses is of the group release")
+
+    done = subprocess.run(
+        [sys.executable, audit.__file__, sys.executable, "--database", f"http://127.0.0.1:{free_port()}/"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert done.returncode == 1
+    assert "NOT AUDITED: the database of vulnerabilities (OSV) did not answer" in done.stdout
+    assert "Connection refused" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "vulnerabilities" in done.stderr.splitlines()[-1]
