@@ -1,5 +1,5 @@
 """
-Run the benchmarks and print their table: ``python -m benchmarks``, or with the names of some of `PARTS`.
+Run the benchmarks and print their table: ``python -m benchmarks``, or with the names of some of `PARTS`, or ``curves``.
 
 Each part runs in a process of its own, one after the other: all of them in less than ten minutes on two cores.
 """

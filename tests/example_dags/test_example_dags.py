@@ -8,16 +8,19 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from airflow.providers.common.compat.sdk import Asset
 from environment import EXAMPLE_DAGS
-from harness import AIRFLOW_3, dags, run_dag
+from harness import AIRFLOW_3, activate, dags, run_dag
+from told import without_ids
 from warehouses import opened
 
-from airflow_provider_smspartner.testing import SMSPartnerDouble
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 # Airflow's scheduler and API run in this process, with warnings of their own.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -35,7 +38,8 @@ def playground(monkeypatch: pytest.MonkeyPatch, metadata_database: None) -> Iter
 def assert_no_phone_number(printed: str) -> None:
     """Check what the tasks have printed and logged."""
     # Airflow 3.0's `dag.test()` prints what its supervisor says at DEBUG, each XCom in full.
-    assert not [line for line in printed.splitlines() if "3363998" in line and "[debug " not in line]
+    lines = without_ids(printed).splitlines()
+    assert not [line for line in lines if "3363998" in line and "[debug " not in line]
 
 
 def test_campaign_by_tag(playground: SMSPartnerDouble, capfd: pytest.CaptureFixture[str]) -> None:
@@ -83,21 +87,8 @@ def spring(metadata_database: None) -> Asset:
     if not AIRFLOW_3:
         dags()["smspartner_campaign_outlet"].sync_to_db()
     elif version("apache-airflow").startswith("3.0."):  # later ones do so in `dag.test()`
-        _activate(asset)
+        activate(asset)
     return asset
-
-
-def _activate(asset: Asset) -> None:
-    from airflow.models.asset import AssetActive, AssetModel
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        model = session.query(AssetModel).filter_by(uri=asset.uri).one_or_none()
-        if model is None:
-            model = AssetModel.from_public(asset)
-            session.add(model)
-        if not session.query(AssetActive).filter_by(uri=asset.uri).count():
-            session.add(AssetActive.for_asset(model))
 
 
 def test_campaign_outlet(
@@ -201,6 +192,73 @@ def test_personalised_texts(
     assert_no_phone_number(printed)
 
 
+def test_resend_undelivered(playground: SMSPartnerDouble, capfd: pytest.CaptureFixture[str]) -> None:
+    statuses = {
+        "+33639980300": ["Not delivered"],
+        "+33639980301": ["Delivered"],
+        "+33639980302": ["Waiting"],
+        "+33639980303": ["KO"],
+        "+33639980304": ["Not delivered", "Delivered"],  # two messages to one number
+        "+33639980305": ["Not delivered", "Not delivered"],
+        "+33639980306": ["Lost on the way"],  # a status that nobody knows
+        "+33639980307": ["Not delivered"],  # on the account's list
+        "+33639980308": ["Not delivered"],  # sent to before, under the second tag
+    }
+    for number, each in statuses.items():
+        for serial, status in enumerate(each):
+            playground.add_message(number, f"{number[-3:]}{serial}", status, tag="autumn")
+    playground.add_message("+33639980309", "3090", "Not delivered", tag="autumn", stop_sms=True)
+    playground.add_stop("+33639980307")
+    playground.add_message("+33639980308", "9308", "Waiting", tag="autumn-2")
+    conf = {"tag": "autumn", "second_tag": "autumn-2"}
+
+    run = run_dag("smspartner_resend_undelivered", conf=conf)
+
+    assert run.state == "success"
+    assert [sms.phone_number for sms in playground.sent] == ["+33639980300", "+33639980305"]
+    assert {(sms.tag, sms.stop_notice) for sms in playground.sent} == {("autumn-2", True)}
+    printed = "".join(capfd.readouterr())
+    assert "2 of 10 numbers may be sent to: nothing was delivered to them." in printed
+    assert_no_phone_number(printed)
+
+    # SMS Partner remembers who was sent to: another run sends to nobody.
+    again = run_dag("smspartner_resend_undelivered", conf=conf)
+
+    assert [str(again.task(name).state) for name in ("choose_recipients", "send")] == ["skipped", "skipped"]
+    assert len(playground.sent) == 2
+
+
+def test_resend_undelivered_after_an_ambiguous_end(playground: SMSPartnerDouble) -> None:
+    playground.add_message("+33639980300", "1", "Not delivered", tag="autumn")
+    playground.add_message("+33639980301", "2", "Not delivered", tag="autumn")
+    # A double that makes up campaigns would make up one for the second tag.
+    playground.add_message("+33639980399", "3", "Delivered", tag="autumn-2")
+    playground.misbehave(Fault.reset().after_processing(), path="send")
+    conf = {"tag": "autumn", "second_tag": "autumn-2"}
+
+    first, second = (run_dag("smspartner_resend_undelivered", conf=conf) for _ in range(2))
+
+    assert str(first.task("send").state) == "failed"
+    assert str(second.task("send").state) == "skipped"
+    assert [sms.phone_number for sms in playground.sent] == ["+33639980300", "+33639980301"]
+
+
+def test_csv_from_a_colleague(
+    playground: SMSPartnerDouble, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = run_dag("smspartner_csv_from_a_colleague", conf={"folder": tmp_path.as_uri()})
+
+    assert run.state == "success"
+    assert [(sms.phone_number, sms.text) for sms in playground.sent] == [
+        ("+33639980200", "Bonjour Zoé, votre rendez-vous : lundi à 9:00."),
+        ("+33639980201", "Bonjour Anaïs, votre rendez-vous : lundi à 9:30."),
+        ("+33639980202", "Bonjour René, votre rendez-vous : mardi à 14:00; salle 2."),
+    ]
+    printed = "".join(capfd.readouterr())
+    assert "3 of 3 recipients accepted, 0 refused" in printed
+    assert_no_phone_number(printed)
+
+
 def test_alert_on_failure(playground: SMSPartnerDouble, capfd: pytest.CaptureFixture[str]) -> None:
     run = run_dag("smspartner_alert_on_failure")
 
@@ -209,6 +267,81 @@ def test_alert_on_failure(playground: SMSPartnerDouble, capfd: pytest.CaptureFix
     assert (sms.phone_number, sms.tag, sms.parts) == ("+33639980000", "airflow-alerts", 1)
     assert sms.text.startswith("Airflow: smspartner_alert_on_failure.load_orders has failed, try 1. Run: ")
     assert_no_phone_number("".join(capfd.readouterr()))
+
+
+def test_alert_below_a_rate(playground: SMSPartnerDouble) -> None:
+    playground.add_campaign("autumn", size=10, settle_seconds=0, outcomes={"Delivered": 0.8, "KO": 0.2})
+
+    run = run_dag("smspartner_alert_below_a_rate", conf={"tag": "autumn"})
+
+    assert run.state == "failed"
+    assert len(run.xcom("await_campaign")) == 10
+    (sms,) = playground.sent
+    assert (sms.phone_number, sms.tag) == ("+33639980000", "airflow-alerts")
+    is_told = not version("apache-airflow").startswith(("3.0.", "3.1.", "3.2."))
+    said = "80.00% of 10 messages were delivered, less than the 90.00% asked for."
+    assert sms.text == f"autumn: {said if is_told else 'the wait has failed'}"
+
+
+def test_alert_below_a_rate_is_silent_above_it(playground: SMSPartnerDouble) -> None:
+    run = run_dag("smspartner_alert_below_a_rate", conf={"tag": "autumn"})
+
+    assert run.state == "success"
+    assert playground.sent == []
+
+
+def test_legal_hours(playground: SMSPartnerDouble) -> None:
+    run = run_dag("smspartner_legal_hours")
+
+    assert run.state == "success"
+    (leaves_at,) = {sms.scheduled_for for sms in playground.sent}
+    assert leaves_at is not None
+    assert 9 <= leaves_at.astimezone(ZoneInfo("Europe/Paris")).hour <= 19
+    assert leaves_at > datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("now", "leaves_at"),
+    [
+        ("2026-03-25 10:00", "2026-03-25 10:10"),  # a Wednesday
+        ("2026-03-25 03:00", "2026-03-25 09:00"),
+        ("2026-03-25 08:55", "2026-03-25 09:05"),
+        ("2026-03-25 18:55", "2026-03-26 09:00"),
+        ("2026-03-25 23:55", "2026-03-26 09:00"),
+        ("2026-03-28 22:00", "2026-03-30 09:00"),  # a Saturday; the clocks go forward in the night
+        ("2026-03-29 12:00", "2026-03-30 09:00"),  # a Sunday
+        ("2026-12-24 19:30", "2026-12-26 09:00"),
+        ("2026-04-04 22:00", "2026-04-07 09:00"),  # the Saturday before Easter
+        ("2026-05-13 22:00", "2026-05-15 09:00"),  # the day before Ascension Day
+        ("2026-05-25 10:00", "2026-05-26 09:00"),  # Whit Monday
+        ("2027-03-29 10:00", "2027-03-30 09:00"),  # Easter Monday
+    ],
+)
+def test_the_next_legal_time(now: str, leaves_at: str) -> None:
+    spec = spec_from_file_location("legal_hours", EXAMPLE_DAGS / "legal_hours.py")
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    paris = ZoneInfo("Europe/Paris")
+
+    chosen = module.next_legal_time(datetime.fromisoformat(now).replace(tzinfo=paris).astimezone(UTC))
+
+    assert chosen == datetime.fromisoformat(leaves_at).replace(tzinfo=paris)
+
+
+def test_watch_the_account(playground: SMSPartnerDouble, capfd: pytest.CaptureFixture[str]) -> None:
+    playground.credit_sms = 1_000
+    assert run_dag("smspartner_watch_the_account").state == "success"
+    assert "1000 SMS credits" in capfd.readouterr().out
+
+    playground.credit_sms = 999
+    assert run_dag("smspartner_watch_the_account").state == "failed"
+
+    playground.clear_requests()
+    playground.misbehave(Fault.error(10))
+    assert run_dag("smspartner_watch_the_account").state == "failed"
+    assert [request.path for request in playground.requests] == ["/v1/me"]
 
 
 def test_mapped_campaigns(playground: SMSPartnerDouble) -> None:
@@ -334,17 +467,40 @@ def test_nightly_warehouse(
     assert_no_phone_number(printed)
 
 
+def test_nightly_warehouse_reports_in_spite_of_a_day_without_a_campaign(
+    playground: SMSPartnerDouble,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    playground.add_campaign("news-20261102", size=0)
+    with opened("sqlite", tmp_path, monkeypatch):
+        run = run_dag("smspartner_nightly_warehouse", at=datetime(2026, 11, 4, 2, 30, tzinfo=UTC))
+
+    states = [str(run.task("load_statuses", map_index=index).state) for index in range(3)]
+    assert states == ["success", "failed", "success"]
+    assert run.state == "success"
+    printed = "".join(capfd.readouterr())
+    assert f"news-20261101{60:>11}" in printed
+    assert f"news-20261103{60:>11}" in printed
+
+
 def test_every_example_is_tested() -> None:
     examples = {path.stem for path in EXAMPLE_DAGS.glob("*.py")}
 
     assert examples == {
+        "alert_below_a_rate",
         "alert_on_failure",
         "campaign_by_tag",
         "campaign_outlet",
+        "csv_from_a_colleague",
+        "legal_hours",
         "mapped_campaigns",
         "message_list",
         "nightly_warehouse",
         "partitioned_list",
         "personalised_texts",
+        "resend_undelivered",
         "send_and_await",
+        "watch_the_account",
     }

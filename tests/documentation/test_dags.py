@@ -1,0 +1,89 @@
+"""The DAG files on the pages: each is parsed and run by a real Airflow, against the double."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from importlib.metadata import version
+from typing import Any
+
+import pytest
+from airflow.exceptions import DagNotFound
+from airflow.providers.common.compat.sdk import Asset
+from documentation.blocks import Block, Kind, each_of, of_page
+from documentation.console import differs
+from documentation.following import events_of, followed_by, updated_by
+from documentation.place import Place
+from harness import AIRFLOW_3, Run, activate, dags_in, run
+
+from airflow_provider_smspartner.testing import SMSPartnerDouble
+
+# Airflow's scheduler and API run in this process, with warnings of their own.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@each_of(Kind.DAG)
+def test_it_runs(  # noqa: PLR0917 - fixtures
+    block: Block,
+    place: Place,
+    double: SMSPartnerDouble,
+    metadata_database: None,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    caplog.set_level("INFO")
+    path = place.write(block)
+    dags = dags_in(path)
+
+    assert dags, f"{block.id} has no DAG: is its function called?"
+    assert [str(each.message) for each in recwarn if each.filename == str(path)] == []
+    if "parse only" in block.marks:
+        return
+    for dag in in_order([*dags.values()]):
+        followed = followed_by(dag)
+        for other in of_page(block, Kind.DAG):
+            if followed and other is not block and other.is_possible:
+                for each in dags_in(place.write(other)).values():
+                    if updated_by(each) & followed:
+                        begin(each)
+        with events_of(followed):
+            ended = begin(dag)
+        tasks = {each.task_id: str(each.state) for each in ended.dag_run.get_task_instances()}
+        assert ended.state == "success", f"{block.id}: {dag.dag_id} ended as {ended.state}: {tasks}"
+    # Logged through logging, or past it, as Airflow 3 does.
+    printed = "".join(capfd.readouterr()) + caplog.text
+    for text in of_page(block, Kind.TEXT):
+        if text.marks.get("printed by") == block.file_name:
+            missing = differs(text.text.splitlines(), printed)
+            assert missing is None, f"{text.id} shows what was not printed: {missing}\n{printed}"
+
+
+def in_order(dags: list[Any]) -> list[Any]:
+    """Return DAGs so that each comes after those whose assets it follows."""
+    return sorted(dags, key=lambda dag: bool(followed_by(dag)))
+
+
+def begin(dag: Any) -> Run:
+    """Run a DAG as if it had never run before."""
+    forget(dag.dag_id)
+    know_outlets(dag)
+    return run(dag)
+
+
+def forget(dag_id: str) -> None:
+    """Remove a DAG of the same name, which another page may have."""
+    from airflow.api.common.delete_dag import delete_dag
+
+    with suppress(DagNotFound):
+        delete_dag(dag_id)
+
+
+def know_outlets(dag: Any) -> None:
+    """Let Airflow take events of the assets that the DAG's tasks update."""
+    if not AIRFLOW_3:
+        dag.sync_to_db()
+    elif version("apache-airflow").startswith("3.0."):
+        for task in dag.tasks:
+            for asset in task.outlets:
+                if isinstance(asset, Asset):
+                    activate(asset)
