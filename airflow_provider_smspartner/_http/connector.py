@@ -4,6 +4,7 @@ aiohttp's connections, with what they lack.
 - A connection on which bytes came without a request is not used again.
 - Interim answers (1xx) have a limit.
 - A request that wants a connection of its own gets one, which is closed after its answer.
+- A connection that is closed is closed at once.
 - It is known whether a request surely was not sent.
 """
 
@@ -101,6 +102,11 @@ class _Handler(ResponseHandler):
         super().__init__(loop)
         self.is_idle = False
         self._interim_answers = 0
+
+    def close(self) -> None:
+        # asyncio would wait up to 30 seconds for the server to say goodbye in TLS, also once the client is closed, and
+        # without end for it to receive what is left of a request that was given up.
+        self.abort()
 
     def set_response_params(self, **options: Any) -> None:
         self.is_idle = False

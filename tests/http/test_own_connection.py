@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
 from certificates import issue
-from loopback import RawServer, head_of, receive_body, response
-from writing import Send, both_clients, settings_for, write
+from loopback import PATIENCE, SILENCE, RawServer, head_of, receive_body, response
+from writing import Send, asend, both_clients, settings_for, write
 
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner._http.asynchronous import AsyncClient
 from airflow_provider_smspartner._http.blocking import BlockingClient
-from airflow_provider_smspartner.exceptions import SMSPartnerAmbiguousSendError, SMSPartnerUnavailableError
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerAmbiguousSendError,
+    SMSPartnerError,
+    SMSPartnerUnavailableError,
+)
+from airflow_provider_smspartner.protocol import Call
 
 READ, WRITE = write(may_repeat=True), write(may_repeat=False)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -111,6 +117,31 @@ def test_each_has_a_tunnel_of_its_own(send: Send, tmp_path: Path, monkeypatch: p
         *(b"CONNECT", b"POST"),
         *(b"CONNECT", b"POST"),
     ]
+
+
+KEPT, CLOSED = OK, response(b"{}")
+
+
+@pytest.mark.parametrize("answer", [KEPT, CLOSED, b""], ids=["kept", "closed by its answer", "no answer"])
+@pytest.mark.parametrize("call", [READ, WRITE], ids=["read", "write"])
+def test_a_closed_client_leaves_no_connection_to_a_server_that_says_no_goodbye(
+    call: Call[int], answer: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("cryptography", reason="makes the certificates")
+    certificate = issue(tmp_path)
+
+    def linger(client: socket.socket, server: RawServer) -> None:
+        receive_body(client, server.heads[-1])
+        client.sendall(answer)
+        server.stopping.wait(10)
+
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.authority))
+    with RawServer(linger, ssl_context=certificate.server) as server:
+        settings = settings_for(server.url, timeout=PATIENCE if answer else SILENCE, max_attempts=1)
+        with nullcontext() if answer else pytest.raises(SMSPartnerError):
+            asend(settings, call)
+        # A socket that is left open is told by the garbage collector, and fails the test.
+        gc.collect()
 
 
 class TestMaxConnections:
