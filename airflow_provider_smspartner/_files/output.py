@@ -87,6 +87,8 @@ class Sink:
         self._open = True
         self._abandoned = False
         self.rows = 0
+        self.published = False
+        """Whether the file is there, under its name."""
         self._file = output.place.new()
         try:
             self._file.remove_left_behind()
@@ -122,9 +124,13 @@ class Sink:
         except BaseException:
             self.discard()
             raise
-        self._open = False
-        place = self._output.place
-        return {"path": place.portable_uri, "rows": self.rows, "format": self._output.encoding.format.name}
+        self.published, self._open = True, False
+        return {"path": self.path, "rows": self.rows, "format": self._output.encoding.format.name}
+
+    @property
+    def path(self) -> str:
+        """The file's address, as XCom names it."""
+        return self._output.place.portable_uri
 
     def discard(self) -> None:
         """Drop what was written, unless it is committed; what stood under the name stays as it was."""

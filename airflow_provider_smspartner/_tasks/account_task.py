@@ -40,6 +40,12 @@ class AccountTask(KeepsLiterals, BaseOperator):
     _execution: Execution | None = None
     """What is under way, for `on_kill`."""
 
+    _killed = False
+    """Whether `on_kill` came while nothing was under way."""
+
+    _runs_in_airflow = False
+    """Whether Airflow is about to execute the task. Other code may call `on_kill` first, and `execute` then."""
+
     def __init__(self, *, smspartner_conn_id: str = SMSPartnerHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.smspartner_conn_id = smspartner_conn_id
@@ -61,10 +67,26 @@ class AccountTask(KeepsLiterals, BaseOperator):
 
         return openlineage_of(self)
 
+    def pre_execute(self, context: Any) -> None:
+        """
+        Note that Airflow is about to execute the task.
+
+        :param context: the task's context.
+        """
+        super().pre_execute(context)
+        self._runs_in_airflow = True
+
     def on_kill(self) -> None:
-        """End the execution, if one is under way: no further call is made, and no file is left behind."""
+        """End the execution that is under way or is to begin: no further call is made, and no file is left behind."""
         if self._execution is not None:
             self._execution.kill()
+        else:
+            self._killed = True
+
+    @property
+    def _ends_at_once(self) -> bool:
+        """Whether the execution that begins was killed before: while Airflow rendered its templates, for example."""
+        return self._killed and self._runs_in_airflow
 
     def _publish_summary(self, context: Context, summary: Mapping[str, Any]) -> None:
         """

@@ -19,10 +19,15 @@ if TYPE_CHECKING:
 
 _CLOSING_SECONDS = 1.0
 
+_KILLED_BEFORE = "The task was terminated before it began; nothing was asked, and nothing was sent."
+
 
 class _Operator(Protocol):
     _execution: Execution | None
     _lineage: Lineage | None
+
+    @property
+    def _ends_at_once(self) -> bool: ...
 
 
 class Execution:
@@ -33,8 +38,8 @@ class Execution:
     later. So `kill` interrupts the very code that it is to stop, wherever that is, perhaps while it holds a lock:
     `kill` waits for no lock, and touches nothing that the interrupted code may be using.
 
-    :param operator: knows its execution while it lasts.
-    :param when_killed: what the error after a kill says.
+    :param operator: knows its execution while it lasts, and whether it was killed before it.
+    :param when_killed: what the error after a kill says, unless the file is there already.
     """
 
     def __init__(
@@ -91,7 +96,7 @@ class Execution:
         :raises SMSPartnerError: after a kill.
         """
         if self._killed:
-            self._told = SMSPartnerError(self._when_killed)
+            self._told = SMSPartnerError(self._why())
             raise self._told
 
     def kill(self) -> None:
@@ -103,9 +108,26 @@ class Execution:
             hook = self._hook
             _in_a_thread(lambda: hook.close(for_good=True))
 
+    def _why(self) -> str:
+        if self._sink is None or not self._sink.published:
+            return self._when_killed
+        return (
+            f"The task was terminated after its file was written: {self._sink.path} is complete. "
+            "Nothing else was delivered."
+        )
+
     def __enter__(self) -> Self:
-        """Begin the execution."""
-        self._operator._execution = self  # noqa: SLF001  # only the two of them know it
+        """
+        Begin the execution.
+
+        :raises SMSPartnerError: if the task was killed before.
+        """
+        operator = self._operator
+        # First: a kill from here on is this execution's.
+        operator._execution = self  # noqa: SLF001  # only the two of them know it
+        if operator._ends_at_once:  # noqa: SLF001
+            operator._execution = None  # noqa: SLF001
+            raise SMSPartnerError(_KILLED_BEFORE)
         return self
 
     def __exit__(

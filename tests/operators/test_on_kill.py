@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from harness import new_context
@@ -139,6 +139,24 @@ def test_a_kill_while_the_file_is_published_delivers_nothing_else(
     assert list(tmp_path.iterdir()) == []
 
     monkeypatch.undo()
+
+
+def test_a_kill_after_the_file_was_published_says_that_it_is_there(
+    double: SMSPartnerDouble, tmp_path: Path
+) -> None:
+    double.add_campaign("spring", size=20, settle_seconds=0)
+    target = tmp_path / "rows.csv"
+    operator = SMSPartnerStatusByTagOperator(task_id="fetch", tag="spring", output_path=str(target))
+
+    class KilledByItsSummary:
+        def xcom_push(self, **_: Any) -> None:
+            operator.on_kill()
+
+    with pytest.raises(
+        SMSPartnerError, match=f"terminated after its file was written: .*{target} is complete"
+    ):
+        operator.execute(cast("Any", {"ti": KilledByItsSummary()}))
+    assert len(target.read_text().splitlines()) == 1 + 20
 
 
 def test_an_operator_can_be_executed_again_after_a_kill(double: SMSPartnerDouble) -> None:

@@ -23,6 +23,7 @@ class Task:
     """What an execution needs of its operator."""
 
     _execution: Execution | None = None
+    _ends_at_once = False
     _lineage: Lineage | None = None
 
 
