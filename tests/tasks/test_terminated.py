@@ -10,6 +10,7 @@ from airflow_provider_smspartner.operators.smspartner import SMSPartnerSendOpera
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 
+@pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 ends the task with an error in the signal's handler")
 def test_no_task_begins_that_is_terminated_while_it_is_rendered(
     double: SMSPartnerDouble, metadata_database: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -22,9 +23,7 @@ def test_no_task_begins_that_is_terminated_while_it_is_rendered(
     assert {*ends.values()} == {"failed"}
     assert double.requests == []
     assert double.sent == []
-    if AIRFLOW_3:
-        # Airflow 2 raises an error of its own in the signal's handler.
-        assert capfd.readouterr().out.count("The task was terminated before it began") >= len(ends)
+    assert capfd.readouterr().out.count("The task was terminated before it began") >= len(ends)
 
 
 def test_a_kill_between_airflows_last_step_and_the_first_of_the_task(double: SMSPartnerDouble) -> None:
