@@ -17,7 +17,7 @@ from tenacity import RetryCallState, Retrying
 
 from airflow_provider_smspartner._http import logs, policy
 from airflow_provider_smspartner._http.body import ACCEPT_ENCODING, BodyDecoder, BodyError
-from airflow_provider_smspartner._http.bounds import Exchange, GivingUp, no_check
+from airflow_provider_smspartner._http.bounds import Exchange, GivingUp, current, no_check
 from airflow_provider_smspartner._http.connections import Adapter
 from airflow_provider_smspartner._http.proxies import proxy_for
 from airflow_provider_smspartner._http.throttle import throttle_for
@@ -27,6 +27,8 @@ from airflow_provider_smspartner.protocol import Answer, Call
 from airflow_provider_smspartner.protocol.answers import unavailable
 
 if TYPE_CHECKING:
+    from requests.adapters import BaseAdapter
+
     from airflow_provider_smspartner._connection.settings import Settings
 
 T = TypeVar("T")
@@ -239,10 +241,17 @@ def _read_body(response: requests.Response, exchange: Exchange) -> bytes:
 
 
 class _Session(requests.Session):
-    """Follows no redirect, and doesn't look where it would lead: requests does, and stumbles over bad ones."""
-
     def get_redirect_target(self, resp: requests.Response) -> None:
-        return None
+        """Follow no redirect, and don't look where it would lead: requests does, and stumbles over bad ones."""
+        return
+
+    def get_adapter(self, url: str) -> BaseAdapter:
+        """Return what sends a request; of an adapter that a user has mounted nobody knows what it has sent."""
+        adapter = super().get_adapter(url)
+        exchange = current()
+        if exchange is not None and not isinstance(adapter, Adapter):
+            exchange.surely_unsent = False
+        return adapter
 
 
 def _new_session(settings: Settings) -> requests.Session:

@@ -15,19 +15,19 @@ import http.client
 import io
 import os
 import socket
-from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, EmptyPoolError, NewConnectionError
+from urllib3.poolmanager import PoolManager
 
 from airflow_provider_smspartner._http.bounds import Exchange, current, shut_down
 from airflow_provider_smspartner._http.policy import MAX_INTERIM_ANSWERS
 
 if TYPE_CHECKING:
-    import requests
     from urllib3.poolmanager import ProxyManager
 
 _SENT_AT_ONCE_BYTES = 16 * 1024
@@ -182,8 +182,12 @@ class _TLSPool(_Pool, HTTPSConnectionPool):
 
 
 _POOLS = {"http": _Pool, "https": _TLSPool}
-_inherited: list[object] = []
-"""What a fork has brought from the parent: never touched, since its locks may be held for ever."""
+
+
+class _PoolManager(PoolManager):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.pool_classes_by_scheme = _POOLS
 
 
 class Adapter(HTTPAdapter):
@@ -191,10 +195,10 @@ class Adapter(HTTPAdapter):
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
         """Make the pools of connections; a copy of the adapter makes its own."""
-        super().init_poolmanager(connections, maxsize, block, **options)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-        self._renew = partial(self.init_poolmanager, connections, maxsize, block, **options)
-        self._owner = os.getpid()
+        self._options = {"num_pools": connections, "maxsize": maxsize, "block": block, **options}
+        # In one step: another thread never finds a manager whose pools are not ours.
+        self.poolmanager = _PoolManager(**self._options)
+        _adapters.add(self)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> ProxyManager:
         """Return the pools that reach the API through a proxy."""
@@ -203,15 +207,23 @@ class Adapter(HTTPAdapter):
             manager.pool_classes_by_scheme = _POOLS
         return manager
 
-    def send(self, *args: Any, **options: Any) -> requests.Response:
-        """Send a request, over connections of this process only."""
-        if self._owner != os.getpid():
-            _inherited.append((self.poolmanager, self.proxy_manager))
-            self.proxy_manager = {}
-            self._renew()
-        return super().send(*args, **options)
+    def leave_to_parent(self) -> None:
+        """Begin anew in a process that was forked, without the parent's connections."""
+        _inherited.append((self.poolmanager, self.proxy_manager))
+        self.proxy_manager = {}
+        self.poolmanager = _PoolManager(**self._options)
 
-    def close(self) -> None:
-        """Close the connections, unless they are the parent's."""
-        if self._owner == os.getpid():
-            super().close()
+
+_adapters: WeakSet[Adapter] = WeakSet()
+_inherited: list[object] = []
+"""What forks have brought from the parent: never touched nor collected, since its locks may be held for ever."""
+
+
+def _leave_all_to_parent() -> None:
+    for adapter in list(_adapters):
+        adapter.leave_to_parent()
+
+
+if hasattr(os, "register_at_fork"):
+    # Not at the first request of the child: by then it may have threads, or drop what it does not need.
+    os.register_at_fork(after_in_child=_leave_all_to_parent)

@@ -6,15 +6,18 @@ import asyncio
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import aiohttp
 import pytest
 import requests
 from loopback import RawServer, receive_body, response, said, silent_port
+from requests.adapters import HTTPAdapter
 from writing import Send, both_clients, settings_for, write
 
 from airflow_provider_smspartner._http import policy
+from airflow_provider_smspartner._http.blocking import BlockingClient
 from airflow_provider_smspartner.exceptions import SMSPartnerAmbiguousSendError, SMSPartnerUnavailableError
 from airflow_provider_smspartner.protocol import Request
 
@@ -106,6 +109,18 @@ def test_an_error_that_the_caller_is_handling_says_nothing_of_the_request(send: 
         except (requests.ConnectionError, aiohttp.ClientConnectorError):
             with pytest.raises(SMSPartnerAmbiguousSendError, match=r"closed the connection.* is unknown\.$"):
                 send(settings_for(server.url), write(may_repeat=False))
+        assert len(server.heads) == 1
+
+
+def test_what_an_adapter_of_a_user_has_sent_is_not_known() -> None:
+    # As those of libraries that sign, record or trace requests.
+    with (
+        RawServer(close) as server,
+        closing(BlockingClient(settings_for(server.url), "smspartner_default")) as client,
+    ):
+        client.session.mount("http://", HTTPAdapter())
+        with pytest.raises(SMSPartnerAmbiguousSendError, match=r"is unknown\.$"):
+            client.send(write(may_repeat=False))
         assert len(server.heads) == 1
 
 
