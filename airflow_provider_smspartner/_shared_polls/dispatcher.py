@@ -134,10 +134,16 @@ class SharedPolls:
                     if not position % AT_ONCE:
                         await asyncio.sleep(0)
         except Exception as error:  # noqa: BLE001 - whatever it is, no wait may wait for ever
-            for subscriber in self._subscribers:
-                subscriber.fail(error)
+            self._fail_all(error)
+            await self._sender.close()
+            # Nobody serves those either that have joined while the connections were being closed.
+            self._fail_all(error)
         finally:
             await self._sender.close()
+
+    def _fail_all(self, error: Exception) -> None:
+        for subscriber in self._subscribers:
+            subscriber.fail(error)
 
     def _take_due(self) -> list[Subscriber]:
         now = asyncio.get_running_loop().time()

@@ -19,6 +19,7 @@ from shared_polls.vendor import (
     W,
     counts_of,
     poll,
+    polls_of,
     ref,
     run,
     status_of,
@@ -28,6 +29,7 @@ from shared_polls.vendor import (
 from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
 from airflow_provider_smspartner._messages.pending import PendingInMemory
 from airflow_provider_smspartner._shared_polls.dispatcher import SharedPolls
+from airflow_provider_smspartner._shared_polls.schedule import Schedule
 from airflow_provider_smspartner._waiting.tally import Tally
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
@@ -283,6 +285,31 @@ def test_a_client_that_cannot_be_opened_fails_all_and_hangs_none() -> None:
         return await asyncio.gather(*(poll(polls, wait_for(n)) for n in range(3)), return_exceptions=True)
 
     assert [str(outcome) for outcome in asyncio.run(main())] == ["no certificates"] * 3
+
+
+def test_a_wait_that_joins_while_failed_polls_close_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> list[Any]:
+        is_closing, may_close = asyncio.Event(), asyncio.Event()
+
+        class SlowToClose(Vendor):
+            async def close(self) -> None:
+                is_closing.set()
+                await may_close.wait()
+
+        polls = polls_of(SlowToClose())
+        first = asyncio.create_task(poll(polls, wait_for(1)))
+        await is_closing.wait()
+        second = asyncio.create_task(poll(polls, wait_for(1)))
+        await asyncio.sleep(0)
+        may_close.set()
+        async with asyncio.timeout(10):
+            return [*await asyncio.gather(first, second, return_exceptions=True)]
+
+    def unforeseen(_: Schedule) -> list[Any]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Schedule, "take_due", unforeseen)
+    assert [type(outcome) for outcome in asyncio.run(main())] == [ZeroDivisionError] * 2
 
 
 def test_once_the_connection_has_changed_all_waits_go_on_elsewhere_when_they_are_due() -> None:
