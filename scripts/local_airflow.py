@@ -9,8 +9,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -62,13 +62,22 @@ class LocalAirflow:
     ) -> None:
         self.home = home
         self.log = home / "airflow.log"
-        self.url = f"http://127.0.0.1:{port or free_port()}"
+        self._held = ExitStack()
+        self.url = f"http://127.0.0.1:{port or self._hold_port()}"
         self._env = environment(home, dags=dags, url=self.url) | dict(env or {})
         self._components = components
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy leads to loopback
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._started = datetime.now(UTC)
+
+    def _hold_port(self) -> int:
+        bound = self._held.enter_context(held_port())
+        port: int = bound.getsockname()[1]
+        if sys.platform != "linux":
+            # Elsewhere no server could listen on it.
+            bound.close()
+        return port
 
     def __enter__(self) -> Self:
         try:
@@ -161,6 +170,7 @@ class LocalAirflow:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         self._processes.clear()
+        self._held.close()
 
     def wait_for(self, what: str, probe: Callable[[], T | None], *, seconds: float) -> T:
         """Ask `probe` until it gives something true; give up when Airflow has ended or the time is over."""
@@ -381,12 +391,18 @@ def environment(home: Path, *, dags: Path, url: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(others)} | own
 
 
-def free_port() -> int:
-    """A TCP port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@contextmanager
+def held_port() -> Iterator[socket.socket]:
+    """
+    Yield a socket that has a port and does not listen: connections are refused, and nobody else is given the port.
+
+    On Linux a server may listen on it meanwhile, if it sets SO_REUSEADDR as well: asyncio, Uvicorn, Gunicorn,
+    PostgreSQL and Redis do.
+    """
+    with closing(socket.socket()) as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", 0))
+        yield bound
 
 
 def port_is_free(port: int) -> bool:

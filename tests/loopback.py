@@ -273,19 +273,6 @@ def say_nothing(_: socket.socket) -> None:
 
 
 @contextmanager
-def silent_port() -> Iterator[socket.socket]:
-    """
-    Yield a socket that has a port and does not listen: connections are refused, and nobody else is given the port.
-
-    A server may listen on it meanwhile, if it sets SO_REUSEADDR as well.
-    """
-    with closing(socket.socket()) as bound:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(("127.0.0.1", 0))
-        yield bound
-
-
-@contextmanager
 def never_accepting() -> Iterator[int]:
     """Listen, but with a queue so full that no connection is made, and yield the port."""
     with closing(socket.socket()) as full, ExitStack() as others:

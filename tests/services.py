@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 from lacking import skip_without
 
-from local_airflow import free_port
+from local_airflow import held_port
 
 if TYPE_CHECKING:
     import psycopg
@@ -150,8 +150,8 @@ def _running(
     if answers(port):
         yield port
         return
-    with tempfile.TemporaryDirectory(prefix="smspartner-stack-") as folder:
-        port = free_port()
+    with tempfile.TemporaryDirectory(prefix="smspartner-stack-") as folder, held_port() as bound:
+        port = bound.getsockname()[1]
         if (command := start(Path(folder), port)) is None:
             skip_without(f"{name} neither answers nor is it installed.")
         with subprocess.Popen(

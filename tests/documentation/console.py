@@ -17,7 +17,8 @@ from shutil import which
 from documentation import commands_elsewhere
 from documentation.blocks import Block, Kind, of_page
 from documentation.place import API_KEY, Place, vendor
-from loopback import silent_port
+
+from local_airflow import held_port
 
 SECONDS = 240
 _MARKER = "@@@"
@@ -79,7 +80,7 @@ def run_page(block: Block, place: Place, database: Path) -> Results:
 
 def run(commands: list[Command], *, env: Mapping[str, str], cwd: Path) -> Results:
     """Run commands in one shell, but for those that cannot run here; each ends before the next begins."""
-    with silent_port() as bound:
+    with held_port() as bound:
         port = str(bound.getsockname()[1])
         script = "".join(_script(each, port) for each in commands if not commands_elsewhere.find(each.text))
         output = _output_of(script, env=env, cwd=cwd)

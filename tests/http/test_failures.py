@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 from certificates import issue
-from loopback import Ask, both_ways, response, silent_port
+from loopback import Ask, both_ways, response
 
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+from local_airflow import held_port
 
 KEY = "a-key-nobody-may-see"
 TAG = "tag-in-the-query"
@@ -83,7 +84,7 @@ def test_a_server_in_trouble(  # noqa: PLR0917
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    with silent_port() as bound:
+    with held_port() as bound:
         yield bound.getsockname()[1]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 import requests
-from loopback import RawServer, receive_body, response, said, silent_port
+from loopback import RawServer, receive_body, response, said
 from requests.adapters import HTTPAdapter
 from writing import Send, both_clients, settings_for, write
 
@@ -20,6 +20,7 @@ from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner._http.blocking import BlockingClient
 from airflow_provider_smspartner.exceptions import SMSPartnerAmbiguousSendError, SMSPartnerUnavailableError
 from airflow_provider_smspartner.protocol import Request
+from local_airflow import held_port
 
 
 def close(client: socket.socket, server: RawServer) -> None:
@@ -149,7 +150,7 @@ def test_a_request_that_surely_was_not_sent_is_tried_again(
 ) -> None:
     heads: list[bytes] = []
 
-    with silent_port() as bound, ThreadPoolExecutor(1) as pool:
+    with held_port() as bound, ThreadPoolExecutor(1) as pool:
         bound.settimeout(10)
 
         def serve() -> None:
@@ -171,7 +172,7 @@ def test_a_request_that_surely_was_not_sent_is_tried_again(
 @both_clients
 def test_a_request_that_never_could_be_sent_is_no_riddle(send: Send) -> None:
     with (
-        silent_port() as bound,
+        held_port() as bound,
         pytest.raises(SMSPartnerUnavailableError, match=r"refused.* Gave up after 3 tries") as caught,
     ):
         send(settings_for(address_of(bound)), write(may_repeat=False))

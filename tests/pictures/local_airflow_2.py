@@ -6,10 +6,11 @@ import os
 import sys
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 import requests
 
-from local_airflow import COMPONENTS, PAGE_SIZE, LocalAirflow, free_port
+from local_airflow import COMPONENTS, PAGE_SIZE, LocalAirflow
 
 
 class LocalAirflow2(LocalAirflow):
@@ -24,23 +25,22 @@ class LocalAirflow2(LocalAirflow):
     _any_run: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, home: Path, *, dags: Path) -> None:
-        port = free_port()
-        own = {
+        alone = {name: COMPONENTS[name] for name in ("scheduler", "triggerer")}
+        super().__init__(home, dags=dags, components={"webserver": ["webserver"]} | alone)
+        self._env |= {
             "AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.default",
             # Airflow 2 lets no other executor work with SQLite.
             "AIRFLOW__CORE__EXECUTOR": "SequentialExecutor",
-            "AIRFLOW__WEBSERVER__BASE_URL": f"http://127.0.0.1:{port}",
+            "AIRFLOW__WEBSERVER__BASE_URL": self.url,
             "AIRFLOW__WEBSERVER__CONFIG_FILE": str(Path(__file__).with_name("webserver_config.py")),
             "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
-            "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(port),
+            "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": str(urlsplit(self.url).port),
             "AIRFLOW__WEBSERVER__WORKERS": "1",
             # Else it leaves a socket in the home folder of whoever runs it.
             "GUNICORN_CMD_ARGS": "--no-control-socket",
             # The executor and the web server start `airflow` and `gunicorn` by their names.
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         }
-        alone = {name: COMPONENTS[name] for name in ("scheduler", "triggerer")}
-        super().__init__(home, dags=dags, env=own, port=port, components={"webserver": ["webserver"]} | alone)
 
     def _health(self) -> dict[str, Any]:
         try:

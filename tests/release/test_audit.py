@@ -17,7 +17,7 @@ import pytest
 
 import audit
 from audit import Package, UnreachableError, is_allowed, licence_faults, table, vulnerabilities
-from local_airflow import free_port
+from local_airflow import held_port
 
 pytestmark = pytest.mark.release
 
@@ -151,13 +151,15 @@ def test_a_database_that_fails_is_no_clean_bill() -> None:
 def test_a_database_that_cannot_be_reached_is_told_plainly() -> None:
     pytest.importorskip("piplicenses", reason="pip-licenses is of the group release")
 
-    done = subprocess.run(
-        [sys.executable, audit.__file__, sys.executable, "--database", f"http://127.0.0.1:{free_port()}/"],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    with held_port() as bound:
+        address = f"http://127.0.0.1:{bound.getsockname()[1]}/"
+        done = subprocess.run(
+            [sys.executable, audit.__file__, sys.executable, "--database", address],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
 
     assert done.returncode == 1
     assert "NOT AUDITED: the database of vulnerabilities (OSV) did not answer" in done.stdout
