@@ -32,6 +32,8 @@ COMPONENTS = {
     "triggerer": ["triggerer", "--skip-serve-logs"],
 }
 PAGE_SIZE = 100  # the most that the API gives
+# For a busy machine: where a component ends, that is told at once.
+START_SECONDS = 300
 FINAL_STATES = {"success", "failed"}
 # After that they are killed: the triggerer may wait another ten for a process of its own that has ended.
 STOP_SECONDS = 5
@@ -134,7 +136,7 @@ class LocalAirflow:
                 start_new_session=True,  # a process group of its own: ended whole, and spared by Ctrl+C
             )
 
-    def wait_until_ready(self, *, seconds: float = 120) -> None:
+    def wait_until_ready(self, *, seconds: float = START_SECONDS) -> None:
         """Return once the API answers and the scheduler, triggerer and dag-processor are healthy."""
 
         def healthy() -> bool:

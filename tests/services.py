@@ -17,13 +17,11 @@ from uuid import uuid4
 import pytest
 from lacking import skip_without
 
-from local_airflow import held_port
+from local_airflow import START_SECONDS, held_port
 
 if TYPE_CHECKING:
     import psycopg
     import redis
-
-_START_SECONDS = 30
 
 
 @contextmanager
@@ -158,7 +156,7 @@ def _running(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, user=_owner(Path(folder))
         ) as server:
             try:
-                deadline = time.monotonic() + _START_SECONDS
+                deadline = time.monotonic() + START_SECONDS
                 while not answers(port):
                     if server.poll() is not None or time.monotonic() > deadline:
                         pytest.fail(f"{name} does not start: {' '.join(command)}")
