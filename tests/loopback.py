@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import json
 import re
 import socket
@@ -270,6 +271,20 @@ def alert(client: socket.socket) -> None:
 
 def say_nothing(_: socket.socket) -> None:
     pass
+
+
+def without_resolver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no name be found, at once: a resolver may take longer to say so than a test gives it."""
+    real = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, port: Any, *arguments: Any, **options: Any) -> Any:
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known") from None
+        return real(host, port, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
 @contextmanager

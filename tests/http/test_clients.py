@@ -197,7 +197,8 @@ class TestTotalTime:
     @both_ways
     def test_a_body_that_drips(self, start: Start, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(policy, "TOTAL_SECONDS", 1.0)
-        double = start({"timeout": 0.5})
+        # A busy machine may be late with a byte: that must not end the try.
+        double = start({"timeout": 60})
         double.misbehave(Fault.drip(0.1), times=None)
 
         began = time.monotonic()

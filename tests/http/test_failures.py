@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from certificates import issue
-from loopback import Ask, both_ways, response
+from loopback import Ask, both_ways, response, timeout_for, without_resolver
 
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
@@ -77,7 +77,9 @@ def test_a_server_in_trouble(  # noqa: PLR0917
 ) -> None:
     double.misbehave(fault)
 
-    text = failed(ask, double.connection_json(**{**QUICK, "timeout": 1}), monkeypatch, caplog)
+    text = failed(
+        ask, double.connection_json(**{**QUICK, "timeout": timeout_for(fault)}), monkeypatch, caplog
+    )
 
     assert re.match(rf"SMS Partner at 127\.0\.0\.1:{double.port} {said_of_it}", text), text
 
@@ -105,6 +107,8 @@ class TestNotReached:
     def test_a_name_that_is_not_found(
         self, ask: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
+        without_resolver(monkeypatch)
+
         text = failed(ask, connection_to("https://api.sms.invalid/v1"), monkeypatch, caplog)
 
         assert text.startswith(
@@ -138,11 +142,12 @@ class TestNotReached:
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         double.misbehave(Fault.drip())
-        monkeypatch.setattr(policy, "TOTAL_SECONDS", 0.5)
+        # The request is to be sent in that time.
+        monkeypatch.setattr(policy, "TOTAL_SECONDS", 2.0)
 
-        text = failed(ask, double.connection_json(**QUICK), monkeypatch, caplog)
+        text = failed(ask, double.connection_json(**{**QUICK, "timeout": 60}), monkeypatch, caplog)
 
-        assert "was asked, but the whole of the answer did not come within the 0.5 s of a call." in text
+        assert "was asked, but the whole of the answer did not come within the 2 s of a call." in text
 
 
 @both_ways

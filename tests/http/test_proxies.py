@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from certificates import Certificate, issue
-from loopback import ONE_ROW, Ask, RawServer, both_ways, response, said
+from loopback import ONE_ROW, Ask, RawServer, both_ways, response, said, without_resolver
 
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
@@ -110,6 +110,8 @@ class TestWhichProxy:
     ) -> None:
         for name, value in variables.items():
             monkeypatch.setenv(name, proxy.url if value == "PROXY" else value)
+        # Through a proxy it is the proxy that looks the name up.
+        without_resolver(monkeypatch)
 
         if is_used:
             assert len(ask(SMSPartnerHook(), "status_by_tag", "spring")) == 1

@@ -25,6 +25,7 @@ from loopback import (
     said,
     say_nothing,
     speak_plainly,
+    without_resolver,
 )
 from writing import Send, both_clients, settings_for, write
 
@@ -51,7 +52,8 @@ class TestNotConnected:
             bound.bind(("127.0.0.1", 0))
             assert "refused" in assert_surely_unsent(send, f"http://127.0.0.1:{bound.getsockname()[1]}")
 
-    def test_a_name_that_is_not_found(self, send: Send) -> None:
+    def test_a_name_that_is_not_found(self, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+        without_resolver(monkeypatch)
         assert "its name was not found" in assert_surely_unsent(send, f"https://{HOST}")
 
     def test_connecting_takes_too_long(self, send: Send) -> None:

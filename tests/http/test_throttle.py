@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -116,7 +117,27 @@ class TestThrottleFor:
 
 
 class TestRealRequests:
-    def test_threads_and_coroutines_share_a_ceiling(self, start: Start) -> None:
+    @pytest.fixture
+    def turns_taken(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        """When each turn is that was taken, on the clock of ``time.monotonic``."""
+        taken: list[float] = []
+        asked = threading.local()
+        take_turn = Throttle.take_turn
+
+        def monotonic() -> float:
+            asked.at = time.monotonic()
+            return float(asked.at)
+
+        def noted(ceiling: Throttle) -> float:
+            pause = take_turn(ceiling)
+            taken.append(asked.at + pause)
+            return pause
+
+        monkeypatch.setattr(throttle, "time", SimpleNamespace(monotonic=monotonic))
+        monkeypatch.setattr(Throttle, "take_turn", noted)
+        return taken
+
+    def test_threads_and_coroutines_share_a_ceiling(self, start: Start, turns_taken: list[float]) -> None:
         double = start({"requests_per_minute": 600}, auto_campaigns=True, campaign_size=1)
 
         def fetch() -> None:
@@ -136,13 +157,17 @@ class TestRealRequests:
             thread.join()
 
         at = sorted(request.at for request in double.requests)
-        assert len(at) == 20
-        # Ten turns are a second apart from the next ten; what passes between turn and arrival may differ a little.
-        assert at[10] - at[0] > 0.9
-        assert at[19] - at[0] < 3
+        turns = sorted(turns_taken)
+        assert len(at) == len(turns) == 20
+        assert len(throttle._throttles) == 1
+        # No request arrives before its turn. How long after it differs: the machine may be busy.
+        assert all(arrived > turn - TOLERANCE for arrived, turn in zip(at, turns, strict=True))
+        # Ten turns are a second apart from the next ten.
+        assert turns[10] - turns[0] > 1 - TOLERANCE
+        assert at[19] - at[0] < 15
 
     @pytest.mark.parametrize("ask", ["sync", "async"])
-    def test_no_ceiling(self, start: Start, ask: str) -> None:
+    def test_no_ceiling(self, start: Start, ask: str, turns_taken: list[float]) -> None:
         double = start({"requests_per_minute": 0, "max_connections": 8})
         messages = [("+33639980000", number) for number in range(1, 10_001)]
         if ask == "sync":
@@ -150,16 +175,15 @@ class TestRealRequests:
         else:
             asyncio.run(SMSPartnerHook().aget_multi_status(messages))
 
-        at = sorted(request.at for request in double.requests)
-        assert len(at) == 20
-        assert at[-1] - at[0] < 2
+        assert len(double.requests) == 20
+        assert turns_taken == []
 
     @pytest.mark.parametrize("ask", ["sync", "async"])
     def test_waiting_for_a_turn_is_no_part_of_a_requests_time(
         self, start: Start, ask: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(policy, "TOTAL_SECONDS", 1)
-        double = start({"requests_per_minute": 59, "max_connections": 3})
+        monkeypatch.setattr(policy, "TOTAL_SECONDS", 3)
+        double = start({"requests_per_minute": 30, "max_connections": 3})
         messages = [("+33639980000", number) for number in range(1, 1501)]
         if ask == "sync":
             rows = get(SMSPartnerHook(), "multi_status", messages)
@@ -168,5 +192,5 @@ class TestRealRequests:
 
         assert len(rows) == 1500
         at = sorted(request.at for request in double.requests)
-        # The third one's turn is two seconds after the first one's; how long each was on its way may differ.
-        assert at[2] - at[0] > 1
+        # The third one's turn is four seconds after the first one's; how long each was on its way may differ.
+        assert at[2] - at[0] > 2
