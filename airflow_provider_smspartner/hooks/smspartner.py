@@ -101,7 +101,8 @@ class SMSPartnerHook(BaseHook):
         """
         Return the session of this hook, the same one each time.
 
-        It has no key in it: the key is added to each request as it is sent.
+        It has no key in it: the key is added to each request as it is sent. With an adapter of your own mounted on it,
+        a call that sends SMS and gets no answer is never repeated: nobody knows what the adapter has sent.
         """
         return self._blocking_client().session
 
