@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from certificates import issue
-from loopback import Ask, both_ways, response, timeout_for, without_resolver
+from loopback import Ask, both_ways, never_accepting, response, timeout_for, without_resolver
 
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
@@ -118,19 +118,9 @@ class TestNotReached:
     def test_a_server_that_takes_no_connection(
         self, ask: Ask, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        with closing(socket.socket()) as full, closing(socket.socket()) as first:
-            full.bind(("127.0.0.1", 0))
-            full.listen(0)
-            address = full.getsockname()
-            others = [first, *(socket.socket() for _ in range(2))]
-            for other in others:
-                other.setblocking(False)
-                other.connect_ex(address)
-
-            url = f"http://127.0.0.1:{address[1]}"
+        with never_accepting() as port:
+            url = f"http://127.0.0.1:{port}"
             text = failed(ask, connection_to(url, timeout=0.3), monkeypatch, caplog)
-            for other in others:
-                other.close()
 
         assert "could not be reached: connecting took longer than 0.3 s. Check that no firewall" in text
 

@@ -14,6 +14,7 @@ from loopback import ONE_ROW, Ask, RawServer, both_ways, response, said, without
 
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from local_airflow import held_port
 
 HOST = "api.sms.invalid"
 KEY = "a-key-nobody-may-see"
@@ -171,8 +172,7 @@ class TestProxiesInTrouble:
         assert "secret" not in str(caught.value)
 
     def test_one_that_is_not_there(self, ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-        with socket.socket() as bound:
-            bound.bind(("127.0.0.1", 0))
+        with held_port() as bound:
             port = bound.getsockname()[1]
             monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{port}")
 

@@ -6,7 +6,6 @@ import asyncio
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner._http.asynchronous import AsyncClient
 from airflow_provider_smspartner._http.blocking import BlockingClient
 from airflow_provider_smspartner.exceptions import SMSPartnerAmbiguousSendError, SMSPartnerUnavailableError
+from local_airflow import held_port
 
 WRITE = write(may_repeat=False)
 HOST = "api.sms.invalid"
@@ -48,8 +48,7 @@ def assert_surely_unsent(send: Send, url: str, *, timeout: float = 2) -> str:
 @both_clients
 class TestNotConnected:
     def test_refused(self, send: Send) -> None:
-        with closing(socket.socket()) as bound:
-            bound.bind(("127.0.0.1", 0))
+        with held_port() as bound:
             assert "refused" in assert_surely_unsent(send, f"http://127.0.0.1:{bound.getsockname()[1]}")
 
     def test_a_name_that_is_not_found(self, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,8 +148,7 @@ class TestProxies:
             assert [head.partition(b" ")[0] for head in proxy.heads] == [b"CONNECT", b"CONNECT"]
 
     def test_one_that_is_not_there(self, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
-        with closing(socket.socket()) as bound:
-            bound.bind(("127.0.0.1", 0))
+        with held_port() as bound:
             monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{bound.getsockname()[1]}")
             assert "The proxy at" in assert_surely_unsent(send, f"https://{HOST}")
 
