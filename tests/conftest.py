@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clocks import FakeClock
 from environment import API_KEY, METADATA_DATABASE  # first: it sets the Airflow home
 from hypothesis import HealthCheck, settings
 
+from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner._messages import on_disk
 from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
@@ -114,6 +116,15 @@ def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policy, "FIRST_WAIT_SECONDS", 0.001)
     monkeypatch.setattr(policy, "MAX_WAIT_SECONDS", 0.01)
     monkeypatch.setattr(dispatcher, "_GATHER_SECONDS", 0.005)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """A clock of the test's own, by which the package pauses and measures; event loops and sockets keep theirs."""
+    fake = FakeClock()
+    for name in ("now", "monotonic", "sleep", "asleep"):
+        monkeypatch.setattr(_clock, name, getattr(fake, name))
+    return fake
 
 
 @pytest.fixture

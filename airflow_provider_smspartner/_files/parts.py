@@ -6,7 +6,6 @@ import hashlib
 import logging
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
@@ -14,6 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+
+from airflow_provider_smspartner import _clock
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def _is_left_behind(owner: re.Match[str], modified: float) -> bool:
     if owner["space"] is not None and owner["space"] == _process_space():
         return not _is_running(int(owner["pid"]), owner["start"])
     # Another host's, or of a process that could not say: a run that lives writes at least once a day.
-    return time.time() - modified > _DAY_SECONDS
+    return _clock.now().timestamp() - modified > _DAY_SECONDS
 
 
 def _is_running(pid: int, start: str) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from collections.abc import AsyncGenerator, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
 from tenacity import AsyncRetrying
 
+from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner._http import logs, policy
 from airflow_provider_smspartner._http.body import ACCEPT_ENCODING, BodyDecoder, BodyError
 from airflow_provider_smspartner._http.connector import Connector, Sending
@@ -106,7 +106,7 @@ class AsyncClient:
         """
 
         async def pause(seconds: float) -> None:
-            await asyncio.sleep(seconds)
+            await _clock.asleep(seconds)
             await self._await_turn()
 
         # The first turn may be minutes away where many share a ceiling: only then does the time begin to count.
@@ -139,7 +139,7 @@ class AsyncClient:
 
     async def _await_turn(self) -> None:
         if self._throttle is not None:
-            await asyncio.sleep(self._throttle.take_turn())
+            await _clock.asleep(self._throttle.take_turn())
         self._check_open()
 
     def _check_open(self) -> None:
@@ -153,7 +153,7 @@ class AsyncClient:
     async def _try_uncounted(self, call: Call[T], deadline: float) -> T:
         sending = Sending(own_connection=policy.needs_own_connection(call.request))
         try:
-            async with asyncio.timeout(deadline - time.monotonic()):
+            async with asyncio.timeout(deadline - _clock.monotonic()):
                 # A deadline that has passed strikes at the next pause: before anything is sent.
                 await asyncio.sleep(0)
                 self._check_open()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from threading import RLock, Thread
 from typing import TYPE_CHECKING, Any, Self
+
+from airflow_provider_smspartner import _clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,10 +58,10 @@ class GivingUp:
         :param seconds: the pause ends early once the switch is set.
         :param check: called again and again, also at the end; it ends the pause by raising.
         """
-        end = time.monotonic() + seconds
+        end = _clock.monotonic() + seconds
         check()
-        while not self._is_set and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, _CHECK_SECONDS))
+        while not self._is_set and (left := end - _clock.monotonic()) > 0:
+            _clock.sleep(min(left, _CHECK_SECONDS))
             check()
         return self._is_set
 
@@ -125,7 +126,7 @@ class Exchange:
 
     def is_over(self) -> bool:
         """Whether the exchange must end."""
-        return self._given_up.is_set() or time.monotonic() >= self._deadline
+        return self._given_up.is_set() or _clock.monotonic() >= self._deadline
 
     def next_wait(self) -> float:
         """
@@ -135,7 +136,7 @@ class Exchange:
         """
         if self.is_over():
             raise TimeoutError
-        return max(0.001, min(self._timeout, self._deadline - time.monotonic()))
+        return max(0.001, min(self._timeout, self._deadline - _clock.monotonic()))
 
     def bound(self, sock: socket.socket) -> None:
         """
@@ -190,9 +191,9 @@ class Exchange:
 
         thread = Thread(target=look_up, name="smspartner-look-up", daemon=True)
         thread.start()
-        ends_at = time.monotonic() + self._timeout
+        ends_at = _clock.monotonic() + self._timeout
         while thread.is_alive():
-            if time.monotonic() >= ends_at:
+            if _clock.monotonic() >= ends_at:
                 raise TimeoutError
             thread.join(min(self.next_wait(), _CHECK_SECONDS))
         (result,) = found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from tenacity import (
 )
 from tenacity.stop import stop_base
 
-from airflow_provider_smspartner import __version__
+from airflow_provider_smspartner import __version__, _clock
 from airflow_provider_smspartner._http.failures import describe
 from airflow_provider_smspartner._metrics import REQUESTS, RETRIES, count
 from airflow_provider_smspartner.exceptions import (
@@ -49,7 +48,7 @@ MAX_WAIT_SECONDS = 30.0
 
 def call_deadline() -> float:
     """Return when a call that begins now must have ended, by `time.monotonic`."""
-    return time.monotonic() + TOTAL_SECONDS
+    return _clock.monotonic() + TOTAL_SECONDS
 
 
 def retry_options(request: Request, *, max_attempts: int, deadline: float) -> dict[str, Any]:
@@ -163,7 +162,7 @@ def pause_before_retry(state: RetryCallState) -> float:
     )
     error = state.outcome.exception() if state.outcome else None
     asked = error.retry_after if isinstance(error, SMSPartnerUnavailableError) else None
-    return max(backoff(state), min(seconds_of(asked, now=datetime.now(UTC)), MAX_RETRY_AFTER_SECONDS))
+    return max(backoff(state), min(seconds_of(asked, now=_clock.now()), MAX_RETRY_AFTER_SECONDS))
 
 
 class _StopBefore(stop_base):
@@ -178,7 +177,7 @@ class _StopBefore(stop_base):
         self._deadline = deadline
 
     def __call__(self, retry_state: RetryCallState) -> bool:
-        return time.monotonic() + retry_state.upcoming_sleep >= self._deadline
+        return _clock.monotonic() + retry_state.upcoming_sleep >= self._deadline
 
 
 def seconds_of(retry_after: str | None, *, now: datetime) -> float:

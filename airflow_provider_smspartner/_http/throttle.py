@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections import deque
+
+from airflow_provider_smspartner import _clock
 
 
 class Throttle:
@@ -29,7 +30,7 @@ class Throttle:
     def take_turn(self) -> float:
         """Reserve the next free turn, and return the seconds until then."""
         with self._lock:
-            now = turn = time.monotonic()
+            now = turn = _clock.monotonic()
             if len(self._turns) == self._turns.maxlen:
                 turn = max(now, self._turns[0] + self._window)
             self._turns.append(turn)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.models import described
 from airflow_provider_smspartner.protocol import check_tag
@@ -102,7 +103,7 @@ def check_coming(options: SendOptions) -> None:
     :raises SMSPartnerInputError: if the time at which the SMS are to leave is past.
     """
     at = options.scheduled_at
-    if at is not None and at <= datetime.now(UTC):
+    if at is not None and at <= _clock.now():
         raise SMSPartnerInputError(
             f"`scheduled_at`, {at.isoformat(timespec='minutes')}, is past. Leave it out to send at once."
         )

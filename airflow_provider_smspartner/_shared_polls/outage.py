@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from datetime import UTC, datetime
 
+from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner._shared_polls.waiters import Waiters
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerUnavailableError
@@ -82,9 +82,7 @@ class Outage:
         self._is_asking = False
         self._failures += 1
         pause = min(policy.FIRST_WAIT_SECONDS * 2.0 ** min(self._failures - 1, 30), self._longest_pause)
-        asked = min(
-            policy.seconds_of(error.retry_after, now=datetime.now(UTC)), policy.MAX_RETRY_AFTER_SECONDS
-        )
+        asked = min(policy.seconds_of(error.retry_after, now=_clock.now()), policy.MAX_RETRY_AFTER_SECONDS)
         self._asks_at = asyncio.get_running_loop().time() + max(pause * random.uniform(0.5, 1.0), asked)  # noqa: S311 - no secret
         self._plan()
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
-from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
-from airflow_provider_smspartner import protocol
+from airflow_provider_smspartner import _clock, protocol
 from airflow_provider_smspartner._metrics import SECONDS_WAITED, WAITS, count
 from airflow_provider_smspartner._tasks.arguments import read_total
 from airflow_provider_smspartner._waiting.campaign import Campaign
@@ -157,7 +156,7 @@ class CampaignRun:
             self._wait.campaign.messages.close()
         if (outcome := self._outcome(error)) is not None:
             count(WAITS, outcome)
-            lasted = datetime.now(UTC) - self._began
+            lasted = _clock.now() - self._began
             count(SECONDS_WAITED, outcome, number=round(lasted.total_seconds()))
 
     def _outcome(self, error: BaseException | None) -> str | None:
@@ -219,7 +218,7 @@ class CampaignRun:
             )
         if event.verdict is not Verdict.DONE:
             counts = event.counts
-            summary = None if counts is None else StatusSummary(counts=counts, checked_at=datetime.now(UTC))
+            summary = None if counts is None else StatusSummary(counts=counts, checked_at=_clock.now())
             campaign = self._campaign()
             campaign.messages.close()
             raise self._gave_up(event.verdict, f"{campaign}: {describe_progress(summary)}")
@@ -350,10 +349,10 @@ class CampaignRun:
 
     def _in_time(self, rows: Generator[StatusRow, None, None], wait: Wait) -> Iterator[StatusRow]:
         """End a poll that is still being read when the time is over, unless the trigger has seen the campaign done."""
-        ends_at = monotonic() + wait.time_to_read(left=wait.seconds_left)
+        ends_at = _clock.monotonic() + wait.time_to_read(left=wait.seconds_left)
         with closing(rows):
             for row in rows:
-                if monotonic() > ends_at and not self._seen_done:
+                if _clock.monotonic() > ends_at and not self._seen_done:
                     raise out_of_time()
                 yield row
 

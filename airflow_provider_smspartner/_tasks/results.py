@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.models import StatusRow, StatusSummary, counts_from_json
 
@@ -80,7 +80,7 @@ class StatusResults:
     @property
     def summary(self) -> StatusSummary:
         """The rows so far, counted by status."""
-        return StatusSummary(counts=counts_from_json(self._counts), checked_at=datetime.now(UTC))
+        return StatusSummary(counts=counts_from_json(self._counts), checked_at=_clock.now())
 
     def take(self, rows: Iterable[StatusRow]) -> Any:
         """Take all rows: as `Results.take`."""

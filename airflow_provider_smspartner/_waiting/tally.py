@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
+from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner._waiting.campaign import Campaign
-from airflow_provider_smspartner._waiting.clock import Clock, utc_now
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerError,
     SMSPartnerIncompleteError,
@@ -36,7 +36,7 @@ class Tally:
     :param now: returns the time, aware.
     """
 
-    def __init__(self, campaign: Campaign, now: Clock = utc_now) -> None:
+    def __init__(self, campaign: Campaign, now: _clock.Now = _clock.now) -> None:
         self._campaign = campaign
         self._now = now
         self._counts: Counter[DeliveryStatus] = Counter()

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner._metrics import POLLS, count
 from airflow_provider_smspartner._waiting.campaign import Campaign
-from airflow_provider_smspartner._waiting.clock import Clock, utc_now
 from airflow_provider_smspartner._waiting.goal import Goal
 from airflow_provider_smspartner._waiting.report import PollReport, clock_time, date_and_time
 from airflow_provider_smspartner._waiting.rhythm import Rhythm
@@ -39,7 +39,7 @@ class Wait(msgspec.Struct, kw_only=True):
     rhythm: Rhythm
     failing_since: datetime | None = None
     failed_polls: int = 0
-    now: Clock = utc_now
+    now: _clock.Now = _clock.now
 
     @property
     def needs_whole_tag(self) -> bool:

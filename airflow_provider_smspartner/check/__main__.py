@@ -8,11 +8,11 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner._connection.fields import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def _report(options: argparse.Namespace) -> Report:
         raise _BadInputError(str(error)) from None
     for trouble in evidence.troubles:
         print(f"error: {trouble}", file=sys.stderr)
-    return Report.of(evidence, judge(evidence), settings, checked_at=datetime.now(UTC))
+    return Report.of(evidence, judge(evidence), settings, checked_at=_clock.now())
 
 
 def _subjects(options: argparse.Namespace) -> Subjects:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
@@ -17,6 +17,7 @@ from airflow.providers.common.compat.sdk import (
     conf,
 )
 
+from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner._tasks.arguments import (
     check_literal_messages,
     check_literals,
@@ -137,7 +138,7 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
             if started_at
             else getattr(context.get("ti"), "start_date", None)
         )
-        with self._running(began or datetime.now(UTC), seen_done=True) as run:
+        with self._running(began or _clock.now(), seen_done=True) as run:
             run.end_unless_done(event)
             # The rows are read and judged anew: what has changed since the event counts.
             return self._poll_or_defer(context, run)
@@ -223,7 +224,7 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
 
     def _began_at(self, context: Context) -> datetime:
         first = first_poll_of(self, context) if self.reschedule and not self.deferrable else None
-        return first or datetime.now(UTC)
+        return first or _clock.now()
 
     def _get_next_poke_interval(
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int

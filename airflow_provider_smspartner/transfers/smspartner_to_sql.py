@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner._pseudonyms import MASK
 from airflow_provider_smspartner._tasks.arguments import (
     check_literal_messages,
@@ -128,7 +128,7 @@ class SMSPartnerStatusToSqlOperator(PushesSummary, PhoneNumberTask):
                     closing(self._fetch(hook, messages)) as rows,
                 ):
                     load.take(passing(rows))
-                    checked_at = datetime.now(UTC)
+                    checked_at = _clock.now()
                     landed = load.land(checked_at, execution.check)
             except SMSPartnerError as error:
                 if counts:

@@ -11,10 +11,10 @@ import msgspec
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 
+from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner._messages.pending import PendingInMemory, PendingMessages
 from airflow_provider_smspartner._shared_polls.registry import poll_together
 from airflow_provider_smspartner._waiting.campaign import Campaign
-from airflow_provider_smspartner._waiting.clock import utc_now
 from airflow_provider_smspartner._waiting.event import Event
 from airflow_provider_smspartner._waiting.goal import Goal, Verdict
 from airflow_provider_smspartner._waiting.report import PollReport
@@ -44,7 +44,7 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
     :param next_poll_at: when to poll first.
     """
 
-    _clock: ClassVar[staticmethod[[], datetime]] = staticmethod(utc_now)
+    _clock: ClassVar[staticmethod[[], datetime]] = staticmethod(_clock.now)
 
     def __init__(
         self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from types import SimpleNamespace
 from unittest.mock import patch
 
 import pytest
@@ -13,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loopback import Start, get
 
+from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner._http import policy, throttle
 from airflow_provider_smspartner._http.throttle import Throttle, throttle_for
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
@@ -25,7 +25,7 @@ def turns(requests_per_minute: int, pauses: list[float]) -> list[tuple[float, fl
     """Take turns with these pauses before each, and give when each was asked for and when it is."""
     now = 1000.0
     taken = []
-    with patch.object(throttle, "time", SimpleNamespace(monotonic=lambda: now)):
+    with patch.object(_clock, "monotonic", lambda: now):
         ceiling = Throttle(requests_per_minute)
         for pause in pauses:
             now += pause
@@ -133,7 +133,7 @@ class TestRealRequests:
             taken.append(asked.at + pause)
             return pause
 
-        monkeypatch.setattr(throttle, "time", SimpleNamespace(monotonic=monotonic))
+        monkeypatch.setattr(_clock, "monotonic", monotonic)
         monkeypatch.setattr(Throttle, "take_turn", noted)
         return taken
 

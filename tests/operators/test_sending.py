@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from clocks import FakeClock
 from dags.sends import NUMBERS
 from harness import KEEPS_TASK_STATE, new_context, run_dag
 from killing import killed, slowly
 from state_store import StateStore
 
-from airflow_provider_smspartner._http import bounds
+from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner._http.throttle import Throttle
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerAmbiguousSendError,
@@ -377,23 +376,21 @@ def test_a_send_that_is_terminated_while_it_waits_for_its_turn_makes_no_further_
 
 @pytest.mark.skipif(not KEEPS_TASK_STATE, reason="Airflow keeps nothing for a task's next try")
 def test_a_send_that_is_terminated_between_two_tries_of_a_call_does_not_make_it(
-    double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch
+    double: SMSPartnerDouble, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = StateStore()
     context = new_context() | {"task_state_store": store}
     operator = sender(recipients=NUMBERS)
     double.misbehave(slowly(0))
     double.misbehave(Fault.status(429, retry_after=60))
-    paused: list[float] = []
 
     def kill_then_pass(seconds: float) -> None:
-        if not paused:
+        if not clock.pauses:
             operator.on_kill()
-        paused.append(seconds)
+        clock.sleep(seconds)
 
-    # A pause passes at once, and a signal's handler runs in its midst.
-    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + sum(paused), sleep=kill_then_pass)
-    monkeypatch.setattr(bounds, "time", clock)
+    # A signal's handler runs in the midst of a pause.
+    monkeypatch.setattr(_clock, "sleep", kill_then_pass)
 
     with pytest.raises(SMSPartnerError, match="terminated while it was sending") as raised:
         operator.execute(context)
@@ -401,7 +398,7 @@ def test_a_send_that_is_terminated_between_two_tries_of_a_call_does_not_make_it(
     assert len(double.sent) == 500
     assert [len(receipt.accepted) for receipt in raised.value.receipts] == [500]
     # Airflow would not wait for the end of the pause.
-    assert len(paused) == 1
+    assert len(clock.pauses) == 1
     # The call was not made, and the next try makes it.
     assert store.get("smspartner_send_call_1") is None
     assert len(operator.execute(context)) == 1_203

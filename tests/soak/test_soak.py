@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 from soak.oracle import Span, counts_by, verdicts
 from soak.script import HOUR, Script, draw
-from soak.virtual_time import VirtualLoop
 from soak.waits import Lines, Soak, log, soak, verdicts_of
+from virtual_time import VirtualLoop
 
 from airflow_provider_smspartner._shared_polls import dispatcher
 from airflow_provider_smspartner._shared_polls.dispatcher import SharedPolls

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import msgspec
 from soak.script import PAGE_SIZE, WORDS, Group, Script
-from soak.virtual_time import VirtualLoop
+from virtual_time import VirtualLoop
 
 from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner._http import policy

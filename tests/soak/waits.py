@@ -14,7 +14,7 @@ import pytest
 from harness import stored
 from soak.script import Script, WaitScript
 from soak.vendor import Vendor, messages_of, running_loop
-from soak.virtual_time import at, virtual_now
+from virtual_time import at, virtual_now
 
 from airflow_provider_smspartner._shared_polls import connections, registry
 from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger

@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from soak.virtual_time import VirtualLoop, virtual_now
+from virtual_time import VirtualLoop, virtual_now
 
 
 def test_two_days_pass_at_once_and_in_order() -> None:
