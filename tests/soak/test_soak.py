@@ -137,7 +137,7 @@ def test_nothing_is_left_of_waits_that_have_ended(lines: Lines) -> None:
     assert sys.getallocatedblocks() - blocks < MAX_BLOCKS_LEFT
 
 
-@pytest.mark.soak
+@pytest.mark.nightly
 def test_two_thousand_waits_end_as_they_must(lines: Lines, capsys: pytest.CaptureFixture[str]) -> None:
     run(draw(40, connections=3, seed=SEED + 1))
     before = living()
