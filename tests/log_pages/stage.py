@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import re
+import textwrap
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
@@ -38,6 +39,15 @@ FOLDER = "/srv/sms"
 """How the stage's folder is called on a page."""
 Place = tuple[str, int]
 """A file of the package, and a line in it."""
+
+# What differs from run to run. Only what was played on this machine is renamed: there it is the vendor.
+_PASSING = (
+    (re.compile(r"SMS Partner at 127\.0\.0\.1:\d+"), "SMS Partner at api.smspartner.fr:443"),
+    (re.compile(r"The proxy at 127\.0\.0\.1:9"), "The proxy at proxy.example.com:3128"),
+    (re.compile(r"\d{4}-\d\d-\d\d (?=\d\d:)"), ""),
+    (re.compile(r"(\d days?, )?\d{1,2}:\d\d:\d\d(\.\d+)?( UTC)?"), "TIME"),
+    (re.compile(r"\d+(\.\d+)? s\b"), "SECONDS"),
+)
 
 
 class Stage:
@@ -82,11 +92,11 @@ class Stage:
         """Fetch the STOP list."""
         self._run(SMSPartnerStopListOperator)
 
-    def wait(self, **arguments: Any) -> None:
+    def await_campaign(self, **arguments: Any) -> None:
         """Wait for a campaign in a worker."""
         self._run(SMSPartnerCampaignSensor, **_wait(deferrable=False, **arguments))
 
-    def wait_deferred(self, **arguments: Any) -> None:
+    def await_deferred(self, **arguments: Any) -> None:
         """Wait for a campaign, deferred: the worker, the triggerer and the worker again."""
 
         def run() -> None:
@@ -182,6 +192,9 @@ def _wait(**arguments: Any) -> dict[str, Any]:
     return {"tag": "spring-sale", "poke_interval": 0.05, "timeout": 30, **arguments}
 
 
+S = TypeVar("S", bound=Stage)
+
+
 class _Keeping(logging.Handler):
     def __init__(self, stage: Stage) -> None:
         super().__init__(logging.INFO)
@@ -196,7 +209,7 @@ class _Keeping(logging.Handler):
 
 
 @contextmanager
-def set_up(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Stage]:
+def set_up(kind: type[S], monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[S]:
     """Set up an empty stage, and keep what is logged on it."""
     settings._warn_of_unknown.cache_clear()
     monkeypatch.setattr(arguments, "_airflow_version", lambda: (3, 2))
@@ -204,7 +217,7 @@ def set_up(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Stage]:
         # Airflow 3 logs past the standard library's logging.
         monkeypatch.setattr(owner, "log", logging.getLogger(_TASK_LOG), raising=False)
     with SMSPartnerDouble(page_size=50) as double:
-        stage = Stage(double, monkeypatch, folder)
+        stage = kind(double, monkeypatch, folder)
         stage.connect()
         handler = _Keeping(stage)
         loggers = [logging.getLogger(name) for name in (_TASK_LOG, _NAME)]
@@ -218,3 +231,32 @@ def set_up(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[Stage]:
             for each, level in zip(loggers, before, strict=True):
                 each.removeHandler(handler)
                 each.setLevel(level)
+
+
+def comparable(text: str) -> str:
+    """Return a text without times, addresses and line breaks."""
+    text = " ".join(text.split())
+    for pattern, instead in _PASSING:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def is_shown(text: str, lines: Iterable[str]) -> bool:
+    """
+    Return whether a page's text shows what was logged.
+
+    :param text: a line of it that is … stands for any number of lines.
+    :param lines: what was logged.
+    """
+    parts = [comparable(part) for part in re.split(r"^…$", text, flags=re.MULTILINE)]
+    # A blank on either side: a part begins and ends with a whole word.
+    pattern = ".* ".join(re.escape(f"{part} " if part else "") for part in parts)
+    return re.fullmatch(pattern, comparable("\n".join(lines)) + " ") is not None
+
+
+def rendered(lines: Iterable[str]) -> str:
+    """Return lines as a page shows them: long ones are wrapped."""
+    return "\n".join(
+        textwrap.fill(line, 104, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+        for line in lines
+    )
