@@ -10,6 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,9 @@ from airflow_provider_smspartner.protocol import by_message
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 FIGURE = "figure"
+# What `make test` leaves out, by marker, and what runs it.
+RUN_BY = {"stack": "make stack", "nightly": "make nightly"}
+LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 # No example is timed, on a busy machine either. Where CI is set, Hypothesis's own profile for it stays below this one.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -97,8 +101,28 @@ def pytest_unconfigure() -> None:
     gc.unfreeze()
 
 
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count what is left out."""
+    marks = (next((mark for mark in RUN_BY if item.get_closest_marker(mark)), None) for item in items)
+    items[0].config.stash[LEFT_OUT] = Counter(mark for mark in marks if mark)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a worker of pytest-xdist report what it has left out, which is the same for all."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left_out"] = dict(session.config.stash.get(LEFT_OUT, {}))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what a worker reports."""
+    node.config.stash[LEFT_OUT] = Counter(getattr(node, "workeroutput", {}).get("left_out", {}))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the figures that tests have told."""
+    """Print the figures that tests have reported, and what was left out."""
+    for mark, count in terminalreporter.config.stash.get(LEFT_OUT, Counter()).items():
+        terminalreporter.write_line(f"Left out: {count:,} tests marked {mark}, which `{RUN_BY[mark]}` runs.")
     for report in terminalreporter.getreports("passed"):
         for name, figure in report.user_properties:
             if name == FIGURE:
