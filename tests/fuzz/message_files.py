@@ -6,7 +6,6 @@ import gzip
 import io
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from fuzz.oracles import UNREADABLE, check_error, expect, json_value
@@ -115,28 +114,3 @@ def _announced_rows(data: bytes) -> int:
 
     metadata: Any = pq.read_metadata(io.BytesIO(data))
     return int(metadata.num_rows)
-
-
-def small_parquet(folder: Path) -> None:
-    """Write the Parquet files of the corpus anew."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    phones = ["+33699999993", "+33612345678", "0612345678", "+33699999993"]
-    columns = {
-        "texts": {"phone_number": phones, "message_id": ["1", "x-2", "3", "4"]},
-        "integers": {"id": [1.5] * 4, "messageId": [1, 2, 3, 4], "phoneNumber": phones},
-        "nulls": {"phone_number": pa.array(phones[:2] + [None] * 2), "message_id": pa.array([None, 1, 2, 3])},
-        "empty": {"phone_number": pa.array([], pa.string()), "message_id": pa.array([], pa.int64())},
-        "nested": {"phone_number": [[p] for p in phones], "message_id": [{"a": 1}] * 4},
-        "many": {"phone_number": phones * 40, "message_id": list(range(160))},
-    }
-    plain: dict[str, Any] = {"compression": "none", "store_schema": False}
-    options: dict[str, dict[str, Any]] = {
-        "texts": plain | {"use_dictionary": False, "write_statistics": False},
-        "integers": plain | {"write_statistics": False},
-        "many": plain | {"row_group_size": 50, "use_dictionary": False},
-        "nulls": {"compression": "zstd"},
-    }
-    for name, table in columns.items():
-        pq.write_table(pa.table(table), folder / name, **options.get(name, plain))

@@ -74,15 +74,14 @@ _MARK = b"\xef\xbb\xbf"
 _LARGE = 10**400
 
 
-def json_value(body: bytes, *, strict_utf8: bool = False) -> Any:
+def json_value(body: bytes) -> Any:
     """
     Return what Python's own library reads, more strictly than by itself: no NaN, no Infinity.
 
-    :param body: with or without a byte order mark.
-    :param strict_utf8: whether bytes that are no UTF-8 make it unreadable; otherwise each is replaced.
+    :param body: with or without a byte order mark; bytes that are no UTF-8 are replaced.
     """
     try:
-        text = body.removeprefix(_MARK).decode("utf-8", "strict" if strict_utf8 else "replace")
+        text = body.removeprefix(_MARK).decode("utf-8", "replace")
         return json.loads(text, parse_constant=_refuse, parse_int=_integer)
     except RecursionError:
         return TOO_LARGE

@@ -23,51 +23,33 @@ PHONE = "+33612345678"
 SENT = datetime(2018, 2, 6, 16, 26, 56, tzinfo=UTC)
 
 
-def _row(status: DeliveryStatus = DeliveryStatus.DELIVERED) -> MessageStatus:
+def row_of(status: DeliveryStatus = DeliveryStatus.DELIVERED) -> MessageStatus:
     return MessageStatus(PHONE, "1", Outcome(status=status, date=SENT))
 
 
 class TestDeliveryStatus:
-    """The statuses, and how the vendor's text becomes one of them."""
-
-    def test_statuses_are_text(self) -> None:
-        assert {status.name: str(status) for status in DeliveryStatus} == {
-            "DELIVERED": "Delivered",
-            "NOT_DELIVERED": "Not delivered",
-            "WAITING": "Waiting",
-            "KO": "KO",
-            "NOT_FOUND": "Not found",
-            "UNKNOWN": "Unknown",
+    def test_statuses_are_text_and_some_are_final_or_have_settled(self) -> None:
+        assert {
+            status.name: (str(status), status.is_final, status.has_settled) for status in DeliveryStatus
+        } == {
+            "DELIVERED": ("Delivered", True, True),
+            "NOT_DELIVERED": ("Not delivered", True, True),
+            "WAITING": ("Waiting", False, False),
+            "KO": ("KO", True, True),
+            "NOT_FOUND": ("Not found", False, False),
+            "UNKNOWN": ("Unknown", False, True),
         }
         assert DeliveryStatus.KO == "KO"
-
-    def test_delivered_not_delivered_and_ko_are_final(self) -> None:
-        assert {status.value for status in DeliveryStatus if status.is_final} == {
-            "Delivered",
-            "Not delivered",
-            "KO",
-        }
-
-    def test_all_but_waiting_and_not_found_have_settled(self) -> None:
-        assert {status.value for status in DeliveryStatus if not status.has_settled} == {
-            "Waiting",
-            "Not found",
-        }
 
     @pytest.mark.parametrize(
         ("text", "status"),
         [
             ("Delivered", DeliveryStatus.DELIVERED),
-            ("delivered", DeliveryStatus.DELIVERED),
             ("  DELIVERED\n", DeliveryStatus.DELIVERED),
-            ("Not delivered", DeliveryStatus.NOT_DELIVERED),
             ("not \t\u00a0 delivered", DeliveryStatus.NOT_DELIVERED),
             ("waiting", DeliveryStatus.WAITING),
-            ("ko", DeliveryStatus.KO),
             ("Ko", DeliveryStatus.KO),
-            ("Expired", DeliveryStatus.UNKNOWN),
             ("Delivered!", DeliveryStatus.UNKNOWN),
-            ("", DeliveryStatus.UNKNOWN),
             (None, DeliveryStatus.UNKNOWN),
         ],
     )
@@ -78,16 +60,13 @@ class TestDeliveryStatus:
 
 
 class TestMessageRef:
-    """The forms that a message may have, and what is said of others."""
-
     @pytest.mark.parametrize(
         "message",
         [
-            MessageRef(PHONE, "199897"),
             (PHONE, "199897"),
             [PHONE, 199897],
+            ("06 12 34 56 78", " 199897 "),
             {"phone_number": PHONE, "message_id": 199897},
-            {"phoneNumber": PHONE, "messageId": "199897"},
             {"phone_number": PHONE, "messageId": 199897, "status": "Waiting"},
             UserDict(phoneNumber=PHONE, message_id="199897"),
         ],
@@ -98,64 +77,16 @@ class TestMessageRef:
 
         assert ref == MessageRef(PHONE, "199897")
         assert (ref.phone_number, ref.message_id) == (PHONE, "199897")
-
-    def test_a_reference_stays_itself(self) -> None:
-        ref = MessageRef(PHONE, 1)
-
         assert MessageRef.of(ref) is ref
+        assert pickle.loads(pickle.dumps(ref)) == ref  # noqa: S301 - our own bytes
 
-    @pytest.mark.parametrize(
-        ("phone_number", "e164"),
-        [
-            ("0612345678", PHONE),
-            ("0712345678", "+33712345678"),
-            ("06 12 34 56 78", PHONE),
-            ("06.12.34.56.78", PHONE),
-            ("06-12-34-56-78", PHONE),
-            ("06\u00a012\u202f34 56 78", PHONE),
-            ("+33 6 12 34 56 78", PHONE),
-            (PHONE, PHONE),
-            ("+4915112345678", "+4915112345678"),
-        ],
-    )
-    def test_phone_numbers_become_e164(self, phone_number: str, e164: str) -> None:
-        assert MessageRef(phone_number, 1).phone_number == e164
-
-    @pytest.mark.parametrize(
-        ("message_id", "text"),
-        [(0, "0"), (199897, "199897"), (" 199897 ", "199897"), ("007", "007"), ("a-1", "a-1")],
-    )
+    @pytest.mark.parametrize(("message_id", "text"), [(0, "0"), ("007", "007"), ("a-1_.:", "a-1_.:")])
     def test_message_ids_become_text(self, message_id: object, text: str) -> None:
         assert MessageRef(PHONE, message_id).message_id == text
 
     @pytest.mark.parametrize(
-        "phone_number",
-        [
-            "0112345678",  # a land line
-            "061234567",
-            "06123456789",
-            "33612345678",
-            "+0612345678",
-            "+336",
-            "+3361234567890123",
-            "\u0660\u0666\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668",  # digits, but not of ASCII
-            "0612345678\n",
-            "",
-            612345678,
-            b"0612345678",
-            None,
-        ],
-        ids=repr,
-    )
-    def test_no_other_phone_number_is_taken_nor_repeated(self, phone_number: object) -> None:
-        with pytest.raises(ValueError, match="phone_number") as caught:
-            MessageRef(phone_number, 1)
-
-        assert not any(character.isdigit() for character in _without_examples(str(caught.value)))
-
-    @pytest.mark.parametrize(
         "message_id",
-        ["", " ", "a b", "-1", -1, 1.5, True, None, b"1", "é", "x" * 65, 10**64, 10**5000, -(10**5000)],
+        ["", "a b", "-1", -1, 1.5, True, None, b"1", "é", "x" * 65, 10**64, -(10**5000)],
         ids=lambda value: f"{type(value).__name__} {str(value)[:4]}" if not isinstance(value, int) else "int",
     )
     def test_no_other_message_id_is_taken(self, message_id: object) -> None:
@@ -167,17 +98,13 @@ class TestMessageRef:
         [
             (PHONE, "not of type str"),
             (PHONE.encode(), "not of type bytes"),
-            ((PHONE,), "not of type tuple"),
             ((PHONE, 1, 2), "not of type tuple"),
             ({PHONE, "1"}, "not of type set"),
             (None, "not None"),
-            (612345678, "not of type int"),
+            ((612345678, 1), "phone_number must be text, not of type int"),
             ({"message_id": 1}, "phone_number is missing"),
             ({"phone_number": PHONE}, "message_id is missing"),
-            (
-                {"phone_number": PHONE, "message_id": None},
-                "message_id must be an integer or its text, not None",
-            ),
+            ({"phone_number": PHONE, "message_id": None}, "an integer or its text, not None"),
         ],
     )
     def test_other_forms_are_refused(self, message: object, fault: str) -> None:
@@ -185,14 +112,6 @@ class TestMessageRef:
             MessageRef.of(message)
 
         assert "612345678" not in str(caught.value)
-
-    def test_equal_messages_are_equal_values(self) -> None:
-        assert len({MessageRef("0612345678", 1), MessageRef("+33 6 12 34 56 78", "1")}) == 1
-
-    def test_a_reference_survives_pickling(self) -> None:
-        ref = MessageRef(PHONE, "007")
-
-        assert pickle.loads(pickle.dumps(ref)) == ref  # noqa: S301 - our own bytes
 
     def test_no_text_shows_the_number(self) -> None:
         ref = MessageRef(PHONE, "7")
@@ -203,8 +122,6 @@ class TestMessageRef:
 
 
 class TestReadMessages:
-    """Many messages, and which of them is at fault."""
-
     def test_forms_may_be_mixed(self) -> None:
         messages = [(PHONE, 1), {"phoneNumber": "0612345678", "messageId": "2"}, MessageRef(PHONE, 3)]
 
@@ -224,14 +141,19 @@ class TestReadMessages:
         assert len(list(islice(read_messages((PHONE, n) for n in taken), 3))) == 3
         assert next(taken) == 3
 
-    @pytest.mark.parametrize("messages", [None, 5, b"x", {"phone_number": PHONE, "message_id": 1}])
-    def test_what_is_no_iterable_of_messages_is_refused_at_once(self, messages: object) -> None:
-        with pytest.raises(ValueError, match=r"^messages must be an iterable of messages, not"):
+    @pytest.mark.parametrize(
+        ("messages", "fault"),
+        [
+            (None, r"^messages must be an iterable of messages, not"),
+            (b"x", r"^messages must be an iterable of messages, not"),
+            ({"phone_number": PHONE, "message_id": 1}, r"^messages must be an iterable of messages, not"),
+            (f"[('{PHONE}', 1)]", "render_template_as_native_obj"),
+        ],
+        ids=["none", "bytes", "one message", "rendered template"],
+    )
+    def test_what_is_no_iterable_of_messages_is_refused_at_once(self, messages: object, fault: str) -> None:
+        with pytest.raises(ValueError, match=fault) as caught:
             read_messages(messages)
-
-    def test_a_rendered_template_gets_a_hint(self) -> None:
-        with pytest.raises(ValueError, match="render_template_as_native_obj") as caught:
-            read_messages(f"[('{PHONE}', 1)]")
 
         assert PHONE not in str(caught.value)
 
@@ -260,33 +182,17 @@ class TestMessageStatus:
     def test_what_is_not_said_is_null(self) -> None:
         row = MessageStatus(PHONE, None, Outcome(status=DeliveryStatus.NOT_FOUND)).as_row()
 
-        assert row == {
-            "phone_number": PHONE,
-            "message_id": None,
-            "status": "Not found",
-            "raw_status": None,
-            "date": None,
-            "stop_sms": None,
-            "is_spam": None,
-            "code": None,
-        }
+        assert {name for name, value in row.items() if value is not None} == {"phone_number", "status"}
 
     @pytest.mark.parametrize(
         "date",
-        [SENT, SENT.replace(microsecond=500_000), SENT.astimezone(timezone(timedelta(hours=1)))],
+        [SENT.replace(microsecond=500_000), SENT.astimezone(timezone(timedelta(hours=1)))],
         ids=str,
     )
     def test_dates_are_iso_8601(self, date: datetime) -> None:
         row = MessageStatus(PHONE, None, Outcome(status=DeliveryStatus.WAITING, date=date)).as_row()
 
         assert row["date"] == date.isoformat()
-
-    def test_it_is_frozen_and_hashable(self) -> None:
-        status = _row()
-
-        with pytest.raises(AttributeError):
-            status.phone_number = "other"  # type: ignore[misc]
-        assert len({status, _row()}) == 1
 
     def test_messages_of_one_outcome_have_rows_of_their_own(self) -> None:
         outcome = Outcome(status=DeliveryStatus.KO)
@@ -296,9 +202,12 @@ class TestMessageStatus:
 
         assert (second["message_id"], second["status"]) == ("2", "KO")
 
-    def test_no_text_shows_the_number(self) -> None:
-        status = _row()
+    def test_it_is_frozen_and_hashable_and_no_text_shows_the_number(self) -> None:
+        status = row_of()
 
+        with pytest.raises(AttributeError):
+            status.phone_number = "other"  # type: ignore[misc]
+        assert len({status, row_of()}) == 1
         assert repr(status) == "MessageStatus(message_id='1', status='Delivered')"
         assert "612345678" not in str(status.__rich_repr__())
 
@@ -318,43 +227,25 @@ class TestStatusSummary:
 
     def test_rows_are_counted(self) -> None:
         statuses = [DeliveryStatus.WAITING, DeliveryStatus.UNKNOWN, DeliveryStatus.WAITING]
-        summary = StatusSummary.of((_row(status).as_row() for status in statuses), checked_at=SENT)
+        summary = StatusSummary.of((row_of(status).as_row() for status in statuses), checked_at=SENT)
 
         assert summary.counts == {DeliveryStatus.WAITING: 2, DeliveryStatus.UNKNOWN: 1}
         assert (summary.total, summary.settled_count) == (3, 1)
-        assert summary.as_dict()["checked_at"] == "2018-02-06T16:26:56+00:00"
 
     @pytest.mark.parametrize(
-        ("counts", "settled"),
+        ("counts", "settled", "delivery_rate"),
         [
-            ({}, False),
-            ({DeliveryStatus.DELIVERED: 0}, False),
-            ({DeliveryStatus.DELIVERED: 1}, True),
-            ({DeliveryStatus.UNKNOWN: 1, DeliveryStatus.KO: 1, DeliveryStatus.NOT_DELIVERED: 1}, True),
-            ({DeliveryStatus.DELIVERED: 9, DeliveryStatus.WAITING: 1}, False),
-            ({DeliveryStatus.DELIVERED: 9, DeliveryStatus.NOT_FOUND: 1}, False),
+            ({}, False, None),
+            ({DeliveryStatus.DELIVERED: 0}, False, None),
+            ({DeliveryStatus.DELIVERED: 1, DeliveryStatus.UNKNOWN: 1, DeliveryStatus.KO: 2}, True, 0.25),
+            ({DeliveryStatus.DELIVERED: 9, DeliveryStatus.WAITING: 1}, False, 0.9),
+            ({DeliveryStatus.DELIVERED: 1, DeliveryStatus.NOT_FOUND: 1}, False, 0.5),
         ],
         ids=str,
     )
     def test_settled_means_rows_and_none_waiting_or_not_found(
-        self, counts: dict[DeliveryStatus, int], settled: bool
+        self, counts: dict[DeliveryStatus, int], settled: bool, delivery_rate: float | None
     ) -> None:
-        summary = StatusSummary(counts=counts, checked_at=SENT)
+        summary = StatusSummary(counts=counts, checked_at=SENT).as_dict()
 
-        assert summary.settled is settled
-        assert summary.as_dict()["settled"] is settled
-
-    def test_the_delivery_rate_of_nothing_is_null(self) -> None:
-        summary = StatusSummary.of([], checked_at=SENT)
-
-        assert summary.as_dict()["total"] == 0
-        assert summary.as_dict()["delivery_rate"] is None
-
-    def test_the_delivery_rate_counts_every_message(self) -> None:
-        counts = {DeliveryStatus.DELIVERED: 1, DeliveryStatus.WAITING: 1, DeliveryStatus.NOT_FOUND: 2}
-
-        assert StatusSummary(counts=counts, checked_at=SENT).delivery_rate == 0.25
-
-
-def _without_examples(text: str) -> str:
-    return text.replace("E.164", "").replace("(+33612345678)", "").replace("(06…, 07…)", "")
+        assert (summary["settled"], summary["delivery_rate"]) == (settled, delivery_rate)

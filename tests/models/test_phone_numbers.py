@@ -3,153 +3,92 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
+from itertools import islice
 from random import Random
-from typing import Any
 
 import phonenumbers
 import pytest
-from loopback import Ask, both_ways, connect
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, ValidationResult
 
 from airflow_provider_smspartner._phone_numbers import PLAIN_E164
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
-from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.models import MessageRef, to_e164
 from airflow_provider_smspartner.protocol.rows import to_phone_number
-from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 FRENCH_REGIONS = ("FR", "GP", "GF", "MQ", "RE", "YT")
 
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        "+33612345678",
-        "+33 6 12 34 56 78",
-        "+33 (0)6 12 34 56 78",
-        "+33(0)612345678",
-        "+33 0 6 12 34 56 78",
-        "+330612345678",
-        "(+33) 6 12 34 56 78",
-        "+ 33 6 12 34 56 78",
-        "0033612345678",
-        "00 33 (0)6 12 34 56 78",
-        "0033 06 12 34 56 78",
-        "0612345678",
-        "06 12 34 56 78",
-        "06.12.34.56.78",
-        "06-12-34-56-78",
-        "06/12/34/56/78",
-        "(06) 12 34 56 78",
-        "tel:+33612345678",
-        "tel:+33-6-12-34-56-78",
-        "TEL: 06 12 34 56 78",
-        "06\u201012\u201134\u201356\u201478",
-        "06\u221212\u221234\uff0d56\ufe6378",
-        "06\u00a012\u202f34\u200956\u300078",
-        "\u202a+33612345678\u202c",
-        "\u202d06\u202e12\u202b345678",
-        "\ufeff0612345678",
-        "06\u200b12\u200d34\u206056\u00ad78",
-        "\u200e06 12 34 56 78\u200f",
-        "\u2066+33612345678\u2069",
-        "\uff0b\uff13\uff13\uff16\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18",
-        "\uff10\uff16\uff0f12\uff0f34\uff0e56\uff0e78",
-        "  0612345678 ",
-    ],
+ONE_NUMBER = (
+    "+33612345678",
+    "+33 (0)6 12 34 56 78",
+    "+33 0 6 12 34 56 78",
+    "+330612345678",
+    "(+33) 6 12 34 56 78",
+    "00 33 (0)6 12 34 56 78",
+    "0612345678",
+    "06.12.34.56.78",
+    "06/12/34/56/78",
+    "TEL: 06-12-34-56-78",
+    "06\u201012\u221234\uff0d56\ufe6378",
+    "06\u00a012\u202f34\u200956\u300078",
+    "\u202a+33612345678\u202c",
+    "\ufeff06\u200b12\u200d34\u206056\u00ad78 ",
+    "\uff0b\uff13\uff13\uff16\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18",
 )
-def test_one_number_in_the_notations_that_people_write(written: str) -> None:
-    assert to_e164(written) == "+33612345678"
-    assert MessageRef(written, 1) == MessageRef("+33612345678", 1)
+OTHERS = (
+    ("0690 12 34 56", "+590690123456"),
+    ("0691 99 99 99", "+590691999999"),  # in Guadeloupe's block, not assigned yet
+    ("0692 12 34 56", "+262692123456"),
+    ("0693 00 12 34", "+262693001234"),
+    ("0694 12 34 56", "+594694123456"),
+    ("0696 12 34 56", "+596696123456"),
+    ("0697 12 34 56", "+596697123456"),
+    ("0639 12 34 56", "+262639123456"),
+    ("0709 01 23 45", "+590709012345"),
+    ("0709 31 23 45", "+594709312345"),
+    ("0695 12 34 56", "+33695123456"),
+    ("06 39 98 00 01", "+33639980001"),  # Arcep keeps it for fiction, in metropolitan France
+    ("07 00 12 34 56", "+33700123456"),
+    ("+590 (0)690 12 34 56", "+590690123456"),
+    ("+33690123456", "+33690123456"),  # possible to libphonenumber, so it stays what the sender wrote
+    ("+33112345678", "+33112345678"),
+    ("+44 (0)7912 345678", "+447912345678"),
+    ("+39 06 1234 5678", "+390612345678"),  # Italy's 0 belongs to the number
+    ("+1 (202) 555-0123", "+12025550123"),
+)
 
 
 @pytest.mark.parametrize(
     ("written", "e164"),
-    [
-        ("0690 12 34 56", "+590690123456"),
-        ("0691 22 34 56", "+590691223456"),
-        ("0691 99 99 99", "+590691999999"),  # in Guadeloupe's block, not assigned yet
-        ("0692 12 34 56", "+262692123456"),
-        ("0693.00.12.34", "+262693001234"),
-        ("0694 12 34 56", "+594694123456"),
-        ("0696-12-34-56", "+596696123456"),
-        ("0697/12/34/56", "+596697123456"),
-        ("0639 01 23 45", "+262639012345"),
-        ("0639 12 34 56", "+262639123456"),
-        ("0709 01 23 45", "+590709012345"),
-        ("0709 11 23 45", "+596709112345"),
-        ("0709 21 23 45", "+262709212345"),
-        ("0709 31 23 45", "+594709312345"),
-        ("0709 36 23 45", "+262709362345"),
-        ("0695 12 34 56", "+33695123456"),
-        ("0698 12 34 56", "+33698123456"),
-        ("06 39 98 00 01", "+33639980001"),  # Arcep keeps it for fiction, in metropolitan France
-        ("07 00 12 34 56", "+33700123456"),
-        ("00590 690 12 34 56", "+590690123456"),
-        ("+590 (0)690 12 34 56", "+590690123456"),
-        ("+2620639012345", "+262639012345"),
-    ],
+    [*((each, "+33612345678") for each in ONE_NUMBER), *OTHERS],
+    ids=lambda text: text.encode("ascii", "backslashreplace").decode(),
 )
-def test_numbers_of_the_overseas_departments(written: str, e164: str) -> None:
+def test_numbers_in_the_notations_that_people_write(written: str, e164: str) -> None:
     assert to_e164(written) == e164
-
-
-@pytest.mark.parametrize(
-    ("written", "e164"),
-    [
-        ("+33690123456", "+33690123456"),  # possible to libphonenumber, so it stays what the sender wrote
-        ("+33112345678", "+33112345678"),
-        ("+33639980000", "+33639980000"),
-        ("+49 (0)151 12345678", "+4915112345678"),
-        ("+44 (0)7912 345678", "+447912345678"),
-        ("0044 7912 345678", "+447912345678"),
-        ("+39 06 1234 5678", "+390612345678"),  # Italy's 0 belongs to the number
-        ("+1 (202) 555-0123", "+12025550123"),
-        ("+2250123456789", "+2250123456789"),
-    ],
-)
-def test_international_numbers(written: str, e164: str) -> None:
-    assert to_e164(written) == e164
+    assert MessageRef(written, 1) == MessageRef(e164, 1)
 
 
 @pytest.mark.parametrize(
     "written",
     [
         "",
-        "+",
-        "0",
         "00",
-        "+33",
         "+3361234567",
-        "+336123456789",
         "+999123456789",
-        "+00336123456789",
         "+0612345678",
         "++33612345678",
-        "+33+612345678",
         "06123456+78",
         "33612345678",
         "0112345678",
-        "061234567",
         "06123456789",
         "06 12 34 56 7B",
-        "0800FLOWERS",
-        "06 12 34 56 78 ext. 3",
         "tel:+33612345678;ext=3",
         "tel:tel:+33612345678",
-        "Jean 0612345678",
         "0612345678, 0698765432",
-        "0612345678;0698765432",
         "06\n12345678",
-        "0612345678\x00",
-        "\u0660\u0666\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668",
-        "\U0001d7d8612345678",
+        "\u0660\u0666\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668",  # digits, but not of ASCII
         "0612345678" + " " * 60,
         "+" + "1" * 100_000,
-        "(" * 100_000,
     ],
     ids=lambda text: repr(text[:40]),
 )
@@ -235,20 +174,18 @@ def _foreign_numbers(random: Random) -> Iterator[str]:
             yield from (f"{e164[:-3]}{random.randrange(1000):03}" for _ in range(3))
 
 
-def test_110_000_spellings_become_what_libphonenumber_says() -> None:
-    random = Random(7)  # noqa: S311 - it keeps no secret
-    compared = 0
+@pytest.mark.parametrize("count", [50, pytest.param(1500, marks=pytest.mark.nightly)])
+def test_any_spelling_becomes_what_libphonenumber_says(count: int) -> None:
+    random = Random(count)  # noqa: S311 - it keeps no secret
 
     def check(written: str, expected: str | None) -> None:
-        nonlocal compared
-        compared += 1
         try:
             got = to_e164(written)
         except SMSPartnerInputError:
             got = None
         assert got == expected, ascii(written)
 
-    for national, e164 in _french_numbers(random, 1500):
+    for national, e164 in _french_numbers(random, count):
         country = e164[1 : -len(national)]
         leads = (
             *("0", "0", "(0)", "tel:0"),
@@ -257,27 +194,11 @@ def test_110_000_spellings_become_what_libphonenumber_says() -> None:
         )
         for lead in leads * 5:
             check(_spelled(random, lead, national), e164)
-    for plain in _foreign_numbers(random):
+    for plain in islice(_foreign_numbers(random), 0, None, 1500 // count):
         expected = _library(plain)
         check(plain, expected)
-        for lead in ("+", "00", "tel:+", "(+", "+ ") * 2:
+        for lead in ("+", "00", "tel:+", "(+", "+ "):
             check(_spelled(random, lead, plain[1:]) + (")" if lead == "(+" else ""), expected)
-
-    assert compared >= 110_000
-
-
-def test_spellings_that_libphonenumber_reads_itself() -> None:
-    # It knows fewer spaces and marks than people's files have.
-    random = Random(8)  # noqa: S311 - it keeps no secret
-    for national, e164 in _french_numbers(random, 150):
-        country = e164[1 : -len(national)]
-        region = phonenumbers.region_code_for_number(phonenumbers.parse(e164))
-        for lead in ("0", f"+{country} (0)", f"00{country} ", f"+{country} 0 ", f"tel:+{country}"):
-            separator = random.choice(
-                ("", " ", "-", "\u2010", "\u2013", "\u2212", ".", "/", "\u00a0", "\u200b")
-            )
-            written = lead + separator.join(re.findall("..?", national))
-            assert to_e164(written) == _library(written, region), ascii(written)
 
 
 def _matching(random: Random, pattern: str) -> Iterator[str]:
@@ -300,41 +221,3 @@ def test_whatever_goes_past_the_library_is_what_it_would_give() -> None:
     assert len(numbers) > 2_000
     assert all(PLAIN_E164.fullmatch(number) for number in numbers)
     assert [number for number in numbers if _library(number) != number] == []
-
-
-def test_the_library_is_loaded_by_the_first_number_that_needs_it() -> None:
-    script = (
-        "import sys\n"
-        "import airflow_provider_smspartner.exceptions\n"
-        # Airflow up to 3.1 loads it by itself, for a type of SQLAlchemy-Utils that it does not use.
-        "if 'phonenumbers' in sys.modules: sys.exit()\n"
-        "from airflow_provider_smspartner.models import MessageRef\n"
-        "for number in ('+33612345678', '06 12 34 56 78', '0690123456', '0033 6 12 34 56 78', '36200'):\n"
-        "    try: MessageRef(number, 1)\n"
-        "    except ValueError: pass\n"
-        "assert 'phonenumbers' not in sys.modules\n"
-        "MessageRef('+8613912345678', 1)\n"
-        "assert 'phonenumbers' in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, timeout=60)
-
-
-@both_ways
-@pytest.mark.parametrize(
-    ("written", "e164"),
-    [
-        ("+33 0 6 39 98 00 00", "+33639980000"),
-        ("0690/12/34/56", "+590690123456"),
-        ("tel:06.39.98.00.00", "+33639980000"),
-    ],
-)
-def test_a_message_is_found_whatever_its_notation(
-    ask: Ask, written: str, e164: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with SMSPartnerDouble() as double:
-        double.add_message(e164, 7, "Delivered")
-        connect(monkeypatch, double)
-
-        rows: list[Any] = ask(SMSPartnerHook(), "multi_status", [(written, 7)])
-
-    assert [(row["phone_number"], row["status"]) for row in rows] == [(e164, "Delivered")]

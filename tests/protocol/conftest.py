@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from protocol.samples import (
-    CALLS,
-)
+from protocol.samples import CALLS
 
 from airflow_provider_smspartner.protocol import Call
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
 from airflow_provider_smspartner import protocol
-from airflow_provider_smspartner.exceptions import (
-    SMSPartnerError,
-)
+from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.models import MessageRef, MessageStatus, Receipt
 from airflow_provider_smspartner.protocol import Answer, Call, TagPage
 from airflow_provider_smspartner.protocol.sending import SendOptions, bulk_send, send
 
+# Every form of the key differs from the others.
 KEY = 'k+/=&é"secret%20'
-
 
 # The vendor's page multi-status, section "response", as bytes.
 MULTI_STATUS = """{
@@ -51,7 +49,6 @@ MULTI_STATUS = """{
     ]
 }""".encode()
 
-
 # The vendor's page bulk-status-by-tag, section "Response"; the page masks the numbers and leaves out the last "]".
 BY_TAG = b"""{
     "success": true,
@@ -74,13 +71,12 @@ BY_TAG = b"""{
     ]
 }"""
 
-
 WRONG_KEY = '{\n    "success": false,\n    "code": 10,\n    "message": "Clé API incorrecte"\n}'.encode()
-
 
 # [observed] The gateway's answer to everything, on a day of July 2026.
 FAKE_SUCCESS = b'{"success":true,"code":200,"message":"Request queued for processing"}'
 
+ACCOUNT = b'{"success":true,"code":200,"credits":{"creditSms":5,"balance":"1.5","currency":"EUR"}}'
 
 # The vendor's page cancel-scheduled-sms, sections "Response" and "Errors", as bytes.
 CANCELLED = b"""{
@@ -88,7 +84,6 @@ CANCELLED = b"""{
   "code": 200,
   "message": "The SMS sending has been canceled."
 }"""
-
 
 # The vendor's page stop-list, section "Response"; the page masks the number.
 STOP_LIST = b"""{
@@ -104,7 +99,6 @@ STOP_LIST = b"""{
   ]
 }"""
 
-
 # The vendor's page single-send, section "Response", as bytes.
 SENT = b"""{
     "success": true,
@@ -114,7 +108,6 @@ SENT = b"""{
     "cost": 0.038,
     "currency": "EUR"
 }"""
-
 
 # The vendor's page bulk-send, section "Response"; the page masks the numbers.
 BULK_SENT = b"""{
@@ -142,7 +135,6 @@ BULK_SENT = b"""{
     ]
 }"""
 
-
 PHONE = "+33699999993"
 OTHER_PHONE = "+33699999992"
 REF = MessageRef(PHONE, 111111)
@@ -151,6 +143,10 @@ REF = MessageRef(PHONE, 111111)
 def answer_of(body: object, http_status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
     encoded = body if isinstance(body, bytes) else json.dumps(body).encode()
     return Answer(http_status, headers or {}, encoded)
+
+
+def refused(code: object, **members: object) -> dict[str, object]:
+    return {"success": False, "code": code, "message": "Texte", **members}
 
 
 def multi_call(*messages: object) -> Call[list[MessageStatus]]:
@@ -213,19 +209,23 @@ def page_of(
     return answer_of({**body, **members})
 
 
-def drive_tag(serve: Callable[[int], Answer], most_calls: int = 50) -> list[MessageStatus]:
+def drive_tag(serve: Callable[[int], Answer], most_calls: int = 50) -> Iterator[TagPage]:
     """Drive the pages of a tag against a server, which is given the page asked for, or 1 where none is."""
     pages = protocol.status_by_tag("montag")
-    rows: list[MessageStatus] = []
     call = next(pages)
     for _ in range(most_calls):
         page = call.read(serve(int(call.request.query.get("page", "1"))))
-        rows += page.rows
+        yield page
         try:
             call = pages.send(page)
         except StopIteration:
-            return rows
+            return
     pytest.fail("it asks for ever")
+
+
+def tag_numbers(serve: Callable[[int], Answer], most_calls: int = 50) -> list[str]:
+    """Return the phone numbers of all pages that a server gives."""
+    return [row.phone_number for page in drive_tag(serve, most_calls) for row in page.rows]
 
 
 def serving(*answers: Answer) -> Callable[[int], Answer]:
@@ -236,9 +236,3 @@ def serving(*answers: Answer) -> Callable[[int], Answer]:
 def pairs_of(call: Call[Any]) -> list[tuple[str, int]]:
     body = call.request.body or {}
     return [(pair["phoneNumber"], pair["messageId"]) for pair in body["SMSStatut_List"]]
-
-
-def failed_row(phone_number: str, message_id: str) -> dict[str, object]:
-    nothing = {"date": None, "stop_sms": None, "is_spam": None}
-    named = {"phone_number": phone_number, "message_id": message_id, "status": "Not found"}
-    return {**named, "raw_status": "Numéro introuvable", **nothing, "code": 4}

@@ -8,15 +8,19 @@ from typing import Any
 
 import pytest
 from protocol.samples import (
+    ACCOUNT,
     BY_TAG,
+    CALLS,
     CANCELLED,
     FAKE_SUCCESS,
     KEY,
     MULTI_STATUS,
+    SENT,
     STOP_LIST,
     WRONG_KEY,
     answer_of,
     error_of,
+    refused,
     tag_call,
 )
 
@@ -26,8 +30,6 @@ from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerUn
 from airflow_provider_smspartner.protocol import Answer, Call
 from airflow_provider_smspartner.protocol.answers import LARGE_BYTES, MAX_COMMAS, MAX_MEMBER_BYTES
 
-ACCOUNT = b'{"success":true,"code":200,"credits":{"creditSms":5,"balance":"1.5","currency":"EUR"}}'
-UNKNOWN_MESSAGE = b'{"success":false,"code":4,"message":"Texte"}'
 ROW = b'{"phoneNumber":"+33699999991","status":"Delivered"}'
 
 
@@ -50,42 +52,36 @@ def page(rows: bytes, *, total: int, more: bytes = b"") -> Answer:
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("name", "body"),
     [
-        BY_TAG,
-        MULTI_STATUS,
-        ACCOUNT,
-        WRONG_KEY,
-        UNKNOWN_MESSAGE,
-        FAKE_SUCCESS,
-        CANCELLED,
-        STOP_LIST,
-        b'{"success":true,"code":200,"message_id":1}',
-        b'{"success":true,"code":200,"nbData":2,"data":[{"phoneNumber":"+33699999993"}]}',
-        b'{"success":true,"code":200,"nbData":1,"data":[{"phoneNumber":[]}]}',
-        b'{"success":true,"code":200,"nbData":0,"data":null}',
-        b'{"success":true,"code":200,"nbData":0,"data":[],"credits":{}}',
-        b'{"success":false,"error":{"code":"96"}}',
-        b'{"success":false,"errors":[{"code":"9"}]}',
-        b'{"success":true,"total":0,"StatutResponse_List":[]}',
-        b'{"success":true,"total":1,"StatutResponse_List":null}',
-        b'{"success":true,"total":1,"StatutResponse_List":[5]}',
-        b'{"success":true,"total":1,"StatutResponse_List":[{"phoneNumber":[]}]}',
-        b'{"success":true,"credits":{"creditSms":5},"StatutResponse_List":[]}',
-        b'{"success":true,"credits":5}',
-        b"[]",
+        ("tag", BY_TAG),
+        ("multi", MULTI_STATUS),
+        ("multi", refused(4)),
+        ("me", ACCOUNT),
+        ("stop list", STOP_LIST),
+        ("cancel", CANCELLED),
+        ("tag", FAKE_SUCCESS),
+        ("me", FAKE_SUCCESS),
+        ("tag", {"success": False, "error": {"code": "96"}}),
+        ("cancel", {"success": False, "errors": [{"code": "6"}]}),
+        ("tag", {"success": True, "total": 0, "StatutResponse_List": []}),
+        ("tag", {"success": True, "total": 1, "StatutResponse_List": None}),
+        ("tag", {"success": True, "total": 1, "StatutResponse_List": [{"phoneNumber": []}]}),
+        ("stop list", {"success": True, "nbData": 1, "data": [{"phoneNumber": []}]}),
+        ("stop list", {"success": True, "nbData": 0, "data": [], "credits": {}}),
+        ("cancel", {"success": True, "code": 200, "message_id": 1}),
+        ("cancel", BY_TAG),
+        ("me", {"success": True, "credits": {"creditSms": 5}, "StatutResponse_List": []}),
+        ("me", b"[]"),
     ],
-    ids=lambda body: body[:60].decode(),
+    ids=lambda value: value if isinstance(value, str) else "".join(str(value).split())[:60],
 )
-def test_they_say_the_same(call: Call[Any], body: bytes) -> None:
-    large = enlarged(body)
+def test_they_say_the_same(name: str, body: object) -> None:
+    small = answer_of(body).body
+    large = enlarged(small)
 
     assert len(large) > LARGE_BYTES
-    said, said_large = told(call, body), told(call, large)
-    if not call.request.may_repeat:
-        # None is that long: what came instead of an answer, nobody knows.
-        assert type(said_large) is SMSPartnerUnavailableError
-        return
+    said, said_large = told(CALLS[name](), small), told(CALLS[name](), large)
     if isinstance(said, SMSPartnerError):
         assert isinstance(said_large, SMSPartnerError)
         # Which place of the body the texts of some errors name depends on how it is decoded.
@@ -95,21 +91,26 @@ def test_they_say_the_same(call: Call[Any], body: bytes) -> None:
         assert said_large == said
 
 
+@pytest.mark.parametrize("body", [SENT, WRONG_KEY], ids=["sent", "refused"])
+@pytest.mark.parametrize("name", ["send", "bulk send"])
+def test_no_answer_to_a_send_is_that_long(name: str, body: bytes) -> None:
+    error = error_of(CALLS[name](), enlarged(body))
+
+    assert type(error) is SMSPartnerUnavailableError
+    assert "it is longer than any answer to a send" in str(error)
+
+
 def test_usual_rows_are_read_up_to_the_largest_body() -> None:
+    facts = {
+        "success": True,
+        "code": 200,
+        "status": "Delivered",
+        "date": "1517934416",
+        "stopSms": "0",
+        "isSpam": "0",
+    }
     rows = json.dumps(
-        [
-            {
-                "success": True,
-                "code": 200,
-                "phoneNumber": f"+336{number:08}",
-                "messageId": number,
-                "status": "Delivered",
-                "date": "1517934416",
-                "stopSms": "0",
-                "isSpam": "0",
-            }
-            for number in range(22_000)
-        ]
+        [{**facts, "phoneNumber": f"+336{number:08}", "messageId": number} for number in range(22_000)]
     ).encode()
 
     read = tag_call().read(page(rows[1:-1], total=22_000))
@@ -152,7 +153,7 @@ def with_a_row(size: int) -> Answer:
         (with_a_member, MAX_MEMBER_BYTES, "a member is longer than 65536 bytes"),
         (with_a_row, MAX_MEMBER_BYTES, "a row is longer than 65536 bytes"),
     ],
-    ids=["members", "the length of a member", "the length of a row"],
+    ids=["members", "member", "row"],
 )
 def test_there_is_a_limit(answer_with: Callable[[int], Answer], most: int, fault: str) -> None:
     read = tag_call().read(answer_with(most))

@@ -1,127 +1,111 @@
-"""What one row says."""
+"""What a row or an account says, in every form in which its facts have been seen, and what is kept of it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import tracemalloc
+from collections.abc import Callable
+from datetime import UTC
 
 import pytest
-from protocol.samples import (
-    answer_of,
-    multi_call,
-    read_row,
-)
+from protocol.samples import KEY, answer_of, multi_call, read_row
 
-from airflow_provider_smspartner.exceptions import (
-    SMSPartnerUnavailableError,
-)
+from airflow_provider_smspartner import protocol
+from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
+from airflow_provider_smspartner.protocol import Account
 from airflow_provider_smspartner.protocol.rows import MAX_DIGITS, to_int
 
 
-class TestRows:
-    """One row's members, in every form in which they have been seen."""
+@pytest.mark.parametrize(
+    ("members", "status"),
+    [
+        ({"status": "Not delivered"}, "Not delivered"),
+        ({"status": "WAITING"}, "Waiting"),
+        ({"status": "Expired", "operator": "SFR", "cost": {"value": 0.04}}, "Unknown"),
+        ({"status": None}, "Unknown"),
+        ({"success": False, "code": "4", "status": "Delivered"}, "Not found"),
+        ({"success": True, "code": 4, "status": "Numéro introuvable"}, "Not found"),
+        ({"success": False, "code": 10, "status": "Delivered"}, "Unknown"),
+        ({"success": "0", "status": "Delivered"}, "Unknown"),
+        ({"success": "1", "status": "Delivered"}, "Delivered"),
+        ({"success": [], "status": "Delivered"}, "Delivered"),
+    ],
+    ids=str,
+)
+def test_statuses(members: dict[str, object], status: str) -> None:
+    row = read_row(**members).as_row()
 
-    @pytest.mark.parametrize(
-        ("members", "status"),
-        [
-            ({"status": "Not delivered"}, "Not delivered"),
-            ({"status": "WAITING"}, "Waiting"),
-            ({"status": "Ko"}, "KO"),
-            ({"status": "Expired"}, "Unknown"),
-            ({"status": None}, "Unknown"),
-            ({"success": False, "code": 4, "status": "Delivered"}, "Not found"),
-            ({"success": False, "code": "4", "status": "Message not found"}, "Not found"),
-            ({"success": True, "code": 4, "status": "Numéro introuvable"}, "Not found"),
-            ({"success": False, "code": 10, "status": "Delivered"}, "Unknown"),
-            ({"success": "0", "status": "Delivered"}, "Unknown"),
-            ({"success": "1", "status": "Delivered"}, "Delivered"),
-            ({"success": [], "status": "Delivered"}, "Delivered"),
-        ],
-        ids=str,
+    assert (row["status"], row["raw_status"]) == (status, members["status"])
+
+
+@pytest.mark.parametrize(
+    ("raw", "flag"),
+    [
+        *(("0", False), (0, False), (False, False), ("false", False)),
+        *(("1", True), (1, True), (True, True), ("true", True)),
+        *((None, None), ("", None), (2, None), (0.0, None), ([], None)),
+    ],
+)
+def test_flags(raw: object, flag: bool | None) -> None:
+    assert read_row(stopSms=raw).outcome.stop_sms is flag
+    assert read_row(stopSMS=raw).outcome.stop_sms is flag
+    assert read_row(isSpam=raw).outcome.is_spam is flag
+
+
+@pytest.mark.parametrize("depth", [50, 500, 900])
+def test_a_fact_may_be_nested_deeply(depth: int) -> None:
+    body = b'{"success":true,"StatutResponse_List":[{"phoneNumber":"+33699999993","messageId":111111,%s}]}'
+    nested = b",".join(
+        b'"%s":' % member + b"[" * depth + b"]" * depth
+        for member in (b"stopSms", b"isSpam", b"date", b"code", b"success")
     )
-    def test_statuses(self, members: dict[str, object], status: str) -> None:
-        row = read_row(**members).as_row()
+    try:
+        (status,) = multi_call().read(answer_of(body % nested))
+    except SMSPartnerUnavailableError as error:
+        assert "nested too deeply" in str(error)  # noqa: PT017 - either end is right
+    else:
+        outcome = status.outcome
+        assert (outcome.stop_sms, outcome.is_spam, outcome.date, outcome.code) == (None,) * 4
 
-        assert (row["status"], row["raw_status"]) == (status, members["status"])
 
-    @pytest.mark.parametrize(
-        ("raw", "flag"),
-        [
-            *(("0", False), (0, False), (False, False), ("false", False)),
-            *(("1", True), (1, True), (True, True), ("true", True)),
-            *((None, None), ("", None), ("2", None), (2, None), (0.0, None), ([], None), ({}, None)),
-        ],
-    )
-    def test_flags(self, raw: object, flag: bool | None) -> None:
-        assert read_row(stopSms=raw).outcome.stop_sms is flag
-        assert read_row(stopSMS=raw).outcome.stop_sms is flag
-        assert read_row(isSpam=raw).outcome.is_spam is flag
+@pytest.mark.parametrize(
+    ("raw", "date"),
+    [
+        ("1517934416", "2018-02-06T16:26:56+00:00"),
+        (1517934416, "2018-02-06T16:26:56+00:00"),
+        ("2018-02-06 17:26:56", "2018-02-06T16:26:56+00:00"),  # winter
+        ("2018-07-06 17:26:56", "2018-07-06T15:26:56+00:00"),  # summer
+        ("2018-02-06T17:26:56+02:00", "2018-02-06T15:26:56+00:00"),
+        ("20180206", "2018-02-05T23:00:00+00:00"),
+        ("1000000000", "2001-09-09T01:46:40+00:00"),
+        ("999999999", None),
+        (None, None),
+        ("", None),
+        (0, None),
+        (True, None),
+        ("0000-00-00 00:00:00", None),
+        ("0001-01-01 00:00:00", None),
+        ("1517934416000", None),
+        (10**400, None),
+        ("9" * 5000, None),
+        ("nan", None),
+        ("yesterday", None),
+        ({"date": 1}, None),
+    ],
+    ids=lambda value: str(value)[:30] if not isinstance(value, int) else "int",
+)
+def test_dates(raw: object, date: str | None) -> None:
+    read = read_row(date=raw)
 
-    def test_a_flag_may_be_nested_deeply(self) -> None:
-        for depth in (50, 500, 900):
-            body = b'{"success":true,"StatutResponse_List":[{"phoneNumber":"+33699999993","messageId":111111,%s}]}'
-            nested = b",".join(
-                b'"%s":' % member + b"[" * depth + b"]" * depth
-                for member in (b"stopSms", b"isSpam", b"date", b"code", b"success")
-            )
-            try:
-                (status,) = multi_call().read(answer_of(body % nested))
-            except SMSPartnerUnavailableError as error:
-                assert "nested too deeply" in str(error)  # noqa: PT017 - either end is right
-            else:
-                outcome = status.outcome
-                assert (outcome.stop_sms, outcome.is_spam, outcome.date, outcome.code) == (None,) * 4
+    assert read.as_row()["date"] == date
+    assert read.outcome.date is None or read.outcome.date.tzinfo is UTC
 
-    @pytest.mark.parametrize(
-        ("raw", "date"),
-        [
-            ("1517934416", "2018-02-06T16:26:56+00:00"),
-            (1517934416, "2018-02-06T16:26:56+00:00"),
-            (1517934416.0, "2018-02-06T16:26:56+00:00"),
-            ("2018-02-06 17:26:56", "2018-02-06T16:26:56+00:00"),  # winter
-            ("2018-07-06 17:26:56", "2018-07-06T15:26:56+00:00"),  # summer
-            ("2018-02-06T17:26:56", "2018-02-06T16:26:56+00:00"),
-            ("2018-02-06T17:26:56+02:00", "2018-02-06T15:26:56+00:00"),
-            ("2018-02-06T17:26:56Z", "2018-02-06T17:26:56+00:00"),
-            ("2018-02-06", "2018-02-05T23:00:00+00:00"),
-            ("20180206", "2018-02-05T23:00:00+00:00"),
-            (None, None),
-            ("", None),
-            ("0", None),
-            (0, None),
-            (-1517934416, None),
-            (True, None),
-            ("0000-00-00 00:00:00", None),
-            ("0001-01-01 00:00:00", None),
-            ("2018-02-30 00:00:00", None),
-            ("1517934416000", None),
-            (10**400, None),
-            ("9" * 5000, None),
-            (1e308, None),
-            ("nan", None),
-            ("yesterday", None),
-            (["1517934416"], None),
-            ({"date": 1}, None),
-            ("1000000000", "2001-09-09T01:46:40+00:00"),
-            ("999999999", None),
-        ],
-        ids=lambda value: str(value)[:30] if not isinstance(value, int) else "int",
-    )
-    def test_dates(self, raw: object, date: str | None) -> None:
-        assert read_row(date=raw).as_row()["date"] == date
 
-    def test_a_date_is_aware_and_in_utc(self) -> None:
-        date = read_row(date="2018-07-06 17:26:56").outcome.date
-
-        assert date == datetime(2018, 7, 6, 15, 26, 56, tzinfo=UTC)
-        assert date is not None
-        assert date.tzinfo is UTC
-
-    @pytest.mark.parametrize(
-        ("raw", "code"),
-        [(200, 200), ("200", 200), (None, None), ("x", None), (33612345678, None), ([], None)],
-    )
-    def test_codes(self, raw: object, code: int | None) -> None:
-        assert read_row(code=raw).outcome.code == code
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [("200", 200), (9_999, 9_999), (10_000, None), ("x", None), (33612345678, None), ([], None)],
+)
+def test_codes(raw: object, code: int | None) -> None:
+    assert read_row(code=raw).outcome.code == code
 
 
 @pytest.mark.parametrize(
@@ -129,3 +113,61 @@ class TestRows:
 )
 def test_a_figure_may_be_text_of_so_many_digits(raw: str, figure: int | None) -> None:
     assert to_int(raw, at_most=10 ** (MAX_DIGITS + 1)) == figure
+
+
+@pytest.mark.parametrize(
+    ("credits", "expected"),
+    [
+        ({"creditSms": 1234, "balance": "12.50", "currency": "EUR"}, Account("12.50", "EUR", 1234)),
+        ({"creditSms": "1234", "balance": 12.5, "currency": "EUR"}, Account("12.5", "EUR", 1234)),
+        ({"creditSms": 0, "balance": -3, "currency": "eur"}, Account("-3", None, 0)),
+        (
+            {"creditSms": 99_999_999, "balance": -99_999_999, "currency": "USD"},
+            Account("-99999999", "USD", 99_999_999),
+        ),
+        ({"creditSms": 100_000_000, "balance": 100_000_000}, Account(None, None, None)),
+        ({"creditSms": None, "balance": KEY, "currency": KEY}, Account(None, None, None)),
+        ({"creditSms": -1, "balance": True, "currency": 5}, Account(None, None, None)),
+        ({"creditSms": 1.5, "balance": 10**4200, "currency": []}, Account(None, None, None)),
+        ({"creditSms": 10**13, "balance": [[]], "currency": "EURO"}, Account(None, None, None)),
+        ({}, Account(None, None, None)),
+    ],
+)
+def test_account(credits: object, expected: Account) -> None:  # noqa: A002 - the vendor's name
+    assert protocol.account().read(answer_of({"success": True, "code": 200, "credits": credits})) == expected
+
+
+def long_text(number: int) -> object:
+    return f"{number:04}" + "x" * 20_000
+
+
+def long_integer(number: int) -> object:
+    return 10**4000 + number
+
+
+@pytest.mark.parametrize(
+    ("member", "made", "count", "most_bytes"),
+    [
+        ("status", long_text, 300, 1_000_000),  # of 6 million characters
+        ("code", long_text, 300, 1_000_000),
+        ("date", long_integer, 1_000, 500_000),  # of 1.7 MB
+    ],
+)
+def test_long_facts_of_answers_are_not_kept(
+    member: str, made: Callable[[int], object], count: int, most_bytes: int
+) -> None:
+    read_row()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(count):
+            read_row(**{member: made(number)})
+        kept = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+
+    assert kept < most_bytes
+
+
+def test_a_row_has_the_whole_text_all_the_same() -> None:
+    assert read_row(status="Expired " * 1000).outcome.raw_status == "Expired " * 1000
