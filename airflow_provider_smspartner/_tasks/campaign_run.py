@@ -263,7 +263,7 @@ class CampaignRun:
             seed=f"{sensor.dag_id}#{sensor.task_id}#{began.isoformat()}",
         )
         # The campaign comes last: it may hold a file, which nothing would close if another part failed.
-        return Wait(goal=goal, rhythm=rhythm, campaign=self._campaign())
+        return Wait(goal=goal, rhythm=rhythm, campaign=self._campaign(), now=_clock.now)
 
     def _campaign(self) -> Campaign:
         if self._sensor.messages is None:

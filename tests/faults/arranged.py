@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -18,11 +17,12 @@ from certificates import Certificate, issue
 from environment import API_KEY
 from loopback import accepting, connect, never_accepting
 
+from airflow_provider_smspartner._waiting.report import PollReport
+from airflow_provider_smspartner._waiting.tally import Tally
+from airflow_provider_smspartner._waiting.wait import Wait
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 TAG = "spring"
-MENDED_AFTER_SECONDS = 0.2
-"""How much longer a fault lasts that a sensor has met: its trigger is to meet it as well."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,8 @@ class Stage:
     :param monkeypatch: leads the default connection to the double.
     :param folder: for files.
     :param extra: the connection's extra.
-    :param passes: whether the fault passes after a while, as for the sensor.
+    :param passes: whether the fault passes by itself, as for the sensor.
     :param times: for how many requests a fault is played that does not pass by itself; None for ever.
-    :param is_met: set once a poll has met the fault.
     :param mends: what ends the fault that is played now, where it does not pass by itself.
     """
 
@@ -44,7 +43,6 @@ class Stage:
     extra: dict[str, object]
     passes: bool
     times: int | None = None
-    is_met: Event = field(default_factory=Event)
     mends: list[Callable[[], object]] = field(default_factory=list)
 
     @contextmanager
@@ -64,8 +62,8 @@ class Stage:
         with self.double() as double:
             name = "AIRFLOW_CONN_SMSPARTNER_DEFAULT"
             self.monkeypatch.setenv(name, os.environ[name].replace(double.url, url))
-            with self.mended(lambda: self._connect(double)):
-                yield double
+            self.mends.append(lambda: self._connect(double))
+            yield double
 
     @contextmanager
     def faulty(self, fault: Fault) -> Iterator[SMSPartnerDouble]:
@@ -77,26 +75,25 @@ class Stage:
 
     @contextmanager
     def mended(self, mend: Callable[[], object]) -> Iterator[None]:
-        """Mend a fault a moment after it was met, if it passes."""
-        is_over = Event()
-
-        def wait() -> None:
-            self.is_met.wait()
-            if not is_over.wait(MENDED_AFTER_SECONDS):
-                mend()
-
+        """Mend a fault that passes once two polls have failed: that of a sensor, and the first one of its trigger."""
         if not self.passes:
             self.mends.append(mend)
             yield
             return
-        mender = Thread(target=wait)
-        mender.start()
-        try:
+        conclude = Wait.conclude
+        failed: list[PollReport] = []
+
+        def watched(wait: Wait, tally: Tally) -> PollReport:
+            report = conclude(wait, tally)
+            if report.is_failed:
+                failed.append(report)
+                if len(failed) == 2:
+                    mend()
+            return report
+
+        with self.monkeypatch.context() as patch:
+            patch.setattr(Wait, "conclude", watched)
             yield
-        finally:
-            is_over.set()
-            self.is_met.set()
-            mender.join()
 
 
 @contextmanager

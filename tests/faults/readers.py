@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pytest
@@ -13,6 +12,7 @@ from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSki
 from faults.outcome import Outcome
 from harness import AIRFLOW_3, fire, new_context, stored
 
+from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.operators.smspartner import (
     SMSPartnerMultiStatusOperator,
@@ -24,10 +24,7 @@ What = Literal["tag", "list"]
 Task = Mapping[str, Any]
 """A task's arguments: what it reads, as `tag` or `messages`, and others."""
 
-Waits = Callable[[], object]
-"""Called after each of a sensor's polls that has not ended the wait."""
-
-MAX_WAIT_SECONDS = 10.0
+MAX_WAIT_SECONDS = 600.0
 """The sensor's `timeout` unless the task says otherwise: no fault that passes lasts that long."""
 
 MAX_POLLS = 500
@@ -41,26 +38,24 @@ class Ending:
     error: Exception | None = None
 
 
+Reader = Callable[[Task], Ending]
+"""Does the task."""
+
+
 class Sensor(SMSPartnerCampaignSensor):
-    """Counts its polls, and says when one has not ended the wait."""
+    """Counts its polls."""
 
     polls = 0
-    waits: Waits
 
     def poke(self, context: Any) -> Any:
         self.polls += 1
-        done = super().poke(context)
-        if not done:
-            self.waits()
-        return done
+        return super().poke(context)
 
 
-def _sensor(task: Task, waits: Waits, **mode: Any) -> Sensor:
-    sensor = Sensor(
+def _sensor(task: Task, **mode: Any) -> Sensor:
+    return Sensor(
         task_id="await_campaign", poke_interval=0.02, **{"timeout": MAX_WAIT_SECONDS, **task, **mode}
     )
-    sensor.waits = waits
-    return sensor
 
 
 def _by_tag(task: Task) -> Ending:
@@ -78,22 +73,22 @@ def _operator(operator: Any) -> Ending:
         return Ending(Outcome.of_error(error), error)
 
 
-def _poke(task: Task, waits: Waits) -> Ending:
-    sensor = _sensor(task, waits, mode="poke", deferrable=False)
+def _poke(task: Task) -> Ending:
+    sensor = _sensor(task, mode="poke", deferrable=False)
     return _end(lambda: sensor.execute(new_context()), lambda: sensor.polls > 1)
 
 
-def _reschedule(task: Task, waits: Waits) -> Ending:
+def _reschedule(task: Task) -> Ending:
     if not AIRFLOW_3:
         pytest.skip("there a rescheduling sensor asks the metadata database")
-    context, began = new_context(), datetime.now(UTC)
+    context, began = new_context(), _clock.now()
     rescheduled = 0
 
     def poll_until_done() -> Any:
         nonlocal rescheduled
         for _ in range(MAX_POLLS):
             try:
-                return _sensor(task, waits, mode="reschedule", deferrable=False).execute(context)
+                return _sensor(task, mode="reschedule", deferrable=False).execute(context)
             except AirflowRescheduleException:
                 rescheduled += 1
                 context["ti"].get_first_reschedule_date = lambda _: began
@@ -102,21 +97,21 @@ def _reschedule(task: Task, waits: Waits) -> Ending:
     return _end(poll_until_done, lambda: rescheduled > 0)
 
 
-def _deferrable(task: Task, waits: Waits) -> Ending:
+def _deferrable(task: Task) -> Ending:
     context = new_context()
     deferrals = 0
 
     def defer_until_done() -> Any:
         nonlocal deferrals
         try:
-            return _sensor(task, waits, deferrable=True).execute(context)
+            return _sensor(task, deferrable=True).execute(context)
         except TaskDeferred as first:
             deferred = first
         while deferrals < MAX_POLLS:
             deferrals += 1
             arguments = {**(deferred.kwargs or {}), "event": fire(stored(deferred.trigger))}
             try:
-                return _sensor(task, waits, deferrable=True).resume_execution(
+                return _sensor(task, deferrable=True).resume_execution(
                     deferred.method_name, arguments, context
                 )
             except TaskDeferred as again:
@@ -134,11 +129,11 @@ def _end(wait: Callable[[], Any], has_waited: Callable[[], bool]) -> Ending:
     return Ending(Outcome.of_rows(rows, has_waited=has_waited()))
 
 
-OPERATORS: dict[str, tuple[What, Callable[[Task], Ending]]] = {
+OPERATORS: dict[str, tuple[What, Reader]] = {
     "by tag": ("tag", _by_tag),
     "by list": ("list", _by_list),
 }
-SENSORS: dict[str, Callable[[Task, Waits], Ending]] = {
+SENSORS: dict[str, Reader] = {
     "poke": _poke,
     "reschedule": _reschedule,
     "deferrable": _deferrable,
