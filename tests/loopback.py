@@ -10,13 +10,13 @@ import socket
 import socketserver
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
 import pytest
+from waits_for import LIMIT, wait_until
 
 from airflow_provider_smspartner._http import throttle
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
@@ -27,7 +27,9 @@ Ask = Callable[[SMSPartnerHook, str, Any], list[Any]]
 PATIENCE = 5.0
 """How many seconds a test waits for what comes: a busy machine may answer late."""
 SILENCE = 1.0
-"""How many seconds a test waits for what never comes; what does come takes less, on a busy machine as well."""
+"""The timeout of a connection on which something never comes, and nothing comes late."""
+ENDLESS = 3600.0
+"""The timeout of a connection whose calls something else must end: without it the test hangs."""
 
 
 def get(hook: SMSPartnerHook, what: str, argument: Any) -> list[Any]:
@@ -71,14 +73,14 @@ def connect(monkeypatch: pytest.MonkeyPatch, double: SMSPartnerDouble, **extra: 
     """Lead the default connection to a double, with no ceiling of requests unless one is given."""
     # A ceiling of a test before would go on.
     monkeypatch.setattr(throttle, "_throttles", {})
-    defaults = {"requests_per_minute": 0, "timeout": PATIENCE}
+    defaults = {"requests_per_minute": 0, "timeout": LIMIT}
     for name, value in double.connection_env(**{**defaults, **extra}).items():
         monkeypatch.setenv(name, value)
 
 
 def timeout_for(fault: Fault | None) -> float:
     """Return the connection's timeout for a test: short only where it is met, as a busy machine answers late."""
-    return SILENCE if fault is not None and fault.name.startswith("hang") else PATIENCE
+    return SILENCE if fault is not None and fault.name.startswith("hang") else LIMIT
 
 
 def started(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
@@ -119,6 +121,11 @@ def response(body: bytes, *, status: str = "200 OK", head: bytes = b"") -> bytes
     )
 
 
+def hang(_: socket.socket, server: RawServer) -> None:
+    """Answer nothing while the server runs."""
+    server.stopping.wait()
+
+
 def said(answer: bytes) -> Callable[[socket.socket, RawServer], None]:
     """Answer each request with these bytes, then close."""
     return lambda client, _: client.sendall(answer)
@@ -138,6 +145,7 @@ class RawServer:
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self.heads: list[bytes] = []
+        self._clients: list[socket.socket] = []
         self._scheme = "https" if ssl_context else "http"
         self.stopping = threading.Event()
         outer = self
@@ -145,10 +153,11 @@ class RawServer:
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 client = self.request
-                client.settimeout(5)
+                client.settimeout(LIMIT)
                 try:
                     if ssl_context is not None:
                         client = ssl_context.wrap_socket(client, server_side=True)
+                    outer._clients.append(client)
                     with client:
                         outer.heads.append(head_of(client))
                         answer(client, outer)
@@ -171,6 +180,9 @@ class RawServer:
     ) -> None:
         self.stopping.set()
         self._server.shutdown()
+        for client in self._clients:
+            with suppress(OSError):
+                client.shutdown(socket.SHUT_RDWR)
         self._server.server_close()
         self._thread.join()
 
@@ -180,9 +192,7 @@ class RawServer:
 
     def wait_until_asked(self) -> None:
         """Wait until the head of a request has come."""
-        end = time.monotonic() + 10
-        while not self.heads and time.monotonic() < end:
-            time.sleep(0.01)
+        wait_until(lambda: self.heads, "a request")
 
     def connection(self, api_key: str, **extra: Any) -> str:
         """Write the connection that leads here, as Airflow reads it from the environment."""
@@ -191,7 +201,7 @@ class RawServer:
                 "conn_type": "smspartner",
                 "host": self.url,
                 "password": api_key,
-                "extra": {"requests_per_minute": 0, "timeout": 2, **extra},
+                "extra": {"requests_per_minute": 0, "timeout": LIMIT, **extra},
             }
         )
 
@@ -226,7 +236,7 @@ def accepting(answer: Callable[[socket.socket], None]) -> Iterator[int]:
                     client, _ = listener.accept()
                 except OSError:
                     return
-                client.settimeout(5)
+                client.settimeout(LIMIT)
                 clients.enter_context(client)
                 # The client may have left.
                 with suppress(OSError):
@@ -238,7 +248,7 @@ def accepting(answer: Callable[[socket.socket], None]) -> Iterator[int]:
             yield listener.getsockname()[1]
         finally:
             listener.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
+            thread.join()
 
 
 def close(client: socket.socket) -> None:
@@ -246,7 +256,7 @@ def close(client: socket.socket) -> None:
     client.close()
 
 
-def reset(client: socket.socket) -> None:
+def reset(client: socket.socket, _: object = None) -> None:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
     client.close()
 

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from waits_for import LIMIT
 
 from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner._http.asynchronous import AsyncClient
@@ -35,11 +36,12 @@ def asend(settings: Settings, *calls: Call[Any]) -> Any:
     return asyncio.run(main())
 
 
-both_clients = pytest.mark.parametrize("send", [send, asend], ids=["sync", "async"])
+CLIENTS: dict[str, Send] = {"sync": send, "async": asend}
+both_clients = pytest.mark.parametrize("send", CLIENTS.values(), ids=CLIENTS)
 
 
 def settings_for(
-    url: str, *, timeout: float = 2, max_attempts: int = 3, max_connections: int = 1
+    url: str, *, timeout: float = LIMIT, max_attempts: int = 3, max_connections: int = 1
 ) -> Settings:
     return Settings(
         base_url=url,

@@ -7,7 +7,6 @@ import gc
 import multiprocessing
 import socket
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
@@ -15,9 +14,13 @@ from pathlib import Path
 
 import pytest
 from certificates import issue
-from loopback import PATIENCE, SILENCE, RawServer, head_of, receive_body, response
-from writing import Send, asend, both_clients, settings_for, write
+from clocks import FakeClock
+from combinations import pairs
+from loopback import ENDLESS, SILENCE, RawServer, hang, head_of, receive_body, reset, response
+from waits_for import LIMIT, wait_until
+from writing import CLIENTS, Send, asend, both_clients, settings_for, write
 
+from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner._http.asynchronous import AsyncClient
 from airflow_provider_smspartner._http.blocking import BlockingClient
@@ -38,32 +41,23 @@ class Keeping(RawServer):
     def __init__(self) -> None:
         self.asked: list[tuple[int, bool]] = []
         """Of each request: the client's port, and whether it said that it would close the connection."""
-        self.left: list[int] = []
+        self.left: set[int] = set()
         """The ports of the clients that closed their connection."""
-        self.lingered: list[int] = []
-        """The ports of the clients that said so, and had not done it by the next request."""
         super().__init__(self._serve)
 
     def _serve(self, client: socket.socket, _: RawServer) -> None:
         port, head = client.getpeername()[1], self.heads[-1]
         while head:
+            closing = {port for port, closes in self.asked if closes}
+            wait_until(lambda closing=closing: closing <= self.left, "the clients that said they would leave")
             self.asked.append((port, b"\r\nconnection: close\r\n" in head.lower()))
-            self._note_who_lingers()
             receive_body(client, head)
             client.sendall(OK)
             head = head_of(client)
-        self.left.append(port)
-
-    def _note_who_lingers(self) -> None:
-        before = {port for port, closes in self.asked[:-1] if closes}
-        end = time.monotonic() + 2
-        while not before <= {*self.left} and time.monotonic() < end:
-            time.sleep(0.01)
-        self.lingered += before - {*self.left}
+        self.left.add(port)
 
 
-@both_clients
-@pytest.mark.parametrize("method", ["GET", "POST"])
+@pairs(send=CLIENTS, method=["GET", "POST"])
 def test_it_is_opened_for_the_request_and_closed_after_it(send: Send, method: str) -> None:
     once = write(may_repeat=False, method=method)
     with Keeping() as server:
@@ -74,7 +68,6 @@ def test_it_is_opened_for_the_request_and_closed_after_it(send: Send, method: st
     assert ports[4] == ports[5]
     assert len({*ports[1:5]}) >= 3
     assert ports.count(ports[2]) == ports.count(ports[3]) == 1
-    assert server.lingered == []
 
 
 @both_clients
@@ -85,7 +78,7 @@ def test_a_kept_connection_that_is_half_closed_is_not_used(send: Send) -> None:
         if len(server.heads) == 1:
             # It looks alive until something is sent on it.
             server.heads.append(client.recv(65536))
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
+            reset(client)
 
     with RawServer(lose_the_next) as server:
         assert send(settings_for(server.url), READ, WRITE) == 200
@@ -133,153 +126,119 @@ def test_a_closed_client_leaves_no_connection_to_a_server_that_says_no_goodbye(
     def linger(client: socket.socket, server: RawServer) -> None:
         receive_body(client, server.heads[-1])
         client.sendall(answer)
-        server.stopping.wait(10)
+        server.stopping.wait()
 
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.authority))
     with RawServer(linger, ssl_context=certificate.server) as server:
-        settings = settings_for(server.url, timeout=PATIENCE if answer else SILENCE, max_attempts=1)
+        settings = settings_for(server.url, timeout=LIMIT if answer else SILENCE, max_attempts=1)
         with nullcontext() if answer else pytest.raises(SMSPartnerError):
             asend(settings, call)
         # A socket that is left open is told by the garbage collector, and fails the test.
         gc.collect()
 
 
-class TestMaxConnections:
-    class Counting(RawServer):
-        """Notes how many requests it had at once."""
+class Pairs(RawServer):
+    """Answers two requests once both have come, and notes how many it had at once."""
 
-        def __init__(self) -> None:
-            self.now = self.most = 0
-            lock = threading.Lock()
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        lock, both = threading.Lock(), threading.Barrier(2, timeout=LIMIT)
 
-            def serve(client: socket.socket, _: RawServer) -> None:
-                with lock:
-                    self.now += 1
-                    self.most = max(self.most, self.now)
-                receive_body(client, self.heads[-1])
-                time.sleep(0.1)
-                with lock:
-                    self.now -= 1
-                client.sendall(response(b"{}"))
+        def serve(client: socket.socket, _: RawServer) -> None:
+            with lock:
+                self.now += 1
+                self.most = max(self.most, self.now)
+            receive_body(client, self.heads[-1])
+            both.wait()
+            with lock:
+                self.now -= 1
+            client.sendall(CLOSED)
 
-            super().__init__(serve)
-
-    def test_counts_them_in_threads(self) -> None:
-        with (
-            self.Counting() as server,
-            closing(BlockingClient(settings_for(server.url, max_connections=2), "c")) as client,
-            ThreadPoolExecutor(6) as pool,
-        ):
-            assert [*pool.map(client.send, [WRITE, READ] * 3)] == [200] * 6
-        assert server.most <= 2
-
-    def test_counts_them_in_tasks(self) -> None:
-        async def main(url: str) -> list[int]:
-            client = await AsyncClient.open(settings_for(url, max_connections=2), "c")
-            try:
-                return await asyncio.gather(*(client.send(call) for call in [WRITE, READ] * 3))
-            finally:
-                await client.close()
-
-        with self.Counting() as server:
-            assert asyncio.run(main(server.url)) == [200] * 6
-        assert server.most <= 2
+        super().__init__(serve)
 
 
-def drip(client: socket.socket, server: RawServer) -> None:
-    client.sendall(b"HTTP/1.1 200 OK\r\n")
-    while not server.stopping.wait(0.05):
-        client.sendall(b"X: y\r\n")
+def send_six(settings: Settings) -> list[int]:
+    with closing(BlockingClient(settings, "c")) as client, ThreadPoolExecutor(6) as pool:
+        return [*pool.map(client.send, [WRITE, READ] * 3)]
 
 
-def flood(client: socket.socket, server: RawServer) -> None:
-    client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    for _ in range(2**12):
-        client.sendall(b" " * 2**16)
+def asend_six(settings: Settings) -> list[int]:
+    async def main() -> list[int]:
+        client = await AsyncClient.open(settings, "c")
+        try:
+            return await asyncio.gather(*(client.send(call) for call in [WRITE, READ] * 3))
+        finally:
+            await client.close()
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("send_all", [send_six, asend_six], ids=["sync", "async"])
+def test_max_connections_counts_them(send_all: Callable[[Settings], list[int]]) -> None:
+    with Pairs() as server:
+        assert send_all(settings_for(server.url, max_connections=2)) == [200] * 6
+    assert server.most == 2
 
 
 @both_clients
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [(drip, "did not come within the 1 s of a call"), (flood, "larger than 4 MiB")],
-    ids=["time", "size"],
-)
-def test_its_answer_is_bounded(
-    send: Send, answer: Callable[[socket.socket, RawServer], None], said: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(policy, "TOTAL_SECONDS", 1.0)
-    with RawServer(answer) as server:
-        began = time.monotonic()
-        with pytest.raises(SMSPartnerAmbiguousSendError, match=said):
+def test_its_answer_is_bounded_in_time(send: Send, time_of_all: FakeClock) -> None:
+    def drip(client: socket.socket, server: RawServer) -> None:
+        client.sendall(b"HTTP/1.1 200 OK\r\n")
+        while not server.stopping.is_set():
+            client.sendall(b"X: y\r\n")
+            time_of_all.advance(20)
+
+    with RawServer(drip) as server:
+        with pytest.raises(SMSPartnerAmbiguousSendError, match="did not come within the 300 s of a call"):
             send(settings_for(server.url), WRITE)
         assert len(server.heads) == 1
-    assert time.monotonic() - began < 10
 
 
-def hang(_: socket.socket, server: RawServer) -> None:
-    server.stopping.wait(10)
+class TestUnanswered:
+    """A call in flight, and one that waits for its connection, end with the client or with their time."""
 
-
-class TestClosing:
-    def test_the_blocking_client_in_flight(self) -> None:
-        with RawServer(hang) as server, ThreadPoolExecutor(1) as pool:
-            client = BlockingClient(settings_for(server.url, timeout=60), "c")
-            sent = pool.submit(client.send, WRITE)
-            server.wait_until_asked()
-            client.close()
-            with pytest.raises(SMSPartnerAmbiguousSendError, match="hook was closed before SMS Partner"):
-                sent.result(5)
-            assert len(server.heads) == 1
-
-    def test_the_blocking_client_while_another_has_the_connection(self) -> None:
+    @pytest.mark.parametrize("by", ["closing", "time"])
+    def test_in_threads(self, by: str, clock: FakeClock) -> None:
         with RawServer(hang) as server, ThreadPoolExecutor(2) as pool:
-            client = BlockingClient(settings_for(server.url, timeout=60), "c")
-            first = pool.submit(client.send, READ)
+            client = BlockingClient(settings_for(server.url, timeout=ENDLESS), "c")
+            first = pool.submit(client.send, WRITE)
             server.wait_until_asked()
             waits = pool.submit(client.send, WRITE)
-            time.sleep(0.2)
+            wait_until(lambda: len(client._closing._in_flight) == 2, "the second call")
+            if by == "time":
+                clock.advance(policy.TOTAL_SECONDS)
+                waits.exception()
             client.close()
-            with pytest.raises(SMSPartnerUnavailableError, match="hook was closed before") as caught:
-                waits.result(5)
-            assert caught.value.surely_unsent
-            with pytest.raises(SMSPartnerUnavailableError):
-                first.result(5)
-            assert len(server.heads) == 1
+            assert_unsent(waits.exception(), by)
+            assert isinstance(first.exception(), SMSPartnerAmbiguousSendError)
+            assert "hook was closed before SMS Partner" in str(first.exception())
+        assert len(server.heads) == 1
 
-    def test_the_asynchronous_client_in_flight(self) -> None:
+    @pytest.mark.parametrize("by", ["closing", "time"])
+    def test_in_tasks(self, by: str, time_of_all: FakeClock) -> None:
         async def main(server: RawServer) -> None:
-            client = await AsyncClient.open(settings_for(server.url, timeout=60), "c")
-            sent = asyncio.create_task(client.send(WRITE))
-            await asyncio.to_thread(server.wait_until_asked)
-            await client.close()
-            with pytest.raises(SMSPartnerAmbiguousSendError, match="hook was closed before SMS Partner"):
-                await sent
-
-        with RawServer(hang) as server:
-            asyncio.run(main(server))
-            assert len(server.heads) == 1
-
-    def test_the_asynchronous_client_while_another_has_the_connection(self) -> None:
-        async def main(server: RawServer) -> None:
-            client = await AsyncClient.open(settings_for(server.url, timeout=60), "c")
-            first = asyncio.create_task(client.send(READ))
+            client = await AsyncClient.open(settings_for(server.url, timeout=ENDLESS), "c")
+            first = asyncio.create_task(client.send(WRITE))
             await asyncio.to_thread(server.wait_until_asked)
             waits = asyncio.create_task(client.send(WRITE))
-            await asyncio.sleep(0.2)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            if by == "time":
+                time_of_all.advance(policy.TOTAL_SECONDS)
+            else:
+                await client.close()
+            both = await asyncio.gather(first, waits, return_exceptions=True)
             await client.close()
-            with pytest.raises(SMSPartnerUnavailableError, match="hook was closed before") as caught:
-                await waits
-            assert caught.value.surely_unsent
-            with pytest.raises(SMSPartnerUnavailableError):
-                await first
+            assert isinstance(both[0], SMSPartnerAmbiguousSendError)
+            assert_unsent(both[1], by)
 
         with RawServer(hang) as server:
             asyncio.run(main(server))
-            assert len(server.heads) == 1
+        assert len(server.heads) == 1
 
     def test_a_task_that_is_cancelled_is_cancelled(self) -> None:
         async def main(server: RawServer) -> None:
-            client = await AsyncClient.open(settings_for(server.url, timeout=60), "c")
+            client = await AsyncClient.open(settings_for(server.url, timeout=ENDLESS), "c")
             sent = asyncio.create_task(client.send(WRITE))
             await asyncio.to_thread(server.wait_until_asked)
             sent.cancel()
@@ -291,13 +250,22 @@ class TestClosing:
             asyncio.run(main(server))
 
 
+ENDED = {"closing": "hook was closed before SMS Partner", "time": "was not asked"}
+
+
+def assert_unsent(error: object, by: str) -> None:
+    assert isinstance(error, SMSPartnerUnavailableError)
+    assert error.surely_unsent
+    assert ENDED[by] in str(error)
+
+
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_a_forked_process_opens_its_own() -> None:
     with Keeping() as server, closing(BlockingClient(settings_for(server.url), "c")) as client:
         client.send(READ)
         child = multiprocessing.get_context("fork").Process(target=client.send, args=(WRITE,))
         child.start()
-        child.join(20)
+        child.join(LIMIT)
         assert child.exitcode == 0
         client.send(READ)
     (before, _), (forked, closes), (after, _) = server.asked
