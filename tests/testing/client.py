@@ -18,7 +18,7 @@ class Client:
         self.session = session
 
     def get(self, path: str, **query: Any) -> requests.Response:
-        return self.session.get(f"{self.double.url}{path}", params=query, timeout=5, allow_redirects=False)
+        return self.session.get(f"{self.double.url}{path}", params=query, timeout=60, allow_redirects=False)
 
     def me(self) -> requests.Response:
         return self.get("/v1/me", apiKey=self.double.api_key)
@@ -27,14 +27,14 @@ class Client:
         return self.get("/v1/bulk-status-by-tag", apiKey=self.double.api_key, tag=tag, **query).json()
 
     def post(self, content: bytes | str) -> requests.Response:
-        return self.session.post(f"{self.double.url}/v1/multi-status", data=content, timeout=5)
+        return self.session.post(f"{self.double.url}/v1/multi-status", data=content, timeout=60)
 
     def multi_status(self, messages: Sequence[Mapping[str, Any]]) -> Any:
         pairs = [{"phoneNumber": each["phone_number"], "messageId": each["message_id"]} for each in messages]
         return self.session.post(
             f"{self.double.url}/v1/multi-status",
             json={"apiKey": self.double.api_key, "SMSStatut_List": pairs},
-            timeout=5,
+            timeout=60,
         ).json()
 
     def send_to(self, *phone_numbers: str, message: str = "Bonjour", **options: Any) -> requests.Response:
@@ -47,7 +47,7 @@ class Client:
 
     def _post_json(self, path: str, body: Mapping[str, Any]) -> requests.Response:
         keyed = {"apiKey": self.double.api_key, **body}
-        return self.session.post(f"{self.double.url}{path}", json=keyed, timeout=5)
+        return self.session.post(f"{self.double.url}{path}", json=keyed, timeout=60)
 
     def cancel(self, message_id: object) -> Any:
         return self.get("/v1/message-cancel", apiKey=self.double.api_key, messageId=message_id).json()

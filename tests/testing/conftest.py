@@ -1,16 +1,43 @@
-"""Real HTTP clients of real doubles."""
+"""Real HTTP clients of real doubles, whose time passes where a test says so."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
+from clocks import FakeClock
 from testing.client import Client, Run
 
-from airflow_provider_smspartner.testing import SMSPartnerDouble
+from airflow_provider_smspartner.testing import SMSPartnerDouble, campaigns, double, faults, wire
+
+
+@pytest.fixture(autouse=True)
+def vendor_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    """The clock that doubles go by."""
+    clock = FakeClock()
+    monkeypatch.setattr(
+        campaigns, "time", SimpleNamespace(time=lambda: clock.now().timestamp(), monotonic=clock.monotonic)
+    )
+    return clock
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that doubles make before they answer: they pass at once."""
+    made: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        made.append(seconds)
+        await asyncio.sleep(0)
+
+    for module in (double, faults, wire):
+        monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=sleep))
+    return made
 
 
 @pytest.fixture
@@ -19,8 +46,8 @@ def run() -> Iterator[Run]:
     with ExitStack() as stack:
 
         def start(**options: Any) -> Client:
-            double = stack.enter_context(SMSPartnerDouble(**options))
-            return Client(double, stack.enter_context(requests.Session()))
+            started = stack.enter_context(SMSPartnerDouble(**options))
+            return Client(started, stack.enter_context(requests.Session()))
 
         yield start
 

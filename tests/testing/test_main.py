@@ -1,8 +1,9 @@
-"""The command line, as a process of its own."""
+"""The command line, as a process of its own where it listens."""
 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import signal
 import socket
@@ -16,6 +17,10 @@ from typing import Any
 import pytest
 import requests
 from commands import environment_of_a_user, killed_after
+
+from airflow_provider_smspartner.testing.__main__ import _parser, main
+
+PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
 
 
 @pytest.fixture
@@ -44,7 +49,7 @@ def command(tmp_path: Path) -> Iterator[Callable[..., Any]]:
         process.communicate()
 
 
-def introduced(process: Any) -> Any:
+def introduced(process: Any) -> tuple[str, str, Any]:
     listening, export, hint = (process.stdout.readline().rstrip("\n") for _ in range(3))
     assert hint == "Press Ctrl+C to stop"
     name, _, value = export.partition("=")
@@ -52,43 +57,38 @@ def introduced(process: Any) -> Any:
     return listening, name, json.loads(unquoted)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_play(command: Any, number: Any) -> None:
-    process = command(
-        "--port",
-        "0",
-        "--page-size",
-        "10",
-        "--campaign-size",
-        "25",
-        "--settle-seconds",
-        "0",
-        "--api-key",
-        "it's",
-    )
+def logged(process: Any) -> list[str]:
+    """Return what a process has logged that ended well, without the times."""
+    output, log = process.communicate()
+    assert (process.returncode, output) == (0, "")
+    return [line.split(maxsplit=1)[1] for line in log.splitlines()]
+
+
+def test_play(command: Callable[..., Any]) -> None:
+    options = ["--port=0", "--page-size=10", "--campaign-size=25", "--settle-seconds=0"]
+    process = command(*options, "--api-key", "it's")
     listening, name, connection = introduced(process)
     url = connection["host"]
     assert listening == f"SMS Partner double listening on {url}"
     assert name == "AIRFLOW_CONN_SMSPARTNER_DEFAULT"
     assert connection == {"conn_type": "smspartner", "host": url, "password": "it's", "extra": {}}
+
     query = {"apiKey": "it's", "tag": "springtime"}
-    answer = requests.get(f"{url}/v1/bulk-status-by-tag", params=query, timeout=5).json()
+    answer = requests.get(f"{url}/v1/bulk-status-by-tag", params=query, timeout=60).json()
     assert (answer["total"], len(answer["StatutResponse_List"])) == (25, 10)
-    pair = {"phoneNumber": "0699999993", "messageId": 424242}
-    body = {"apiKey": "it's", "SMSStatut_List": [pair]}
-    assert requests.post(f"{url}/v1/multi-status", json=body, timeout=5).json()["success"] is True
-    requests.get(f"{url}/v1/me", params={"apiKey": "another"}, timeout=5)
-    process.send_signal(number)
-    output, log = process.communicate()
-    assert (process.returncode, output) == (0, "")
-    assert [line.split(maxsplit=1)[1] for line in log.splitlines()] == [
+    body = {"apiKey": "it's", "SMSStatut_List": [{"phoneNumber": "0699999993", "messageId": 424242}]}
+    assert requests.post(f"{url}/v1/multi-status", json=body, timeout=60).json()["success"] is True
+    requests.get(f"{url}/v1/me", params={"apiKey": "another"}, timeout=60)
+
+    process.send_signal(signal.SIGINT)
+    assert logged(process) == [
         "GET /v1/bulk-status-by-tag: HTTP 200, 10 rows",
         "POST /v1/multi-status: HTTP 200, 1 rows",
         "GET /v1/me: HTTP 200",
     ]
 
 
-def test_defaults_and_tags(command: Any) -> None:
+def test_defaults_and_tags(command: Callable[..., Any]) -> None:
     process = command("--port", "0", "--tag", "unknown-one", "two", "--tag", "three", "--conn-id", "sms_test")
     _, name, connection = introduced(process)
     assert (name, connection["password"]) == ("AIRFLOW_CONN_SMS_TEST", "demo-key")
@@ -96,7 +96,7 @@ def test_defaults_and_tags(command: Any) -> None:
     def rows(tag: str) -> Any:
         query = {"apiKey": "demo-key", "tag": tag}
         url = f"{connection['host']}/v1/bulk-status-by-tag"
-        return requests.get(url, params=query, timeout=5).json().get("StatutResponse_List")
+        return requests.get(url, params=query, timeout=60).json().get("StatutResponse_List")
 
     assert [len(rows(tag)) for tag in ("unknown-one", "two", "three", "four")] == [120] * 4
     assert rows("unknown-five") is None
@@ -118,22 +118,19 @@ command.main(["--port", "0"])
 """
 
 
-def test_what_was_sent_is_forgotten_in_time(command: Any) -> None:
+def test_what_was_sent_is_forgotten_in_time(command: Callable[..., Any]) -> None:
     process = command(program=WATCHED)
     _, _, connection = introduced(process)
     body = {"apiKey": "demo-key", "phoneNumbers": "+33639980001,+33639980002", "message": "Bonjour"}
-    answer = requests.post(f"{connection['host']}/v1/send", json=body, timeout=5).json()
+    answer = requests.post(f"{connection['host']}/v1/send", json=body, timeout=60).json()
     assert process.stdout.readline() == "forgotten: 2 0\n"
     # The message is known all the same, and has left.
     query = {"apiKey": "demo-key", "messageId": answer["message_id"]}
-    cancelled = requests.get(f"{connection['host']}/v1/message-cancel", params=query, timeout=5)
+    cancelled = requests.get(f"{connection['host']}/v1/message-cancel", params=query, timeout=60)
     assert cancelled.json()["code"] == 7
+
     process.terminate()
-    _, log = process.communicate()
-    assert [line.split(maxsplit=1)[1] for line in log.splitlines()] == [
-        "POST /v1/send: HTTP 200, 2 SMS",
-        "GET /v1/message-cancel: HTTP 200",
-    ]
+    assert logged(process) == ["POST /v1/send: HTTP 200, 2 SMS", "GET /v1/message-cancel: HTTP 200"]
 
 
 # Once the double was cleared, the signal comes before the first line that runs; in the next run before the second.
@@ -167,28 +164,40 @@ print("ended 40 times")
 """
 
 
-def test_a_signal_ends_it_at_any_moment(command: Any) -> None:
-    process = command(program=INTERRUPTED)
-    output, _ = process.communicate()
+def test_a_signal_ends_it_at_any_moment(command: Callable[..., Any]) -> None:
+    output, _ = command(program=INTERRUPTED).communicate()
     assert output.endswith("ended 40 times\n")
 
 
-def test_a_port_that_is_taken(command: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        process = command("--port", str(port))
-        output, log = process.communicate()
-    assert (process.returncode, output) == (1, "")
-    assert f"cannot listen on 127.0.0.1:{port}" in log
-    assert "Traceback" not in log
-
-
 @pytest.mark.parametrize(
-    "options", [("--port", "70000"), ("--page-size", "0"), ("--campaign-size", "-1"), ("--tag", "a", "a")]
+    ("options", "code", "says"),
+    [
+        ("--port 70000", 2, "usage: "),
+        ("--page-size 0", 2, "usage: "),
+        ("--tag a a", 2, "usage: "),
+        ("--port {taken}", 1, "cannot listen on 127.0.0.1:{taken}"),
+    ],
 )
-def test_impossible_options(command: Any, options: Any) -> None:
-    process = command("--port", "0", *options)
-    output, log = process.communicate()
-    assert (process.returncode, output) == (2, "")
-    assert log.startswith("usage: ")
+def test_what_cannot_be_is_said_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], options: str, code: int, says: str
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken = listener.getsockname()[1]
+        with pytest.raises(SystemExit) as ended:
+            main(["--port", "0", *options.format(taken=taken).split()])
+
+    output, log = capfd.readouterr()
+    assert (ended.value.code, output) == (code, "")
+    assert says.format(taken=taken) in log
     assert "Traceback" not in log
+
+
+def test_the_page_names_every_option() -> None:
+    def shown(default: Any) -> str:
+        return "" if default == [] else f"{default:g}" if isinstance(default, float) else str(default)
+
+    named = re.findall(r"^\| `(--[\w-]+)` \|(?: `?([^`|]+?)`?)? \|", PAGE, re.MULTILINE)
+    actions = [action for action in _parser()._actions if action.dest != "help"]
+
+    assert dict(named) == {action.option_strings[-1]: shown(action.default) for action in actions}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from commands import environment_of_a_user, output_of, run_python
 
 USER_TEST = """
@@ -41,19 +42,19 @@ def test_the_fixture(tmp_path: Path) -> None:
     assert "3 passed" in output_of(run_python(*command, env=env, cwd=tmp_path))
 
 
-def modules_after(statement: str, home: Path) -> set[str]:
-    code = f"import sys; {statement}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+@pytest.mark.parametrize(
+    ("module", "loaded", "left_alone"),
+    [
+        ("plugin", {"pytest"}, {"airflow", "aiohttp", "requests", "asyncio"}),
+        ("__main__", {"aiohttp"}, {"airflow"}),
+    ],
+)
+def test_what_importing_loads(tmp_path: Path, module: str, loaded: set[str], left_alone: set[str]) -> None:
+    statement = f"import sys, airflow_provider_smspartner.testing.{module}"
+    code = f"{statement}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+
     # No warnings as errors: what is imported is looked at here, not how.
-    return set(output_of(run_python("-c", code, env=environment_of_a_user(home))).split())
+    found = set(output_of(run_python("-c", code, env=environment_of_a_user(tmp_path))).split())
 
-
-def test_the_plugin_is_light(tmp_path: Path) -> None:
-    loaded = modules_after("import airflow_provider_smspartner.testing.plugin", tmp_path)
-    assert not loaded & {"airflow", "aiohttp", "requests", "asyncio"}
-
-
-def test_the_double_never_imports_airflow(tmp_path: Path) -> None:
-    statement = "from airflow_provider_smspartner.testing import *; import airflow_provider_smspartner.testing.__main__"
-    loaded = modules_after(statement, tmp_path)
-    assert "aiohttp" in loaded
-    assert "airflow" not in loaded
+    assert loaded <= found
+    assert not left_alone & found
