@@ -14,9 +14,9 @@ _OPENING = """\
 SMS Partner has no means to recognise a request that it has had before: what is sent again is received again. So
 nothing that sends is repeated unless it surely was not sent. {faults} faults, played in {played} ways, meet {ways}
 ways to send: {cells} cells. `make fault-table` plays all of them against the double of the API, counts the SMS that
-the double has sent, and writes this page from what it has seen. Each cell is a test of `make test` as well: each SMS
-left at most once, what was reported as accepted was sent, and nothing that was logged or raised held the API key, a
-phone number or a text.
+the double has sent, and writes this page from what it has seen. Each night's tests do the same, and `make test` plays
+each fault for one way to send: each SMS left at most once, what was reported as accepted was sent, and nothing that
+was logged or raised held the API key, a phone number or a text.
 
 - Three SMS are sent in one call: once with the same text, by `/send`, and once with own texts, by `/bulk-send`. Both
   end alike. `max_attempts` is 2.

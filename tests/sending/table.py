@@ -45,13 +45,11 @@ class Row(Played):
     :param endings: how the first try and the next one end.
     :param lasts: whether the fault lasts.
     :param extra: the connection's extra.
-    :param total_seconds: what all tries of a request may take together.
     """
 
     endings: Sequence[Ending]
     lasts: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
-    total_seconds: float = 5.0
 
 
 def unsent(happens: str, play: str, **more: Any) -> Row:
