@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from check.asking import Check, about, campaign_of
+from combinations import in_turn
 from environment import API_KEY
 from loopback import connect
 
@@ -14,7 +15,6 @@ from airflow_provider_smspartner.check.probes import UNKNOWN_PHONE_NUMBER
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 BY_TAG, BY_LIST, ACCOUNT = "bulk-status-by-tag", "multi-status", "me"
-Payloads = list[dict[str, Any]]
 
 BEHAVE = Fault.headers({})
 """For the first of several requests."""
@@ -83,16 +83,6 @@ def test_a_large_tag_is_not_read_whole(double: SMSPartnerDouble, check: Check) -
     assert len([each for each in double.requests if each.path.endswith(BY_TAG)]) == 6
 
 
-@pytest.mark.parametrize("unknown_tag", ["not_found", "empty"])
-def test_a_tag_that_is_not_known(monkeypatch: pytest.MonkeyPatch, check: Check, unknown_tag: Any) -> None:
-    with SMSPartnerDouble(unknown_tag=unknown_tag) as double:
-        connect(monkeypatch, double)
-        done = check("--tag", "mistyped", "--json")
-
-    assert done.exit_code == 0
-    assert done.finding("total")["seen"] == "no message has the tag that was given"
-
-
 @pytest.mark.parametrize(("page", "failing"), [(2, {"page parameter", "total"}), (3, {"total"})])
 def test_a_page_that_is_refused(double: SMSPartnerDouble, check: Check, page: int, failing: set[str]) -> None:
     double.misbehave(BEHAVE, times=page - 1, path=BY_TAG)
@@ -104,10 +94,6 @@ def test_a_page_that_is_refused(double: SMSPartnerDouble, check: Check, page: in
     assert done.finding("total")["seen"] == f"page {page}: refused (code 40, HTTP 200)"
 
 
-def without_unknown(rows: Payloads) -> Payloads:
-    return [row for row in rows if row["success"]]
-
-
 def each_row(**changes: Callable[[dict[str, Any]], Any]) -> Fault:
     """Change members of each row."""
     return Fault.rows(lambda rows: [row | {k: change(row) for k, change in changes.items()} for row in rows])
@@ -117,98 +103,83 @@ def as_national(row: dict[str, Any]) -> str:
     return "0" + str(row["phoneNumber"]).removeprefix("+33")
 
 
-QUIRKS: dict[str, tuple[Fault, str, dict[str, str], set[str]]] = {
-    # the fault, the endpoint, what is seen by name, and what does not hold
+Quirk = tuple[Fault, dict[str, str], set[str]]
+"""The fault, what is seen by name, and what does not hold."""
+
+OF_TAGS: dict[str, Quirk] = {
     "page ignored": (
         Fault.ignore_page(),
-        BY_TAG,
         {"page parameter": "asked for page 2: number 1, the rows of page 1"},
         {"page parameter"},
     ),
     "total as text": (
         Fault.total("120"),
-        BY_TAG,
         {"total, currentPage": "total: text, currentPage: number", "total": "total 120, 120 rows on 3 pages"},
         {"total, currentPage"},
     ),
     "total too large": (
         Fault.total(130),
-        BY_TAG,
         {"total": "total 130, and 120 rows on the pages that came"},
         {"total"},
     ),
     "total too small": (
         Fault.total(20),
-        BY_TAG,
         {"total": "total 20, 50 rows on 1 page", "page parameter": "the tag has a single page"},
         {"total"},
     ),
     "total missing": (
         Fault.total(None),
-        BY_TAG,
         {"total": "page 1: an answer that can't be used (HTTP 200)"},
         {"total"},
     ),
-    "reversed": (
-        Fault.rows(lambda rows: rows[::-1]),
-        BY_LIST,
-        {"order of a list": "neither as asked nor always the same"},
+    "waiting with a date": (
+        each_row(status=lambda _: "Waiting"),
+        {"date of a Waiting row": "by tag: 120 with a date, 0 without"},
         set(),
     ),
-    "sorted": (
-        Fault.rows(lambda rows: sorted(rows, key=lambda row: str(row["messageId"]))),
-        BY_LIST,
-        {"order of a list": "an order of its own, whichever way it is asked"},
-        set(),
+    "lower case": (
+        each_row(status=lambda row: row["status"].lower()),
+        {"casing of statuses": "Delivered: 4, delivered: 114, not delivered: 6"},
+        {"casing of statuses"},
     ),
-    "a row missing": (
-        Fault.rows(lambda rows: [row for row in rows if row["messageId"] != 1002]),
-        BY_LIST,
-        {"completeness of a list": "3 of 4 messages answered"},
-        {"completeness of a list"},
-    ),
-    "rows repeated": (
-        Fault.rows(lambda rows: rows + rows[:2]),
-        BY_LIST,
-        {"repeats in a list": "2 of 5 messages in several rows"},
-        {"repeats in a list"},
-    ),
-    "asked twice, answered once": (
-        Fault.rows(lambda rows: [row for at, row in enumerate(rows) if row not in rows[:at]]),
-        BY_LIST,
-        {"a message asked for twice": "1 row"},
-        set(),
-    ),
-    "rows of others": (
-        Fault.rows(lambda rows: [*rows, rows[0] | {"messageId": 5}]),
-        BY_LIST,
-        {"phone numbers": "5 as asked, 0 in another notation, 1 not asked for"},
-        {"phone numbers"},
-    ),
-    "national notation": (
-        each_row(phoneNumber=as_national),
-        BY_LIST,
+    "spaces": (
+        each_row(status=lambda row: f" {row['status']}\n"),
         {
-            "phone numbers": "0 as asked, 5 in another notation, 0 not asked for",
-            "completeness of a list": "4 of 4 messages answered",
+            "casing of statuses": "Delivered: 4, Delivered with other spaces: 114, Not delivered with other spaces: 6"
         },
-        {"phone numbers"},
+        {"casing of statuses"},
     ),
-    "ids as text": (
-        each_row(messageId=lambda row: str(row["messageId"])),
-        BY_LIST,
-        {"message ids": "text: 5"},
-        {"message ids"},
+    "a status of its own": (
+        each_row(status=lambda _: "Expired"),
+        {"other statuses": "120 of 125 rows with another status"},
+        {"other statuses"},
     ),
-    "no row for the unknown": (
-        Fault.rows(without_unknown),
-        BY_LIST,
-        {"unknown message": "alone: no row; among others: no row"},
-        {"unknown message"},
+    "dates as numbers": (
+        each_row(date=lambda row: int(row["date"])),
+        {"dates": "epoch seconds as a number: 120, epoch seconds as text: 4"},
+        {"dates"},
     ),
+    "unreadable dates": (
+        each_row(date=lambda _: "yesterday"),
+        {"dates": "epoch seconds as text: 4, unreadable: 120"},
+        {"dates"},
+    ),
+    "the tag refused": (
+        Fault.error(3, http_status=400),
+        {"total": "page 1: refused (code 3, HTTP 400)", "unknown tag": "refused (code 3, HTTP 400), `code`"},
+        {"total", "unknown tag"},
+    ),
+    "fake success by tag": (
+        Fault.fake_success(),
+        {"unknown tag": "an answer that can't be used (HTTP 200), `code`"},
+        {"total", "unknown tag"},
+    ),
+}
+
+# In the order of the tags' quirks that they stand beside: neither shows in what is seen of the other.
+OF_LISTS: dict[str, Quirk] = {
     "code 4 for the whole call": (
         Fault.error(4, http_status=404),
-        BY_LIST,
         {
             "unknown message": "alone: not found (code 4, HTTP 404) for the whole call; "
             "among others: not found (code 4, HTTP 404) for the whole call",
@@ -218,117 +189,98 @@ QUIRKS: dict[str, tuple[Fault, str, dict[str, str], set[str]]] = {
     ),
     "the unknown known": (
         each_row(success=lambda _: True, code=lambda _: 200, status=lambda _: "Waiting"),
-        BY_LIST,
         {
             "unknown message": "alone: a row with another code; among others: a row with another code",
             "date of a Waiting row": "by list: 4 with a date, 1 without",
         },
         {"unknown message"},
     ),
-    "waiting with a date": (
-        each_row(status=lambda _: "Waiting"),
-        BY_TAG,
-        {"date of a Waiting row": "by tag: 120 with a date, 0 without"},
+    "a row missing": (
+        Fault.rows(lambda rows: [row for row in rows if row["messageId"] != 1002]),
+        {"completeness of a list": "3 of 4 messages answered"},
+        {"completeness of a list"},
+    ),
+    "rows repeated": (
+        Fault.rows(lambda rows: rows + rows[:2]),
+        {"repeats in a list": "2 of 5 messages in several rows"},
+        {"repeats in a list"},
+    ),
+    "rows of others": (
+        Fault.rows(lambda rows: [*rows, rows[0] | {"messageId": 5}]),
+        {"phone numbers": "5 as asked, 0 in another notation, 1 not asked for"},
+        {"phone numbers"},
+    ),
+    "no row for the unknown": (
+        Fault.rows(lambda rows: [row for row in rows if row["success"]]),
+        {"unknown message": "alone: no row; among others: no row"},
+        {"unknown message"},
+    ),
+    "reversed": (
+        Fault.rows(lambda rows: rows[::-1]),
+        {"order of a list": "neither as asked nor always the same"},
         set(),
     ),
-    "lower case": (
-        each_row(status=lambda row: row["status"].lower()),
-        BY_TAG,
-        {"casing of statuses": "Delivered: 4, delivered: 114, not delivered: 6"},
-        {"casing of statuses"},
+    "ids as text": (
+        each_row(messageId=lambda row: str(row["messageId"])),
+        {"message ids": "text: 5"},
+        {"message ids"},
     ),
-    "spaces": (
-        each_row(status=lambda row: f" {row['status']}\n"),
-        BY_TAG,
-        {
-            "casing of statuses": "Delivered: 4, Delivered with other spaces: 114, Not delivered with other spaces: 6"
-        },
-        {"casing of statuses"},
-    ),
-    "a status of its own": (
-        each_row(status=lambda _: "Expired"),
-        BY_TAG,
-        {"other statuses": "120 of 125 rows with another status"},
-        {"other statuses"},
-    ),
-    "dates as numbers": (
-        each_row(date=lambda row: int(row["date"])),
-        BY_TAG,
-        {"dates": "epoch seconds as a number: 120, epoch seconds as text: 4"},
-        {"dates"},
-    ),
-    "dates in local time": (
-        each_row(date=lambda _: "2026-02-07 22:39:46"),
-        BY_TAG,
-        {"dates": "date and time as text: 120, epoch seconds as text: 4"},
-        {"dates"},
-    ),
-    "unreadable dates": (
-        each_row(date=lambda _: "yesterday"),
-        BY_TAG,
-        {"dates": "epoch seconds as text: 4, unreadable: 120"},
-        {"dates"},
-    ),
-    "a limit that shows": (
-        Fault.headers({"X-RateLimit-Limit": "300", "x-ratelimit-remaining": "9", "RateLimit-of-mine": "1"}),
-        ACCOUNT,
-        {
-            "rate limit": "X-RateLimit-Limit in 2 answers, X-RateLimit-Remaining in 2 answers, "
-            "another name of the kind in 2 answers; HTTP 429: 0"
-        },
+    "sorted": (
+        Fault.rows(lambda rows: sorted(rows, key=lambda row: str(row["messageId"]))),
+        {"order of a list": "an order of its own, whichever way it is asked"},
         set(),
     ),
-    "the list refused": (
-        Fault.error(40, http_status=403),
-        BY_LIST,
-        {"completeness of a list": "refused (code 40, HTTP 403) for the whole call"},
-        {"completeness of a list", "unknown message"},
+    "asked twice, answered once": (
+        Fault.rows(lambda rows: [row for at, row in enumerate(rows) if row not in rows[:at]]),
+        {"a message asked for twice": "1 row"},
+        set(),
     ),
-    "the tag refused": (
-        Fault.error(3, http_status=400),
-        BY_TAG,
-        {"total": "page 1: refused (code 3, HTTP 400)", "unknown tag": "refused (code 3, HTTP 400), `code`"},
-        {"total", "unknown tag"},
-    ),
-    "fake success by tag": (
-        Fault.fake_success(),
-        BY_TAG,
-        {"unknown tag": "an answer that can't be used (HTTP 200), `code`"},
-        {"total", "unknown tag"},
+    "national notation": (
+        each_row(phoneNumber=as_national),
+        {
+            "phone numbers": "0 as asked, 5 in another notation, 0 not asked for",
+            "completeness of a list": "4 of 4 messages answered",
+        },
+        {"phone numbers"},
     ),
 }
 
 
-@pytest.mark.parametrize(("fault", "path", "seen", "failing"), QUIRKS.values(), ids=QUIRKS)
-def test_a_quirk_is_told(  # noqa: PLR0917 - parameters
-    double: SMSPartnerDouble,
-    check: Check,
-    fault: Fault,
-    path: str,
-    seen: dict[str, str],
-    failing: set[str],
-) -> None:
+@in_turn(tag=OF_TAGS, messages=OF_LISTS)
+def test_a_quirk_is_reported(double: SMSPartnerDouble, check: Check, tag: Quirk, messages: Quirk) -> None:
     campaign = campaign_of(double)
     # The messages have settled by the second look.
     double.advance(10)
-    double.misbehave(fault, times=None, path=path)
+    for path, (fault, *_) in ((BY_TAG, tag), (BY_LIST, messages)):
+        double.misbehave(fault, times=None, path=path)
 
     done = check(*about(campaign), "--json")
 
+    seen, failing = tag[1] | messages[1], tag[2] | messages[2]
     assert {name: done.finding(name)["seen"] for name in seen} == seen
     assert done.failing() == failing
     assert done.exit_code == (1 if failing else 0)
     assert len(double.requests) == done.report["requests"]["sent"] <= 20
 
 
-@pytest.mark.parametrize("http_status", [200, 401])
-@pytest.mark.parametrize(
-    ("shape", "members"),
-    [(1, "`code`"), (2, "`code` and `errors`"), (3, "`code` and `error`"), (4, "`code` and `errors`")],
+def test_a_limit_of_requests_that_shows(double: SMSPartnerDouble, check: Check) -> None:
+    headers = {"X-RateLimit-Limit": "300", "x-ratelimit-remaining": "9", "RateLimit-of-mine": "1"}
+    double.misbehave(Fault.headers(headers), times=None, path=ACCOUNT)
+
+    assert check("--json").finding("rate limit")["seen"] == (
+        "X-RateLimit-Limit in 2 answers, X-RateLimit-Remaining in 2 answers, "
+        "another name of the kind in 2 answers; HTTP 429: 0"
+    )
+
+
+@in_turn(
+    error=[(1, "`code`"), (2, "`code` and `errors`"), (3, "`code` and `error`"), (4, "`code` and `errors`")],
+    http_status=[200, 401],
 )
 def test_the_shape_of_a_wrong_key(
-    double: SMSPartnerDouble, check: Check, shape: int, members: str, http_status: int
+    double: SMSPartnerDouble, check: Check, error: tuple[int, str], http_status: int
 ) -> None:
+    shape, members = error
     double.misbehave(BEHAVE, path=ACCOUNT)
     double.misbehave(Fault.error(10, shape=shape, http_status=http_status), path=ACCOUNT)
 
@@ -343,11 +295,11 @@ def test_the_shape_of_a_wrong_key(
     ("fault", "failing"),
     [
         (Fault.error(12), {"wrong key: code"}),
-        (Fault.status(401), {"wrong key: code", "wrong key: HTTP status"}),
         (Fault.status(500), {"wrong key: code", "wrong key: HTTP status"}),
         (Fault.fake_success(), {"wrong key: code"}),
         (Fault.error(10, http_status=500), {"wrong key: HTTP status"}),
     ],
+    ids=lambda value: value.name if isinstance(value, Fault) else "",
 )
 def test_a_wrong_key_that_is_taken_otherwise(
     double: SMSPartnerDouble, check: Check, fault: Fault, failing: set[str]
@@ -362,22 +314,23 @@ def test_a_wrong_key_that_is_taken_otherwise(
     assert len([each for each in double.requests if each.path.endswith(ACCOUNT)]) == 2
 
 
-@pytest.mark.parametrize("http_status", [200, None])
-@pytest.mark.parametrize("unknown_tag", ["not_found", "empty"])
-def test_an_unknown_tag(
-    monkeypatch: pytest.MonkeyPatch, check: Check, unknown_tag: Any, http_status: int | None
-) -> None:
-    with SMSPartnerDouble(api_key=API_KEY, unknown_tag=unknown_tag, error_http_status=http_status) as double:
+@pytest.mark.parametrize(
+    ("answered", "seen"),
+    [
+        ({"unknown_tag": "empty"}, "success with 0 rows (HTTP 200)"),
+        ({"unknown_tag": "not_found"}, "not found (code 4, HTTP 200), `code`"),
+        ({"unknown_tag": "not_found", "error_http_status": None}, "not found (code 4, HTTP 404), `code`"),
+    ],
+    ids=["empty", "HTTP 200", "HTTP 404"],
+)
+def test_an_unknown_tag(monkeypatch: pytest.MonkeyPatch, check: Check, answered: Any, seen: str) -> None:
+    with SMSPartnerDouble(api_key=API_KEY, **answered) as double:
         connect(monkeypatch, double)
-        done = check("--json")
+        done = check("--tag", "mistyped", "--json")
 
     assert done.exit_code == 0
-    expected = {
-        ("not_found", 200): "not found (code 4, HTTP 200), `code`",
-        ("not_found", None): "not found (code 4, HTTP 404), `code`",
-    }
-    seen = done.finding("unknown tag")["seen"]
-    assert seen == expected.get((unknown_tag, http_status), "success with 0 rows (HTTP 200)")
+    assert done.finding("unknown tag")["seen"] == seen
+    assert done.finding("total")["seen"] == "no message has the tag that was given"
 
 
 def test_made_up_things_have_nothing_of_the_users(double: SMSPartnerDouble, check: Check) -> None:
