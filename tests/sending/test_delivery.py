@@ -1,17 +1,19 @@
-"""The driver of a send's calls: what it makes, what it notes and when, and what an error tells."""
+"""The driver of a send's calls: what it makes, what it notes and when, and what its errors and log lines say."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from clocks import START, FakeClock
+from sending.receipts import NUMBERS, receipt_for
 
-from airflow_provider_smspartner._sending.delivery import NoLedger, adrive, deliver, drive
+from airflow_provider_smspartner._sending import send as send_module
+from airflow_provider_smspartner._sending.delivery import NoLedger, NotMadeError, adrive, deliver, drive
 from airflow_provider_smspartner._sending.send import Send
-from airflow_provider_smspartner._sending.summary import describe_receipts, summarised
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerAmbiguousSendError,
     SMSPartnerCredentialsError,
@@ -25,22 +27,22 @@ from airflow_provider_smspartner.exceptions import (
 from airflow_provider_smspartner.models import Receipt
 from airflow_provider_smspartner.protocol import Call
 
-NUMBERS = [f"+3363998{n:04}" for n in range(1_203)]
 Log = list[tuple[Any, ...]]
+LOST = SMSPartnerAmbiguousSendError("The answer is lost.", code=500, http_status=502)
 
 
-def campaign(tag: str | None = "spring") -> Send:
-    return Send.of(NUMBERS, "Hello", tag=tag, max_recipients=2_000)
+@pytest.fixture(autouse=True)
+def _calls_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(send_module, "MAX_RECIPIENTS_PER_CALL", 2)
 
 
-def receipt_for(position: int, **members: Any) -> Receipt:
-    accepted = tuple(campaign().numbers_of(position))
-    given = {"accepted": accepted, "sms": len(accepted), "cost": Decimal("19.0"), "currency": "EUR"}
-    return Receipt(message_id=str(300 + position), **{**given, **members})
+def campaign(**options: Any) -> Send:
+    """Return a send of three calls."""
+    return Send.of(NUMBERS, "Hello", **{"tag": "spring", **options})
 
 
 class Noted(NoLedger):
-    """A ledger that shows what it was told."""
+    """A ledger that shows what was noted in it."""
 
     def __init__(self, log: Log, made: Sequence[int] = ()) -> None:
         self._log = log
@@ -59,22 +61,34 @@ class Noted(NoLedger):
         self._log.append(("finish", position, receipt.message_id))
 
 
-def vendor(log: Log, fails_at: int | None = None, error: BaseException | None = None) -> Callable[..., Any]:
+def vendor(log: Log, fails_at: int | None = None, error: BaseException = LOST) -> Callable[..., Any]:
     def make(call: Call[Receipt]) -> Receipt:
         first = str((call.request.body or {})["phoneNumbers"]).partition(",")[0]
-        position = NUMBERS.index(first) // 500
+        position = NUMBERS.index(first) // 2
         log.append(("make", position))
-        if position == fails_at and error is not None:
+        if position == fails_at:
             raise error
         return receipt_for(position)
 
     return make
 
 
-def test_each_call_is_noted_before_and_after() -> None:
+def drive_asynchronously(calls: Any, make: Callable[[Call[Receipt]], Receipt]) -> list[Receipt]:
+    async def amake(call: Call[Receipt]) -> Receipt:
+        await asyncio.sleep(0)
+        return make(call)
+
+    return asyncio.run(adrive(calls, amake))
+
+
+both_ways = pytest.mark.parametrize("driven", [drive, drive_asynchronously])
+
+
+@both_ways
+def test_each_call_is_noted_before_and_after(driven: Callable[..., list[Receipt]]) -> None:
     log: Log = []
 
-    receipts = drive(deliver(campaign(), Noted(log)), vendor(log))
+    receipts = driven(deliver(campaign(), Noted(log)), vendor(log))
 
     assert [each.message_id for each in receipts] == ["300", "301", "302"]
     assert log == [
@@ -82,54 +96,54 @@ def test_each_call_is_noted_before_and_after() -> None:
     ]
 
 
-def test_asynchronously() -> None:
-    log: Log = []
-    make = vendor(log)
-
-    async def amake(call: Call[Receipt]) -> Receipt:
-        await asyncio.sleep(0)
-        return make(call)  # type: ignore[no-any-return]  # a receipt, or it raises
-
-    receipts = asyncio.run(adrive(deliver(campaign(), NoLedger()), amake))
-
-    assert [each.message_id for each in receipts] == ["300", "301", "302"]
-    assert log == [("make", 0), ("make", 1), ("make", 2)]
-
-
-def test_what_an_earlier_try_has_made_is_not_made_again() -> None:
+def test_what_an_earlier_try_has_made_is_not_made_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     log: Log = []
 
     receipts = drive(deliver(campaign(), Noted(log, made=[0, 1])), vendor(log))
 
     assert [each.message_id for each in receipts] == ["300", "301", "302"]
     assert log == [("begin", 2), ("make", 2), ("finish", 2, "302")]
+    assert caplog.messages == [
+        "Call 1 of 3 was made by an earlier try (message id 300); it is not made again.",
+        "Call 2 of 3 was made by an earlier try (message id 301); it is not made again.",
+        "Call 3 of 3: 1 of 1 recipients accepted, message id 302, 1 SMS, 19.0 EUR.",
+    ]
 
 
-NOT_SENT = [
-    SMSPartnerCredentialsError("wrong key", code=10),
-    SMSPartnerCreditError("no credit", code=11),
-    SMSPartnerRequestError("bad sender", code=44),
-    SMSPartnerUnavailableError("refused the connection", surely_unsent=True),
-]
-
-
-@pytest.mark.parametrize("error", NOT_SENT, ids=lambda error: type(error).__name__)
-def test_a_call_that_was_not_made_is_taken_back(error: SMSPartnerError) -> None:
+@both_ways
+@pytest.mark.parametrize(
+    "error",
+    [
+        SMSPartnerCredentialsError("wrong key", code=10),
+        SMSPartnerCreditError("no credit", code=11),
+        SMSPartnerRequestError("bad sender", code=44),
+        SMSPartnerUnavailableError("refused the connection", surely_unsent=True),
+        NotMadeError(SMSPartnerError("terminated")),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_call_that_was_not_made_is_taken_back(
+    driven: Callable[..., list[Receipt]], error: SMSPartnerError | NotMadeError
+) -> None:
     log: Log = []
+    error.__notes__ = []
 
-    with pytest.raises(type(error)) as caught:
-        drive(deliver(campaign(), Noted(log)), vendor(log, 1, error))
+    with pytest.raises(SMSPartnerError, match=str(error)) as caught:
+        driven(deliver(campaign(), Noted(log)), vendor(log, 1, error))
 
+    assert caught.value is (error.why if isinstance(error, NotMadeError) else error)
     assert log[-3:] == [("begin", 1), ("make", 1), ("withdraw", 1)]
     assert [each.message_id for each in caught.value.receipts] == ["300"]
-    (note,) = caught.value.__notes__
-    assert note == ("Before this error: 500 of 500 recipients accepted, message id 300, 500 SMS, 19.0 EUR.")
+    assert caught.value.__notes__[-1] == (
+        "Before this error: 2 of 2 recipients accepted, message id 300, 2 SMS, 19.0 EUR."
+    )
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        SMSPartnerAmbiguousSendError("The answer is lost."),
+        LOST,
         SMSPartnerNotFoundError("no such thing", code=4),
         SMSPartnerError("anything else"),
         KeyboardInterrupt(),
@@ -144,45 +158,46 @@ def test_any_other_error_leaves_the_call_under_way(error: BaseException) -> None
         drive(deliver(campaign(), Noted(log)), vendor(log, 2, error))
 
     assert log[-2:] == [("begin", 2), ("make", 2)]
-    told = " ".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
-    assert "1000 of 1000 recipients accepted, message ids 300, 301, 1000 SMS, 38.0 EUR" in told
+    said = " ".join([str(caught.value), *getattr(caught.value, "__notes__", [])])
+    assert "4 of 4 recipients accepted, message ids 300, 301, 4 SMS, 38.0 EUR" in said
+
+
+@pytest.mark.parametrize("error", [SMSPartnerError("anything"), KeyboardInterrupt()], ids=["error", "signal"])
+def test_an_error_of_the_first_call_speaks_of_no_other(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught:
+        drive(deliver(campaign(), NoLedger()), vendor([], 0, error))
+
+    assert not hasattr(caught.value, "__notes__")
 
 
 @pytest.mark.parametrize(
-    ("tag", "advice"), [("spring", "Look the tag 'spring' up"), (None, "Look into the account")]
+    ("tag", "fails_at", "left", "advice"),
+    [
+        ("spring", 1, r"What surely was sent: 2 of 2 recipients accepted, .*", "Look the tag 'spring' up .*"),
+        (None, 0, r"No other call was made\.", "Look into the account .*"),
+    ],
+    ids=["tag", "first call, no tag"],
 )
-def test_an_ambiguous_send_says_what_left_and_what_to_do(tag: str | None, advice: str) -> None:
-    with pytest.raises(SMSPartnerAmbiguousSendError) as caught:
-        drive(
-            deliver(campaign(tag), NoLedger()),
-            vendor([], 1, SMSPartnerAmbiguousSendError("The answer is lost.", code=500, http_status=502)),
-        )
+def test_an_ambiguous_send_says_what_left_and_what_to_do(
+    tag: str | None, fails_at: int, left: str, advice: str
+) -> None:
+    said = rf"^The answer is lost\. {left} {advice}; then send to those who have got none, in a new run\.$"
+
+    with pytest.raises(SMSPartnerAmbiguousSendError, match=said) as caught:
+        drive(deliver(campaign(tag=tag), NoLedger()), vendor([], fails_at))
 
     error = caught.value
-    assert str(error).startswith("The answer is lost. What surely was sent: 500 of 500 recipients accepted")
-    assert advice in str(error)
-    assert str(error).endswith("then send to those who have got none, in a new run.")
-    assert (error.code, error.http_status, len(error.receipts)) == (500, 502, 1)
+    assert (error.code, error.http_status, len(error.receipts)) == (500, 502, fails_at)
     assert "9980" not in str(error)
 
 
-def test_the_first_call_of_all_is_ambiguous() -> None:
-    with pytest.raises(SMSPartnerAmbiguousSendError, match=r"lost\. No other call was made") as caught:
-        drive(
-            deliver(campaign(), NoLedger()),
-            vendor([], 0, SMSPartnerAmbiguousSendError("The answer is lost.")),
-        )
-
-    assert caught.value.receipts == ()
-
-
 def test_a_ledger_that_fails_after_a_call_does_not_hide_it() -> None:
-    class Full(Noted):
+    class Full(NoLedger):
         def finish(self, position: int, numbers: Sequence[str], receipt: Receipt) -> None:
             raise SMSPartnerAmbiguousSendError("Airflow could not note it.")
 
     with pytest.raises(SMSPartnerAmbiguousSendError, match="message id 300"):
-        drive(deliver(campaign(), Full([])), vendor([]))
+        drive(deliver(campaign(), Full()), vendor([]))
 
 
 def test_no_call_is_begun_once_the_check_fails() -> None:
@@ -199,125 +214,71 @@ def test_no_call_is_begun_once_the_check_fails() -> None:
     assert len(caught.value.receipts) == 1
 
 
-def test_a_schedule_that_is_past_is_told_before_anything_is_noted_or_sent() -> None:
+@pytest.mark.parametrize("made", [[], [0, 1], [0, 1, 2]], ids=["nothing", "two calls", "all calls"])
+def test_once_the_schedule_is_past_only_what_earlier_tries_have_sent_is_reported(
+    clock: FakeClock, made: list[int]
+) -> None:
     log: Log = []
-    send = Send.of(NUMBERS[:2], "Hello", scheduled_at="2020-01-01T09:00:00Z")
+    calls = deliver(campaign(scheduled_at=START), Noted(log, made))
 
-    with pytest.raises(SMSPartnerInputError, match=r"`scheduled_at`, 2020-01-01T09:00\+00:00, is past"):
-        drive(deliver(send, Noted(log)), vendor(log))
-
-    assert not log
-
-
-@pytest.mark.parametrize("made", [[0, 1, 2], [0, 1]])
-def test_a_try_after_the_schedule_tells_what_earlier_tries_have_sent(made: list[int]) -> None:
-    log: Log = []
-    send = Send.of(NUMBERS, "Hello", scheduled_at="2020-01-01T09:00:00Z", max_recipients=2_000)
-
-    if made == [0, 1, 2]:
-        assert len(drive(deliver(send, Noted(log, made)), vendor(log))) == 3
+    if len(made) == 3:
+        assert len(drive(calls, vendor(log))) == 3
     else:
-        with pytest.raises(SMSPartnerInputError, match="is past") as caught:
-            drive(deliver(send, Noted(log, made)), vendor(log))
-        assert len(caught.value.receipts) == 2
-        assert "1000 of 1000 recipients accepted" in caught.value.__notes__[0]
+        with pytest.raises(
+            SMSPartnerInputError, match=r"`scheduled_at`, 2026-03-02T09:00\+00:00, is past"
+        ) as caught:
+            drive(calls, vendor(log))
+        assert len(caught.value.receipts) == len(made)
     assert not log
 
 
-def test_refused_recipients_are_counted() -> None:
-    send = Send.of(NUMBERS[:3], "Hello")
-    receipt = Receipt(message_id="7", accepted=tuple(NUMBERS[:2]), refused={NUMBERS[2]: 14}, sms=2)
+def test_a_schedule_that_is_to_come_is_sent(clock: FakeClock) -> None:
+    coming = campaign(scheduled_at=START + timedelta(minutes=5))
 
-    receipts = drive(deliver(send, NoLedger()), lambda _: receipt)
-
-    assert summarised(receipts, tag=None) == {
-        "tag": None,
-        "recipients": 3,
-        "accepted": 2,
-        "refused": 1,
-        "sms": 2,
-        "cost": None,
-        "currency": None,
-        "calls": 1,
-    }
-
-
-def test_a_send_that_reaches_nobody_is_an_error() -> None:
-    send = Send.of(NUMBERS[:2], "Hello")
-    receipt = Receipt(message_id=None, accepted=(), refused=dict.fromkeys(NUMBERS[:2], 14))
-
-    with pytest.raises(SMSPartnerRequestError, match=r"took none of the recipients \(code 14\)") as caught:
-        drive(deliver(send, NoLedger()), lambda _: receipt)
-
-    assert caught.value.code == 14
-
-
-def test_log_lines_tell_figures_alone(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
-    receipt = Receipt(
-        message_id="7", accepted=tuple(NUMBERS[:2]), refused={NUMBERS[2]: 14}, sms=2, cost=Decimal("0.076")
-    )
-
-    drive(deliver(Send.of(NUMBERS[:3], "Hello", sandbox=True), NoLedger()), lambda _: receipt)
-
-    lines = [record.message for record in caplog.records]
-    assert lines == [
-        "Call 1 of 1, in the sandbox: 2 of 3 recipients accepted, message id 7, 2 SMS, 0.076.",
-        "SMS Partner refused 1 of the 3 recipients of call 1 (code 14).",
-    ]
-
-
-def test_cost_adds_up_exactly() -> None:
-    receipts = [receipt_for(n, cost=Decimal("0.1")) for n in range(3)]
-
-    assert summarised(receipts, tag="spring")["cost"] == "0.3"
-    assert summarised(receipts, tag="spring")["currency"] == "EUR"
+    assert len(drive(deliver(coming, NoLedger()), vendor([]))) == 3
 
 
 @pytest.mark.parametrize(
-    ("unknown", "totals"),
+    ("code", "why"),
     [
-        ({"sms": None}, (None, "38.0", "EUR")),
-        ({"cost": None}, (1_000, None, "EUR")),
-        ({"currency": None}, (1_000, "38.0", None)),
-        ({"currency": "USD"}, (1_000, None, None)),
-        ({"sms": None, "cost": None, "currency": None}, (None, None, None)),
+        (14, r"\(code 14\): a phone number is on the STOP list\. Nothing was sent\. Correct"),
+        (None, r": it does not say why\. Nothing was sent\. Ask SMS Partner\.\n"),
     ],
+    ids=["a code", "no code"],
 )
-@pytest.mark.parametrize("order", [1, -1])
-def test_a_total_is_null_if_the_part_of_a_call_is_unknown(
-    unknown: dict[str, Any], totals: tuple[object, ...], order: int
+def test_a_send_that_reaches_nobody_is_an_error(code: int | None, why: str) -> None:
+    receipt = Receipt(message_id=None, accepted=(), refused={NUMBERS[0]: None, NUMBERS[1]: code})
+
+    with pytest.raises(SMSPartnerRequestError, match=rf"took none of the recipients ?{why}") as caught:
+        drive(deliver(Send.of(NUMBERS[:2], "Hello"), NoLedger()), lambda _: receipt)
+
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("refused", "codes"),
+    [
+        ({NUMBERS[2]: 14, NUMBERS[3]: 13}, " (code 13, 14)"),
+        ({NUMBERS[2]: 14, NUMBERS[3]: None}, " (code 14)"),
+        ({NUMBERS[2]: None}, ""),
+    ],
+    ids=["two codes", "one", "none"],
+)
+def test_log_lines_have_figures_alone(
+    refused: dict[str, int | None], codes: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    receipts = [receipt_for(0), receipt_for(1, **unknown)][::order]
+    caplog.set_level("INFO")
+    receipts: Iterator[Receipt] = iter(
+        [
+            Receipt(message_id="7", accepted=tuple(NUMBERS[:2]), sms=2),
+            receipt_for(1, accepted=("+33639980009",), refused=refused),
+        ]
+    )
 
-    summary = summarised(receipts, tag=None)
+    drive(deliver(Send.of(NUMBERS[:4], "Hello", sandbox=True), NoLedger()), lambda _: next(receipts))
 
-    assert (summary["sms"], summary["cost"], summary["currency"]) == totals
-
-
-def test_a_call_that_took_nobody_leaves_the_totals_known() -> None:
-    refused = Receipt(message_id=None, accepted=(), refused={NUMBERS[0]: 14})
-
-    summary = summarised([refused, receipt_for(1)], tag=None)
-
-    assert (summary["sms"], summary["cost"], summary["currency"]) == (500, "19.0", "EUR")
-
-
-def test_lines_leave_out_what_the_vendor_does_not_say() -> None:
-    known, unknown = receipt_for(0), receipt_for(1, sms=None, cost=None, currency=None)
-
-    assert describe_receipts([known]).endswith("message id 300, 500 SMS, 19.0 EUR")
-    assert describe_receipts([unknown]).endswith("message id 301")
-    assert describe_receipts([known, unknown]).endswith("message ids 300, 301")
-
-
-def test_of_many_message_ids_the_first_are_shown() -> None:
-    receipts = [Receipt(message_id=str(n), accepted=(), sms=0) for n in range(30)]
-
-    assert "message ids 0, 1, " in describe_receipts(receipts)
-    assert "19 and 10 more" in describe_receipts(receipts)
-
-
-def test_a_receipt_shows_no_number() -> None:
-    assert "9980" not in repr(receipt_for(0, refused={NUMBERS[0]: 14}))
-    assert receipt_for(2).messages[0] == {"phone_number": NUMBERS[1000], "message_id": "302"}
+    assert caplog.messages == [
+        "Call 1 of 2, in the sandbox: 2 of 2 recipients accepted, message id 7, 2 SMS.",
+        f"Call 2 of 2, in the sandbox: 1 of {1 + len(refused)} recipients accepted, message id 301, 2 SMS, 19.0 EUR.",
+        f"SMS Partner refused {len(refused)} of the 2 recipients of call 2{codes}.",
+    ]

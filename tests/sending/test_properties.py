@@ -7,20 +7,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from harness import KEEPS_TASK_STATE, new_context
+from harness import KEEPS_TASK_STATE
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
-from loopback import connect
-from sending.world import LEFT_OPEN, REFUSED, KilledError, Life, Watched, World, check, kill, life_of
-from state_store import StateStore
+from sending.world import LEFT_OPEN, REFUSED, World, life_of
 
 from airflow_provider_smspartner._sending import send as send_module
 from airflow_provider_smspartner._sending.send import Send
-from airflow_provider_smspartner.exceptions import (
-    SMSPartnerError,
-)
-from airflow_provider_smspartner.operators.smspartner import SMSPartnerSendOperator
-from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 pytestmark = pytest.mark.skipif(
     not KEEPS_TASK_STATE, reason="there Airflow keeps nothing of an earlier try, and no later one sends"
@@ -79,7 +72,7 @@ def recipients_of(
     return numbers, "Hello"
 
 
-@settings(max_examples=600)
+@settings(max_examples=200)
 @given(
     who=people,
     own_texts=st.booleans(),
@@ -122,79 +115,3 @@ def test_whatever_happens_nobody_gets_a_text_twice(  # noqa: PLR0917 - what hypo
         ended = world.attempt(send)
     event(f"last try: {ended}")
     world.check_last(ended, [e164(person) for person, _, _ in who])
-
-
-FAULTS = {
-    "none": Fault.headers({}),
-    "429": Fault.status(429),
-    "no credit": Fault.error(11),
-    "wrong key": Fault.error(10),
-    "reset": Fault.reset(),
-    "reset unread": Fault.reset_unread(),
-    "closed": Fault.hang(0),
-    "cut": Fault.truncated(),
-    "page": Fault.html(),
-    "fake success": Fault.fake_success(),
-    "503": Fault.status(503),
-    "code 500": Fault.error(500),
-}
-FAULTS |= {
-    f"{name}, all was sent": fault.after_processing()
-    for name, fault in FAULTS.items()
-    if not fault.is_unread and name not in {"none", "429", "no credit", "wrong key"}
-}
-
-
-@pytest.fixture(scope="module")
-def long_lived() -> Iterator[SMSPartnerDouble]:
-    with SMSPartnerDouble() as double, pytest.MonkeyPatch.context() as monkeypatch:
-        connect(monkeypatch, double, max_attempts=2)
-        yield double
-
-
-@settings(max_examples=40)
-@given(
-    who=people,
-    own_texts=st.booleans(),
-    script=st.lists(
-        st.tuples(
-            st.lists(st.sampled_from(sorted(FAULTS)), max_size=4), st.one_of(st.none(), st.integers(0, 20))
-        ),
-        min_size=1,
-        max_size=3,
-    ),
-)
-def test_nor_does_the_operator_send_a_text_twice(
-    long_lived: SMSPartnerDouble,
-    who: list[tuple[int, Callable[[str], str], str]],
-    own_texts: bool,
-    script: list[tuple[list[str], int | None]],
-) -> None:
-    recipients, message = recipients_of(who, own_texts=own_texts)
-    store = StateStore()
-
-    def attempt(life: Life) -> list[tuple[str, str | None]] | None:
-        context = new_context()
-        context["task_state_store"] = Watched(store, life)
-        operator = SMSPartnerSendOperator(task_id="send", recipients=recipients, message=message)
-        try:
-            messages = operator.execute(context)
-        except (KilledError, SMSPartnerError) as error:
-            event(type(error).__name__)
-            return None
-        return [(each["phone_number"], each["message_id"]) for each in messages]
-
-    long_lived.clear_sent()
-    with calls_of(3):
-        for faults, step in script:
-            long_lived.clear_faults()
-            for fault in faults:
-                long_lived.misbehave(FAULTS[fault])
-            reported = attempt(Life(step, kill, for_good=True))
-            check(long_lived.sent, reported or [])
-        long_lived.clear_faults()
-        reported = attempt(Life(None))
-        check(long_lived.sent, reported or [])
-    if reported is not None:
-        assert sorted(reported) == sorted((sms.phone_number, sms.message_id) for sms in long_lived.sent)
-        assert {number for number, _ in reported} == {e164(person) for person, _, _ in who}
