@@ -38,33 +38,24 @@ SURVIVED = ("survived", "no tests")
 # What is mutated together, and the tests that are to notice. The tests of one room do not judge another room's
 # mutants: those of the shared polls come through most of the protocol, and would take hours.
 ROOMS: dict[str, tuple[list[str], list[str]]] = {
-    # One test has 1,428 cases: those of one HTTP status will do.
-    "protocol": (["protocol/*.py"], ["tests/protocol", "-k", "not test_the_code_decides or -404]"]),
+    "protocol": (["protocol/*.py"], ["tests/protocol", "tests/fuzz"]),
     "policy": (["_http/policy.py"], ["tests/http/test_policy.py", "tests/http/test_repeating.py"]),
     "waiting": (
         [f"_waiting/{name}.py" for name in ("campaign", "event", "goal", "rhythm", "tally", "wait")],
         ["tests/waiting"],
     ),
-    # Without the tests that ask what happens in how much time, which are for a machine that does little else, and the
-    # one that counts objects, to which mutmut's way to switch mutants on adds.
+    # Without the test that counts objects, to which mutmut's way to switch mutants on adds.
     "shared_polls": (
         ["_shared_polls/*.py"],
-        [
-            f"tests/shared_polls/test_{name}.py"
-            for name in (
-                "ask_by_parts",
-                "connection_changes",
-                "dispatcher",
-                "look_ups",
-                "outage_turns",
-                "parts",
-                "registry",
-                "sender",
-                "subscriber",
-                "time_and_context",
-            )
-        ]
-        + ["-k", "not nothing_for_the_collector"],
+        ["tests/shared_polls", "-k", "not nothing_for_the_collector"],
+    ),
+    "sending": (
+        ["_sending/*.py"],
+        [f"tests/sending/test_{name}.py" for name in ("delivery", "recipients", "send", "summary")],
+    ),
+    "ledger": (
+        ["_tasks/ledger.py"],
+        ["tests/tasks/test_ledger.py", "tests/tasks/test_overlapping_tries.py"],
     ),
 }
 

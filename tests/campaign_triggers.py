@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import asyncio
+from datetime import timedelta
 from typing import Any
 
 from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
@@ -21,7 +22,7 @@ def campaign_trigger(
     **goal: Any,
 ) -> SMSPartnerCampaignTrigger:
     """Make a trigger for a tag or for messages; further arguments are fields of its goal."""
-    now = datetime.now(UTC)
+    now = SMSPartnerCampaignTrigger._clock()
     return SMSPartnerCampaignTrigger(
         smspartner_conn_id=conn_id,
         tag=tag,
@@ -43,3 +44,9 @@ def campaign_trigger(
         },
         next_poll_at=now + timedelta(seconds=first_in),
     )
+
+
+async def fire(*triggers: SMSPartnerCampaignTrigger) -> list[dict[str, Any]]:
+    """Run triggers on the running event loop until all have fired, and return their events' payloads."""
+    events = await asyncio.gather(*(anext(each.run()) for each in triggers))
+    return [event.payload for event in events]

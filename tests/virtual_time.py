@@ -29,7 +29,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self.passed = 0.0
-        self.jumps = 0
+        self.turns = 0
         self.in_threads = 0
         super().__init__(_JumpingSelector(self))
 
@@ -60,6 +60,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         self._loop = loop
 
     def select(self, timeout: float | None = None) -> list[Any]:
+        self._loop.turns += 1
         ready: list[Any] = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
@@ -69,7 +70,6 @@ class _JumpingSelector(selectors.DefaultSelector):
                 raise RuntimeError("Nothing is left that could happen, or a thread hangs.")
             return ready
         self._loop.passed += timeout
-        self._loop.jumps += 1
         return []
 
 

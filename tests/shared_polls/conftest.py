@@ -1,86 +1,50 @@
-"""What tests of shared polls share: triggers on one event loop, and short pauses."""
+"""What tests of shared polls share: the pauses of production in the event loop's time, a vendor and a connection."""
 
 from __future__ import annotations
 
-import asyncio
-import re
+import logging
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from campaign_triggers import campaign_trigger
+from shared_polls.vendor import Backend, Vendor
+from virtual_time import virtual_now
 
-from airflow_provider_smspartner._shared_polls import connections
-from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+from airflow_provider_smspartner import _clock
+from airflow_provider_smspartner._shared_polls import connections, registry
 from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
 
-NewTrigger = Callable[..., SMSPartnerCampaignTrigger]
+LOG = logging.getLogger("trigger")
+LOG.setLevel(logging.ERROR)
 
 
 @pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "_FIRST_PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(connections, "_MAX_PAUSE_SECONDS", 0.2)
-    monkeypatch.setattr(connections, "_FIRST_RECHECK_SECONDS", 0.05)
+def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all pauses be as long as they are, in the event loop's time, in the place of the fixture of this name."""
+    monkeypatch.setattr(_clock, "now", virtual_now)
+    monkeypatch.setattr(SMSPartnerCampaignTrigger, "_clock", staticmethod(virtual_now))
+    monkeypatch.setattr(SMSPartnerCampaignTrigger, "log", LOG)
 
 
 @pytest.fixture
-def new_trigger() -> NewTrigger:
-    """Make a trigger for a tag or for messages."""
-
-    return campaign_trigger
-
-
-async def payload(trigger: SMSPartnerCampaignTrigger) -> dict[str, Any]:
-    """Run a trigger until it fires, and give its event's payload."""
-    event = await asyncio.wait_for(anext(trigger.run()), timeout=40)
-    assert isinstance(event.payload, dict)
-    return event.payload
+def backend(monkeypatch: pytest.MonkeyPatch) -> Backend:
+    """The secrets backend that connections are looked up in."""
+    made = Backend()
+    monkeypatch.setattr(connections, "get_async_connection", made.get)
+    return made
 
 
 @pytest.fixture
-def fire_all() -> Callable[..., list[dict[str, Any]]]:
-    """Run triggers on one event loop, beside something that happens meanwhile, and give their events' payloads."""
-
-    def fire(triggers: list[SMSPartnerCampaignTrigger], meanwhile: Any = None) -> list[dict[str, Any]]:
-        async def main() -> list[dict[str, Any]]:
-            others = [meanwhile()] if meanwhile else []
-            payloads: list[dict[str, Any]] = await asyncio.gather(*map(payload, triggers), *others)
-            return payloads[: len(triggers)]
-
-        return asyncio.run(main())
-
-    return fire
+def vendor(monkeypatch: pytest.MonkeyPatch, backend: Backend) -> Vendor:
+    """The vendor that all connections lead to."""
+    made = Vendor(seconds=0.1)
+    monkeypatch.setattr(registry, "open_async_client", made.open)
+    return made
 
 
 @pytest.fixture
-def log_lines(
-    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
-) -> Callable[[], list[tuple[str, str]]]:
-    """Return the levels and texts that were logged: through logging, or past it, as Airflow 3 does."""
-    caplog.set_level("INFO")
-    line = re.compile(r"^\S+ \[(\w+) *\] (.*?)(?: +\[[\w.]+\].*)?$", re.MULTILINE)
-
-    def lines() -> list[tuple[str, str]]:
-        ours = [
-            (record.levelname.lower(), record.getMessage())
-            for record in caplog.records
-            if "double" not in record.name
-        ]
-        out = re.sub(r"\x1b\[[0-9;]*m", "", capfd.readouterr().out)
-        return ours or [(level, text.rstrip()) for level, text in line.findall(out)]
-
-    return lines
-
-
-@pytest.fixture
-def settle() -> Callable[[SMSPartnerDouble], None]:
-    """Make the double answer Delivered for all messages."""
-
-    def settle(double: SMSPartnerDouble) -> None:
-        double.clear_faults()
-        double.misbehave(
-            Fault.rows(lambda rows: [{**row, "status": "Delivered"} for row in rows]), times=None
-        )
-
-    return settle
+def log_lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[tuple[str, str]]]:
+    """Return the levels and texts that triggers have logged."""
+    caplog.set_level(logging.INFO, logger=LOG.name)
+    return lambda: [
+        (row.levelname.lower(), row.getMessage()) for row in caplog.records if row.name == LOG.name
+    ]

@@ -1,14 +1,12 @@
-"""How it is found out which wait a refusal is about: the calls by themselves, without a network."""
+"""How it is found out which wait a refusal is about: the calls by themselves."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextvars import copy_context
-from datetime import datetime
 
 import pytest
-from shared_polls.vendor import on_a_loop, wait_for
+from shared_polls.vendor import on_a_loop, subscriber
 
 from airflow_provider_smspartner._shared_polls.refusals import ask_by_parts
 from airflow_provider_smspartner._shared_polls.shared_call import SharedCall, shared_calls
@@ -37,13 +35,10 @@ class Vendor:
 
     async def ask_for(self, count: int, **options: bool) -> None:
         """Ask for so many waits, from 0."""
-        for number in range(count):
-            outcome: asyncio.Future[datetime | None] = asyncio.get_running_loop().create_future()
-            each = Subscriber(wait_for(number), lambda _: None, copy_context(), outcome, deadline_at=60.0)
-            each.take(0.0)
-            self._number_of[each] = number
+        self._number_of = {subscriber(number, is_polling=True): number for number in range(count)}
         (call,) = shared_calls(self._number_of)
         await ask_by_parts(call, ask=self._ask, refuse=self._refuse, **options)
+        assert self.answered | self.refused.keys() == set(range(count))
 
     async def _ask(self, call: SharedCall) -> SMSPartnerRequestError | None:
         await asyncio.sleep(0)
@@ -67,53 +62,36 @@ def about(*bad: int) -> Answer:
     return lambda numbers: BAD_NUMBER if numbers & set(bad) else None
 
 
+def first_of(numbers: set[int]) -> SMSPartnerRequestError:
+    return SMSPartnerRequestError("x", code=min(numbers))
+
+
+@pytest.mark.parametrize(
+    ("count", "bad", "asked"),
+    [
+        (8, [], [8]),
+        (1, [0], [1]),
+        (2, [0], [2, 1, 1]),
+        (2, [1], [2, 1, 1]),
+        (2, [0, 1], [2, 1, 1]),
+        (64, [0], [64, 32, 32, 16, 16, 8, 8, 4, 4, 2, 2, 1, 1]),
+        (64, [37], [64, 32, 32, 16, 16, 8, 8, 4, 4, 2, 2, 1, 1]),
+        (64, [3, 60], None),
+        # Once others were answered, none is refused with the rest.
+        (400, range(199), None),
+    ],
+)
 @on_a_loop
-async def test_a_call_that_is_answered_is_sent_once() -> None:
-    vendor = Vendor(about())
-    await vendor.ask_for(8)
+async def test_the_bad_ones_are_refused_and_the_others_answered(
+    count: int, bad: list[int], asked: list[int] | None
+) -> None:
+    vendor = Vendor(about(*bad))
+    await vendor.ask_for(count)
 
-    assert vendor.asked == [set(range(8))]
-    assert vendor.answered == set(range(8))
-
-
-@on_a_loop
-async def test_a_single_wait_gets_its_refusal_at_once() -> None:
-    vendor = Vendor(about(0))
-    await vendor.ask_for(1)
-
-    assert vendor.asked == [{0}]
-    assert vendor.refused == {0: BAD_NUMBER}
-
-
-@pytest.mark.parametrize("bad", range(2))
-@on_a_loop
-async def test_of_two_waits_one_is_answered(bad: int) -> None:
-    vendor = Vendor(about(bad))
-    await vendor.ask_for(2)
-
-    assert vendor.asked == [{0, 1}, {0}, {1}]
-    assert (vendor.answered, set(vendor.refused)) == ({1 - bad}, {bad})
-
-
-@on_a_loop
-async def test_two_waits_that_are_both_refused_are_asked_for_alone_only_once() -> None:
-    vendor = Vendor(about(0, 1))
-    await vendor.ask_for(2)
-
-    assert vendor.asked == [{0, 1}, {0}, {1}]
-    assert set(vendor.refused) == {0, 1}
-
-
-@pytest.mark.parametrize("bad", range(0, 64, 9))
-@on_a_loop
-async def test_one_among_many_is_found_by_halving(bad: int) -> None:
-    vendor = Vendor(about(bad))
-    await vendor.ask_for(64)
-
-    assert vendor.refused == {bad: BAD_NUMBER}
-    assert vendor.answered == set(range(64)) - {bad}
-    # The whole, and two halves at each of six depths.
-    assert len(vendor.asked) == 13
+    assert vendor.refused == dict.fromkeys(bad, BAD_NUMBER)
+    assert vendor.answered == set(range(count)) - set(bad)
+    if asked is not None:
+        assert [len(numbers) for numbers in vendor.asked] == asked
 
 
 @on_a_loop
@@ -137,24 +115,6 @@ async def test_three_waits_are_enough_to_ask_for_some_alone() -> None:
 
 
 @on_a_loop
-async def test_bad_ones_in_both_halves_leave_the_others() -> None:
-    vendor = Vendor(about(3, 60))
-    await vendor.ask_for(64)
-
-    assert set(vendor.refused) == {3, 60}
-    assert vendor.answered == set(range(64)) - {3, 60}
-
-
-@on_a_loop
-async def test_one_good_one_among_many_bad_ones_is_not_refused_once_others_were_answered() -> None:
-    vendor = Vendor(about(*range(199)))
-    await vendor.ask_for(400)
-
-    assert vendor.refused == dict.fromkeys(range(199), BAD_NUMBER)
-    assert vendor.answered == set(range(199, 400))
-
-
-@on_a_loop
 async def test_one_good_one_among_many_bad_ones_is_not_refused_once_refusals_have_differed() -> None:
     vendor = Vendor(lambda numbers: MALFORMED if len(numbers) >= 200 else about(*range(399))(numbers))
     await vendor.ask_for(400)
@@ -163,11 +123,13 @@ async def test_one_good_one_among_many_bad_ones_is_not_refused_once_refusals_hav
     assert vendor.answered == {399}
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [lambda numbers: MALFORMED if len(numbers) > 1 else first_of(numbers), first_of],
+    ids=["once they are alone", "each call"],
+)
 @on_a_loop
-async def test_waits_that_are_refused_alone_for_other_reasons_each_get_their_own() -> None:
-    def answer(numbers: set[int]) -> SMSPartnerRequestError:
-        return MALFORMED if len(numbers) > 1 else SMSPartnerRequestError("x", code=min(numbers))
-
+async def test_waits_that_are_refused_for_reasons_of_their_own_each_get_theirs(answer: Answer) -> None:
     vendor = Vendor(answer)
     await vendor.ask_for(16)
 
@@ -185,19 +147,12 @@ async def test_one_that_is_refused_alone_for_another_reason_shows_that_the_refus
     await vendor.ask_for(16)
 
     assert set(vendor.refused) == {0}
-    assert vendor.answered == set(range(1, 16))
-
-
-@on_a_loop
-async def test_waits_that_are_all_refused_for_reasons_of_their_own_each_get_theirs() -> None:
-    vendor = Vendor(lambda numbers: SMSPartnerRequestError("x", code=min(numbers)))
-    await vendor.ask_for(16)
-
-    assert {number: refusal.code for number, refusal in vendor.refused.items()} == {n: n for n in range(16)}
 
 
 @pytest.mark.parametrize(
-    "other", [SMSPartnerRequestError("x", code=9, http_status=400), SMSPartnerRequestError("x", code=6)]
+    "other",
+    [SMSPartnerRequestError("x", code=9, http_status=400), SMSPartnerRequestError("x", code=6)],
+    ids=["status", "code"],
 )
 @on_a_loop
 async def test_refusals_with_another_code_or_status_are_of_another_kind(

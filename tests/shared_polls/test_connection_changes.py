@@ -1,209 +1,210 @@
-"""Airflow connections that change, or cannot be found, while waits go on."""
+"""Airflow connections that change, or cannot be found, while triggers wait; and which waits share their polls."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.connection import get_async_connection
-from airflow.providers.common.compat.sdk import Connection as AirflowConnection
+from campaign_triggers import campaign_trigger, fire
+from shared_polls.vendor import DOWN, WRONG_KEY, Backend, D, Vendor, W, on_a_loop, ref, seconds
 
-from airflow_provider_smspartner._shared_polls import connections
-from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+from airflow_provider_smspartner._shared_polls import connections, registry
+from airflow_provider_smspartner._shared_polls.connections import connection_in_use
+from airflow_provider_smspartner._shared_polls.dispatcher import SharedPolls
+from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
 
-VARIABLE = "AIRFLOW_CONN_SMSPARTNER_DEFAULT"
-WAITS = 120
-
-
-@pytest.fixture
-def look_ups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The look-ups of connections."""
-    seen: list[str] = []
-
-    async def look_up(conn_id: str) -> Any:
-        seen.append(conn_id)
-        return await get_async_connection(conn_id)
-
-    monkeypatch.setattr(connections, "get_async_connection", look_up)
-    return seen
+WAITS = 40
+DONE = {"verdict": "done", "counts": {"Delivered": 1}}
 
 
-def message(number: int) -> list[str]:
-    return [f"+336399{number:05}", str(number)]
+def waiting(**arguments: Any) -> list[SMSPartnerCampaignTrigger]:
+    given = {"poke_interval": 60, "timeout": 7_200, **arguments}
+    return [campaign_trigger(messages=[[*map(str, ref(number))]], **given) for number in range(WAITS)]
 
 
-def waiting(new_trigger: Any, **arguments: Any) -> list[Any]:
-    return [
-        new_trigger(messages=[message(number)], poke_interval=0.3, **arguments) for number in range(WAITS)
-    ]
-
-
-def rotate(double: SMSPartnerDouble, key: str) -> None:
-    """Make the double accept another key only."""
-    double.api_key = key
-    object.__setattr__(double._vendor, "api_key", key)
-
-
-def test_a_rotated_key_ends_no_wait(
-    *,
-    double: SMSPartnerDouble,
-    new_trigger: Any,
-    fire_all: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    look_ups: list[str],
-    settle: Any,
+@pytest.mark.parametrize(
+    ("error", "change"),
+    [(WRONG_KEY, {"key": "new"}), (DOWN, {"fields": {"host": "https://elsewhere"}})],
+    ids=["another key", "another host"],
+)
+@on_a_loop
+async def test_a_connection_that_changes_ends_no_wait(
+    vendor: Vendor, backend: Backend, error: Exception, change: dict[str, Any]
 ) -> None:
-    for number in range(WAITS):
-        double.add_message(*message(number), "Waiting")
+    def trouble(_: Any, used: Any) -> Exception | None:
+        return None if used.api_key == "new" or "elsewhere" in used.base_url else error
 
-    async def change_the_key() -> None:
-        await asyncio.sleep(0.7)
-        rotate(double, "new-key")
-        for name, value in double.connection_env(requests_per_minute=0).items():
-            monkeypatch.setenv(name, value)
-        await asyncio.sleep(1)
-        double.clear_requests()
-        await asyncio.sleep(1)
+    async def happen() -> None:
+        await asyncio.sleep(100)
+        vars(backend).update(change)
+        vendor.trouble = trouble
+        await asyncio.sleep(300)
+        vendor.asked.clear()
+        await asyncio.sleep(600)
         # They share again.
-        assert 1 <= len(double.requests) <= 15
-        settle(double)
+        assert 8 <= len(vendor.asked) <= 15
+        vendor.status = D
 
-    events = fire_all(waiting(new_trigger), change_the_key)
+    vendor.status = W
+    *events, _ = await asyncio.gather(fire(*waiting()), happen())
 
-    assert events == [{"verdict": "done", "counts": {"Delivered": 1}}] * WAITS
-    assert len(look_ups) <= 10
+    assert events == [[DONE] * WAITS]
+    assert len(backend.asked) <= 4
 
 
-def test_other_settings_are_seen_after_a_failed_poll(
-    double: SMSPartnerDouble, new_trigger: Any, fire_all: Any, monkeypatch: pytest.MonkeyPatch
+@on_a_loop
+async def test_refused_credentials_of_an_unchanged_connection_end_the_waits_at_once(
+    vendor: Vendor, backend: Backend
 ) -> None:
-    double.misbehave(Fault.status(503), times=None)
-    with SMSPartnerDouble(api_key="elsewhere") as other:
-        other.add_message("+33639980001", "1", "Delivered", tag="spring")
+    vendor.trouble = lambda _, __: WRONG_KEY
 
-        async def change_the_host() -> None:
-            await asyncio.sleep(0.5)
-            for name, value in other.connection_env(requests_per_minute=0).items():
-                monkeypatch.setenv(name, value)
-
-        (event,) = fire_all([new_trigger(tag="spring")], change_the_host)
-
-    assert event["verdict"] == "done"
-
-
-def test_refused_credentials_of_an_unchanged_connection_end_the_waits_at_once(
-    double: SMSPartnerDouble, new_trigger: Any, fire_all: Any, look_ups: list[str]
-) -> None:
-    rotate(double, "new-key")
-    began = time.monotonic()
-
-    events = fire_all(waiting(new_trigger, first_in=0.2))
-
-    assert events == [{"verdict": "refused", "code": 10, "http_status": 200}] * WAITS
-    assert time.monotonic() - began < 10
-    assert len(look_ups) <= 6
-
-
-def test_refused_credentials_whose_connection_cannot_be_found_now_do_not_end_the_wait(
-    double: SMSPartnerDouble, new_trigger: Any, fire_all: Any, monkeypatch: pytest.MonkeyPatch, settle: Any
-) -> None:
-    double.add_message("+33639980001", "1", "Waiting", tag="spring")
-
-    async def lose_the_connection() -> None:
-        await asyncio.sleep(0.3)
-        monkeypatch.delenv(VARIABLE)
-        rotate(double, "new-key")
-        await asyncio.sleep(0.7)
-        settle(double)
-        for name, value in double.connection_env(requests_per_minute=0).items():
-            monkeypatch.setenv(name, value)
-
-    (event,) = fire_all([new_trigger(tag="spring")], lose_the_connection)
-
-    assert event["verdict"] == "done"
-
-
-@pytest.mark.parametrize("found", [None, {"conn_type": "smspartner"}], ids=["missing", "without a key"])
-def test_a_connection_that_cannot_be_used_yet_is_waited_for(
-    *,
-    double: SMSPartnerDouble,
-    new_trigger: Any,
-    fire_all: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    look_ups: list[str],
-    log_lines: Callable[[], list[tuple[str, str]]],
-    found: Any,
-) -> None:
-    right = double.connection_env(requests_per_minute=0)[VARIABLE]
-    monkeypatch.delenv(VARIABLE)
-    if found is not None:
-        monkeypatch.setenv(VARIABLE, json.dumps(found))
-    for number in range(WAITS):
-        double.add_message(*message(number), "Delivered")
-
-    async def mend() -> None:
-        await asyncio.sleep(1)
-        monkeypatch.setenv(VARIABLE, right)
-
-    events = fire_all(waiting(new_trigger), mend)
-
-    assert events == [{"verdict": "done", "counts": {"Delivered": 1}}] * WAITS
-    # Pauses from 0.05 to 0.2 s, however many wait.
-    assert len(look_ups) <= 40
-    warnings = [line for level, line in log_lines() if level == "warning"]
-    assert any(
-        "The Airflow connection 'smspartner_default' cannot be used for now" in line for line in warnings
+    assert (
+        await fire(*waiting(first_in=5)) == [{"verdict": "refused", "code": 10, "http_status": 200}] * WAITS
     )
+    assert seconds() <= 6
+    assert (len(vendor.asked), len(backend.asked)) == (1, 2)
 
 
-def test_a_connection_that_is_never_found_ends_the_wait_at_its_deadline(
-    new_trigger: Any, fire_all: Any, monkeypatch: pytest.MonkeyPatch
+@on_a_loop
+async def test_refused_credentials_whose_connection_cannot_be_found_now_do_not_end_the_wait(
+    vendor: Vendor, backend: Backend
 ) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
-    began = time.monotonic()
-    trigger = new_trigger(tag="spring", timeout=0.5)
-    trigger.rhythm["poke_interval"] = 60
+    async def happen() -> None:
+        await asyncio.sleep(100)
+        backend.key = None
+        vendor.trouble = lambda _, used: None if used is not None and used.api_key == "new" else WRONG_KEY
+        await asyncio.sleep(600)
+        backend.key, vendor.status = "new", D
 
-    assert fire_all([trigger]) == [{"verdict": "timed_out"}]
-    assert 0.5 <= time.monotonic() - began < 10
+    (event,), _ = await asyncio.gather(fire(*waiting()[:1]), happen())
+
+    assert event == DONE
 
 
-@pytest.mark.parametrize("reads", ["look-up", "extra"])
-def test_a_connection_that_raises_is_looked_for_at_a_pace_and_not_quoted(
+class Unreadable:
+    """As on Airflow 2 after a lost Fernet key: it decrypts the extra only once that is read."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "extra":
+            raise RuntimeError("vault token s3cr3t")
+        return "key"
+
+
+async def unreadable(_: str) -> Unreadable:
+    return Unreadable()
+
+
+@pytest.mark.parametrize(
+    ("key", "look_up", "why"),
+    [
+        (None, None, r"it could not be looked up (RuntimeError)"),
+        ("", None, "The connection 'smspartner_default' has no API key"),
+        ("key", unreadable, r"it could not be looked up (RuntimeError)"),
+    ],
+    ids=["missing", "without a key", "unreadable"],
+)
+@on_a_loop
+async def test_a_connection_that_cannot_be_used_yet_is_waited_for_at_a_pace_and_not_quoted(
     *,
-    reads: str,
-    double: SMSPartnerDouble,
-    new_trigger: Any,
-    fire_all: Any,
+    vendor: Vendor,
+    backend: Backend,
     monkeypatch: pytest.MonkeyPatch,
     log_lines: Callable[[], list[tuple[str, str]]],
+    key: str | None,
+    look_up: Any,
+    why: str,
 ) -> None:
-    class Unreadable:
-        # As on Airflow 2 after a lost Fernet key: it decrypts the extra only once that is read.
-        def __getattr__(self, name: str) -> Any:
-            if name == "extra":
-                raise RuntimeError("vault token s3cr3t")
-            return getattr(connection, name)
+    async def mend() -> None:
+        await asyncio.sleep(600)
+        monkeypatch.setattr(connections, "get_async_connection", backend.get)
+        backend.key = "key"
 
-    connection = AirflowConnection(conn_id="smspartner_default", conn_type="smspartner", password="key")
-    look_ups = []
+    backend.key, vendor.status = key, D
+    if look_up is not None:
+        monkeypatch.setattr(connections, "get_async_connection", look_up)
+    events, _ = await asyncio.gather(fire(*waiting()), mend())
 
-    async def look_up(conn_id: str) -> Any:
-        look_ups.append(conn_id)
-        if reads == "look-up":
-            raise RuntimeError("vault token s3cr3t")
-        return Unreadable()
+    assert events == [DONE] * WAITS
+    # Soon after, and with a look-up for all of them each half to whole minute in the end.
+    assert seconds() <= 661
+    assert len(backend.asked) <= 30
+    warnings = [line for level, line in log_lines() if level == "warning"]
+    assert f"The Airflow connection 'smspartner_default' cannot be used for now: {why}" in warnings[0]
+    # Each wait says so as often as it polls.
+    assert 9 * WAITS <= len(warnings) <= 11 * WAITS
+    assert "s3cr3t" not in str(warnings)
 
-    monkeypatch.setattr(connections, "get_async_connection", look_up)
-    monkeypatch.setattr(connections, "_FIRST_PAUSE_SECONDS", 60.0)
-    monkeypatch.setattr(connections, "_MAX_PAUSE_SECONDS", 60.0)
 
-    assert fire_all([new_trigger(tag="spring", timeout=0.4)]) == [{"verdict": "timed_out"}]
-    assert len(look_ups) == 1
-    text = "\n".join(line for _, line in log_lines())
-    assert "it could not be looked up (RuntimeError)" in text
-    assert "s3cr3t" not in text
+@on_a_loop
+async def test_a_connection_that_is_never_found_ends_the_wait_at_its_deadline(
+    vendor: Vendor, backend: Backend
+) -> None:
+    backend.key = None
+
+    assert await fire(campaign_trigger(tag="spring", timeout=90, poke_interval=60)) == [
+        {"verdict": "timed_out"}
+    ]
+    assert seconds() == pytest.approx(90.01)
+    assert vendor.asked == []
+
+
+@asynccontextmanager
+async def _taking_part(conn_id: str) -> Any:
+    async with (
+        connection_in_use(conn_id) as connection,
+        registry.shared_polls(connection, await connection.look_up()) as polls,
+    ):
+        yield polls
+
+
+taking_part: Callable[[str], AbstractAsyncContextManager[SharedPolls]] = _taking_part
+
+
+@on_a_loop
+async def test_waits_share_on_one_connection_as_it_was_found_only(vendor: Vendor, backend: Backend) -> None:
+    async with taking_part("one") as first, taking_part("one") as same, taking_part("other") as other:
+        assert first is same
+        assert first is not other
+        backend.fields = {"extra": '{"timeout": 3}'}
+        async with taking_part("one") as changed:
+            assert changed is not first
+        backend.fields = {}
+        first._sender.is_over = True
+        async with taking_part("one") as anew:
+            assert anew is not first
+    async with taking_part("other") as again:
+        assert again is not other
+
+
+@pytest.mark.parametrize(("attempts", "failed_polls"), [(2, 1), (3, 0)])
+@on_a_loop
+async def test_the_polls_keep_to_the_connections_attempts_and_sockets(
+    *,
+    vendor: Vendor,
+    backend: Backend,
+    log_lines: Callable[[], list[tuple[str, str]]],
+    attempts: int,
+    failed_polls: int,
+) -> None:
+    backend.fields = {"extra": f'{{"max_attempts": {attempts}, "max_connections": 3}}'}
+    vendor.failures, vendor.status = [DOWN] * 2, D
+    await fire(campaign_trigger(tag="spring", poke_interval=30))
+
+    assert [level for level, _ in log_lines()].count("warning") == failed_polls
+    await fire(*(campaign_trigger(tag=f"tag{number}") for number in range(10)))
+    assert vendor.most_in_flight == 3
+
+
+@on_a_loop
+async def test_a_wait_polls_first_when_it_is_due_and_at_once_if_that_has_passed(
+    vendor: Vendor, backend: Backend
+) -> None:
+    await asyncio.sleep(7_200)
+    for first_in in (300, -3_600):
+        began = seconds()
+        trigger = campaign_trigger(tag="spring", first_in=first_in, timeout=1_000, poke_interval=6_000)
+        assert (await fire(trigger))[0]["verdict"] == "timed_out"
+        assert vendor.sent_at[-2] - began == pytest.approx(max(first_in, 0) + 0.05)

@@ -1,4 +1,4 @@
-"""Many waits, few calls: each wait gets its own rows, and the trouble of one is no other's."""
+"""Many waits, few calls: each wait gets its own rows in time, and the trouble of one is no other's."""
 
 from __future__ import annotations
 
@@ -7,49 +7,43 @@ import gc
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from contextvars import ContextVar
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared_polls.vendor import (
+    DOWN,
+    WRONG_KEY,
     D,
     Vendor,
     W,
     counts_of,
+    on_a_loop,
     poll,
     polls_of,
     ref,
     run,
+    seconds,
     status_of,
     wait_for,
 )
+from virtual_time import virtual_now
 
 from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
 from airflow_provider_smspartner._messages.pending import PendingInMemory
 from airflow_provider_smspartner._shared_polls.dispatcher import SharedPolls
 from airflow_provider_smspartner._shared_polls.schedule import Schedule
 from airflow_provider_smspartner._waiting.tally import Tally
-from airflow_provider_smspartner.exceptions import (
-    SMSPartnerCredentialsError,
-    SMSPartnerNotFoundError,
-    SMSPartnerRequestError,
-    SMSPartnerUnavailableError,
-)
+from airflow_provider_smspartner.exceptions import SMSPartnerNotFoundError, SMSPartnerRequestError
 from airflow_provider_smspartner.models import DeliveryStatus, MessageRef
 from airflow_provider_smspartner.protocol import Call
 
+REFUSED = SMSPartnerRequestError("refused", code=6)
 FAILURES = st.sampled_from(
-    [
-        None,
-        None,
-        SMSPartnerUnavailableError("x"),
-        SMSPartnerRequestError("x", code=50),
-        SMSPartnerNotFoundError("x", code=4),
-        SMSPartnerCredentialsError("x", code=10),
-        RuntimeError("x"),
-    ]
+    [None, None, DOWN, REFUSED, SMSPartnerNotFoundError("x", code=4), WRONG_KEY, RuntimeError("x")]
 )
 WAITS = st.lists(
     st.tuples(
@@ -60,6 +54,11 @@ WAITS = st.lists(
     min_size=1,
     max_size=40,
 )
+task_of_the_log: ContextVar[str] = ContextVar("task_of_the_log", default="none")
+
+
+def refusing(*numbers: int) -> Any:
+    return lambda asked, _: REFUSED if {*map(str, numbers)} & {*asked} else None
 
 
 @settings(max_examples=60)
@@ -73,7 +72,7 @@ def test_every_wait_is_answered_once_with_its_own_rows(
     failures: list[Exception | None],
     poison: frozenset[int],
 ) -> None:
-    vendor = Vendor(failures=failures, poison=frozenset(map(str, poison)))
+    vendor = Vendor(failures=failures, trouble=refusing(*poison))
 
     async def one(polls: SharedPolls, numbers: list[int], due_in: float, cancel_in: float | None) -> Tally:
         task = asyncio.ensure_future(poll(polls, wait_for(*numbers), due_in))
@@ -97,26 +96,29 @@ def test_every_wait_is_answered_once_with_its_own_rows(
             assert counts_of(outcome) == Counter(status_of(str(number)) for number in numbers)
 
 
-def test_a_thousand_waits_of_one_message_cost_two_calls() -> None:
+@pytest.mark.parametrize(
+    ("lists", "calls"),
+    [
+        ([[n] for n in range(1000)], [500, 500]),
+        ([range(start, start + 300) for start in (0, 300, 600)], [400, 500]),
+        ([range(1200), [5000]], [1, 200, 500, 500]),
+        ([[]], []),
+    ],
+    ids=["of one message", "in two calls", "a long list by itself", "without messages"],
+)
+def test_waits_are_answered_in_full_by_as_few_calls_as_there_may_be(lists: Any, calls: list[int]) -> None:
     vendor = Vendor()
-
-    run(vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(n)) for n in range(1000))))
-
-    assert sorted(map(len, vendor.asked)) == [500, 500]
-
-
-def test_a_wait_whose_messages_are_in_two_calls_is_answered_by_both() -> None:
-    vendor = Vendor()
-    lists = [range(start, start + 300) for start in (0, 300, 600)]
 
     tallies = run(vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(*each)) for each in lists)))
 
-    assert sorted(map(len, vendor.asked)) == [400, 500]
-    assert [counts_of(tally).total() for tally in tallies] == [300] * 3
+    assert sorted(map(len, vendor.asked)) == calls
+    assert [counts_of(tally) for tally in tallies] == [
+        Counter(status_of(str(number)) for number in each) for each in lists
+    ]
 
 
 def test_a_late_answer_to_a_poll_that_has_failed_is_nobodys() -> None:
-    vendor = Vendor(failures=[SMSPartnerUnavailableError("down")], delays={1: 0.2, 2: 0.3, 3: 0.5})
+    vendor = Vendor(failures=[DOWN], delays={1: 0.2, 2: 0.3, 3: 0.5})
     lists = [range(300), range(300, 600)]
 
     async def poll_twice(polls: SharedPolls, numbers: range) -> list[Tally]:
@@ -124,9 +126,9 @@ def test_a_late_answer_to_a_poll_that_has_failed_is_nobodys() -> None:
 
         def answered(tally: Tally) -> datetime | None:
             tallies.append(tally)
-            return datetime.now(UTC) if len(tallies) < 2 else None
+            return virtual_now() if len(tallies) < 2 else None
 
-        await polls.poll(wait_for(*numbers), datetime.now(UTC), answered)
+        await polls.poll(wait_for(*numbers), virtual_now(), answered)
         return tallies
 
     for failed, whole in run(
@@ -138,25 +140,15 @@ def test_a_late_answer_to_a_poll_that_has_failed_is_nobodys() -> None:
     assert (len(vendor.asked), vendor.answered) == (4, 3)
 
 
-def test_a_wait_without_messages_is_answered_without_a_call() -> None:
-    vendor = Vendor()
-
-    tally = run(vendor, lambda polls: poll(polls, wait_for()))
-
-    assert counts_of(tally).total() == 0
-    assert vendor.asked == []
-
-
 def test_a_poll_leaves_nothing_for_the_collector() -> None:
     # Python's garbage collector searches the whole heap once it has grown by a quarter, and the event loop stands still
     # meanwhile. So a wait between two polls must not have more objects than before: 500 waits poll four times, those
     # that live after the second poll are put aside, and those that the third and fourth have added are counted.
-    vendor = Vendor()
     polled: Counter[int] = Counter()
     left: list[int] = []
 
     async def keep_polling(polls: SharedPolls, number: int) -> None:
-        wait = wait_for(6 * number + 2)
+        wait = wait_for(number)
 
         def answered(tally: Tally) -> datetime | None:
             wait.conclude(tally)
@@ -165,27 +157,51 @@ def test_a_poll_leaves_nothing_for_the_collector() -> None:
                 gc.freeze()
             if number == 499 and polled[number] == 4:
                 left.append(len(gc.get_objects()))
-            return datetime.now(UTC) + timedelta(seconds=0.05) if polled[number] < 4 else None
+            return virtual_now() + timedelta(seconds=1) if polled[number] < 4 else None
 
-        await polls.poll(wait, datetime.now(UTC), answered)
+        await polls.poll(wait, virtual_now(), answered)
 
-    assert status_of("2") is DeliveryStatus.WAITING  # as is that of each of the messages
-    run(vendor, lambda polls: asyncio.gather(*(keep_polling(polls, number) for number in range(500))))
+    run(Vendor(status=W), lambda polls: asyncio.gather(*(keep_polling(polls, n) for n in range(500))))
 
     # Less than one object for each wait.
     assert left[0] < 400
 
 
-def test_a_message_of_several_waits_is_asked_for_once() -> None:
+def test_waits_out_of_step_come_into_step_and_stay_there() -> None:
     vendor = Vendor()
 
-    first, second = run(
-        vendor, lambda polls: asyncio.gather(poll(polls, wait_for(1, 2)), poll(polls, wait_for(2, 3)))
-    )
+    async def keep_polling(polls: SharedPolls, number: int) -> None:
+        tallies: list[Tally] = []
 
-    assert sorted(vendor.asked[0]) == ["1", "2", "3"]
-    assert counts_of(first) == Counter(map(status_of, "12"))
-    assert counts_of(second) == Counter(map(status_of, "23"))
+        def answered(tally: Tally) -> datetime | None:
+            tallies.append(tally)
+            return virtual_now() + timedelta(seconds=60) if len(tallies) < 5 else None
+
+        await polls.poll(
+            wait_for(number, timeout=900), virtual_now() + timedelta(seconds=0.6 * number), answered
+        )
+        assert [counts_of(tally).total() for tally in tallies] == [1] * 5
+
+    run(vendor, lambda polls: asyncio.gather(*(keep_polling(polls, n) for n in range(100))))
+
+    # 100 waits, 5 polls each, alone: 500 calls.
+    assert len(vendor.asked) <= 12
+
+
+def test_a_wait_joins_once_half_its_time_has_passed_and_not_before() -> None:
+    vendor = Vendor()
+
+    async def main(polls: SharedPolls) -> None:
+        early, late = (asyncio.ensure_future(poll(polls, wait_for(n), due)) for n, due in ((1, 30), (2, 50)))
+        await poll(polls, wait_for(3), 20)
+        await early
+        assert not late.done()
+        assert seconds() < 21
+        late.cancel()
+
+    run(vendor, main)
+
+    assert list(map(sorted, vendor.asked)) == [["1", "3"]]
 
 
 class Torn(PendingInMemory):
@@ -200,233 +216,183 @@ class Torn(PendingInMemory):
 
 
 def test_messages_that_cannot_be_read_are_the_trouble_of_one_wait() -> None:
-    vendor = Vendor()
-    torn = wait_for()
-    torn.campaign.messages = Torn([ref(1)])
+    async def main(polls: SharedPolls) -> list[Any]:
+        torn = wait_for()
+        torn.campaign.messages = Torn([ref(1)])
+        return [*await asyncio.gather(poll(polls, torn), poll(polls, wait_for(2)), return_exceptions=True)]
 
-    error, tally = run(
-        vendor,
-        lambda polls: asyncio.gather(poll(polls, torn), poll(polls, wait_for(2)), return_exceptions=True),
-    )
+    error, tally = run(Vendor(), main)
 
     assert str(error) == "torn"
     assert counts_of(tally) == Counter({status_of("2"): 1})
 
 
 @pytest.mark.parametrize("others", [1, 3])
-@pytest.mark.parametrize("failure", [None, SMSPartnerRequestError("x", code=50)], ids=["answered", "refused"])
+@pytest.mark.parametrize("failure", [None, REFUSED], ids=["answered", "refused"])
 def test_a_wait_that_lets_go_of_its_messages_under_way_leaves_the_others(
     failure: Exception | None, others: int
 ) -> None:
-    class LeftUnderWay(Vendor):
-        async def send_once(self, call: Call[Any]) -> Any:
-            if not self.asked:
-                leaving.cancel()
-                messages.is_torn = True
-            return await super().send_once(call)
-
-    leaving: asyncio.Future[Tally]
-    vendor = LeftUnderWay(failures=[failure], delays={0: 0.1})
-    messages = Torn([ref(1)])
-    messages.is_torn = False
-    wait = wait_for()
-    wait.campaign.messages = messages
-
     async def main(polls: SharedPolls) -> list[Tally]:
-        nonlocal leaving
+        def let_go() -> None:
+            leaving.cancel()
+            messages.is_torn = True
+
+        wait, messages = wait_for(), Torn([ref(1)])
+        messages.is_torn = False
+        wait.campaign.messages = messages
         leaving = asyncio.ensure_future(poll(polls, wait))
+        asyncio.get_running_loop().call_later(1, let_go)
         tallies = await asyncio.gather(*(poll(polls, wait_for(n)) for n in range(2, 2 + others)))
         assert leaving.cancelled()
         return tallies
 
+    vendor = Vendor(failures=[failure], delays={0: 2.0})
     assert [counts_of(tally).total() for tally in run(vendor, main)] == [1] * others
 
 
-def test_what_the_vendor_refuses_of_one_wait_is_no_trouble_of_the_others() -> None:
-    vendor = Vendor(poison=frozenset({"7"}))
+@pytest.mark.parametrize(
+    ("vendor", "subjects", "outcomes", "calls"),
+    [
+        (Vendor(failures=[DOWN]), [[1], [2], [3]], ["down"] * 3, 1),
+        (Vendor(failures=[WRONG_KEY]), [[1], [2], [3]], [WRONG_KEY] * 3, 1),
+        (Vendor(trouble=refusing(2)), [[1], [2], [3]], [None, REFUSED, None], 5),
+        (Vendor(failures=[None, DOWN]), [range(1_200)], ["down"], 3),
+        (Vendor(failures=[None, REFUSED]), [range(1_200)], [REFUSED], 3),
+        (Vendor(failures=[DOWN]), ["spring", "spring", "autumn"], ["down", "down", None], 2),
+        (Vendor(pages={"spring": [[D], [D]]}, failures=[None, DOWN]), ["spring"] * 2, ["down"] * 2, 2),
+        (Vendor(failures=[REFUSED]), ["spring", "spring", "autumn"], [REFUSED, REFUSED, None], 2),
+    ],
+    ids=[
+        *("a call down", "a key", "a message refused", "a long list down", "a long list refused"),
+        *("a tag down", "a second page down", "a tag refused"),
+    ],
+)
+def test_trouble_is_that_of_the_waits_it_is_about_and_each_has_its_own(
+    vendor: Vendor, subjects: list[Any], outcomes: list[Any], calls: int
+) -> None:
+    async def main(polls: SharedPolls) -> list[Any]:
+        waits = [
+            wait_for(tag=subject) if isinstance(subject, str) else wait_for(*subject) for subject in subjects
+        ]
+        return await asyncio.gather(*(poll(polls, wait) for wait in waits), return_exceptions=True)
 
-    outcomes = run(
-        vendor,
-        lambda polls: asyncio.gather(*(poll(polls, wait_for(n)) for n in range(20)), return_exceptions=True),
-    )
+    found = run(vendor, main)
 
-    assert isinstance(outcomes.pop(7), SMSPartnerRequestError)
-    assert [isinstance(outcome, Tally) for outcome in outcomes] == [True] * 19
-
-
-def test_a_failed_call_is_passing_trouble_of_each() -> None:
-    vendor = Vendor(failures=[SMSPartnerUnavailableError("down")])
-
-    tallies = run(vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(n)) for n in range(3))))
-
-    troubles = [tally.trouble for tally in tallies]
-    assert [str(trouble) for trouble in troubles] == ["down"] * 3
-    assert len({id(trouble) for trouble in troubles}) == 3
-
-
-def test_refused_credentials_are_everybodys() -> None:
-    vendor = Vendor(failures=[SMSPartnerCredentialsError("no", code=10)])
-
-    outcomes = run(
-        vendor,
-        lambda polls: asyncio.gather(*(poll(polls, wait_for(n)) for n in range(3)), return_exceptions=True),
-    )
-
-    assert [(type(outcome), outcome.code) for outcome in outcomes] == [(SMSPartnerCredentialsError, 10)] * 3
-    assert len(vendor.asked) == 1
-
-
-def test_a_client_that_cannot_be_opened_fails_all_and_hangs_none() -> None:
-    async def main() -> list[Any]:
-        async def open_client() -> Any:
-            raise ValueError("no certificates")
-
-        polls = SharedPolls(open_client)
-        return await asyncio.gather(*(poll(polls, wait_for(n)) for n in range(3)), return_exceptions=True)
-
-    assert [str(outcome) for outcome in asyncio.run(main())] == ["no certificates"] * 3
+    errors = [each if isinstance(each, Exception) else each.trouble for each in found]
+    expected = [DOWN if each == "down" else each for each in outcomes]
+    assert [(type(each), str(each)) for each in errors] == [(type(each), str(each)) for each in expected]
+    assert [isinstance(each, Tally) for each in found] == [each in ("down", None) for each in outcomes]
+    troubles = [id(each) for each in errors if each is not None]
+    assert len({*troubles}) == len(troubles)
+    assert len(vendor.asked) == calls
 
 
-def test_a_wait_that_joins_while_failed_polls_close_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def main() -> list[Any]:
-        is_closing, may_close = asyncio.Event(), asyncio.Event()
+@on_a_loop
+async def test_a_client_that_cannot_be_opened_fails_all_and_hangs_none() -> None:
+    async def open_client() -> Any:
+        raise ValueError("no certificates")
 
-        class SlowToClose(Vendor):
-            async def close(self) -> None:
-                is_closing.set()
-                await may_close.wait()
+    polls = SharedPolls(open_client)
+    outcomes = await asyncio.gather(*(poll(polls, wait_for(n)) for n in range(3)), return_exceptions=True)
 
-        polls = polls_of(SlowToClose())
+    assert list(map(str, outcomes)) == ["no certificates"] * 3
+
+
+@on_a_loop
+async def test_a_wait_that_joins_while_failed_polls_close_does_not_hang() -> None:
+    is_closing, may_close = asyncio.Event(), asyncio.Event()
+
+    class SlowToClose(Vendor):
+        async def close(self) -> None:
+            is_closing.set()
+            await may_close.wait()
+
+    def unforeseen(_: Schedule) -> list[Any]:
+        raise ZeroDivisionError
+
+    polls = polls_of(SlowToClose())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Schedule, "take_due", unforeseen)
         first = asyncio.create_task(poll(polls, wait_for(1)))
         await is_closing.wait()
         second = asyncio.create_task(poll(polls, wait_for(1)))
         await asyncio.sleep(0)
         may_close.set()
-        async with asyncio.timeout(10):
-            return [*await asyncio.gather(first, second, return_exceptions=True)]
+        outcomes = await asyncio.gather(first, second, return_exceptions=True)
 
-    def unforeseen(_: Schedule) -> list[Any]:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(Schedule, "take_due", unforeseen)
-    assert [type(outcome) for outcome in asyncio.run(main())] == [ZeroDivisionError] * 2
+    assert [type(outcome) for outcome in outcomes] == [ZeroDivisionError] * 2
 
 
-def test_once_the_connection_has_changed_all_waits_go_on_elsewhere_when_they_are_due() -> None:
-    vendor = Vendor(failures=[SMSPartnerUnavailableError("down")])
+async def _has_changed(_: float, __: bool) -> bool:
+    return True
+
+
+@on_a_loop
+async def test_once_the_connection_has_changed_all_waits_go_on_elsewhere_when_they_are_due() -> None:
+    vendor = Vendor(trouble=lambda asked, _: None if asked == ("late", 1) else DOWN, delays={0: 1.0, 1: 2.0})
+    polls = polls_of(vendor, has_changed=_has_changed)
+    now = virtual_now()
     answers: list[Tally] = []
 
-    async def open_client() -> Vendor:
-        return vendor
+    def answered(tally: Tally) -> datetime:
+        answers.append(tally)
+        return now + timedelta(seconds=500)
 
-    async def has_changed(_: float, __: bool) -> bool:
-        return True
-
-    async def main() -> list[float | None]:
-        polls = SharedPolls(open_client, tries=1, has_changed=has_changed)
-        now = datetime.now(UTC)
-        outcomes = await asyncio.gather(
-            *(
-                polls.poll(wait_for(n), now + timedelta(seconds=due_in), answers.append)
-                for n, due_in in ((1, 0.0), (2, 0.0), (3, 1000.0), (4, 2000.0))
-            )
-        )
-        assert polls.is_over
-        outcomes.append(await polls.poll(wait_for(5), now, answers.append))
-        await polls.close()
-        return [round((due - now).total_seconds(), -2) if due else None for due in outcomes]
-
-    assert asyncio.run(asyncio.wait_for(main(), timeout=20)) == [0.0, 0.0, 1000.0, 2000.0, 0.0]
-    # Nobody's poll has failed.
-    assert (answers, len(vendor.asked), vendor.closed) == ([], 1, True)
-
-
-def test_a_long_list_is_asked_for_by_itself() -> None:
-    vendor = Vendor()
-
-    long, short = run(
-        vendor, lambda polls: asyncio.gather(poll(polls, wait_for(*range(1200))), poll(polls, wait_for(5000)))
+    outcomes = await asyncio.gather(
+        polls.poll(wait_for(tag="down"), now, answered),
+        polls.poll(wait_for(tag="late"), now, answered),
+        *(
+            polls.poll(wait_for(n), now + timedelta(seconds=due_in), answered)
+            for n, due_in in ((3, 1000), (4, 2000))
+        ),
     )
+    assert polls.is_over
+    outcomes.append(await polls.poll(wait_for(5), now, answered))
+    await polls.close()
 
-    assert sorted(map(len, vendor.asked)) == [1, 200, 500, 500]
-    assert counts_of(long).total() == 1200
-    assert counts_of(short).total() == 1
+    # The poll that failed is made again at once, and the one that was answered late is not.
+    assert [(due - now).total_seconds() for due in outcomes if due] == pytest.approx(
+        [1.05, 500, 1000, 2000, 0]
+    )
+    assert (len(answers), vendor.asked, vendor.closed) == (1, [("down", 1), ("late", 1)], 1)
 
 
 @pytest.mark.parametrize("in_flight", [1, 3])
-def test_calls_of_a_long_list_are_in_flight_as_far_as_allowed(in_flight: int) -> None:
-    class Watched(Vendor):
-        async def send_once(self, call: Call[Any]) -> Any:
-            under_way.append(len(self.asked) - self.answered + 1)
-            return await super().send_once(call)
-
-    under_way: list[int] = []
-    vendor = Watched(delays=dict.fromkeys(range(8), 0.01))
-
-    run(vendor, lambda polls: poll(polls, wait_for(*range(4_000))), in_flight=in_flight)
-
-    assert len(vendor.asked) == 8
-    assert max(under_way) == in_flight
-
-
-def test_a_long_list_is_read_only_as_its_calls_are_sent() -> None:
+def test_a_long_list_is_read_as_its_calls_are_sent_as_many_at_once_as_allowed(in_flight: int) -> None:
     class Watched(PendingInMemory):
         def __iter__(self) -> Iterator[MessageRef]:
             for taken, each in enumerate(super().__iter__(), start=1):
                 ahead.append(taken - 500 * vendor.answered)
                 yield each
 
+    async def main(polls: SharedPolls) -> list[MessageRef]:
+        wait = wait_for()
+        wait.campaign.messages = Watched(map(ref, range(4_000)))
+        await poll(polls, wait)
+        assert wait.campaign.settled.total() == 4_000 - len(wait.campaign.messages)
+        return [*wait.campaign.messages]
+
     ahead: list[int] = []
-    vendor, wait = Vendor(), wait_for()
-    wait.campaign.messages = Watched(map(ref, range(4_000)))
+    vendor = Vendor(seconds=1.0)
 
-    run(vendor, lambda polls: poll(polls, wait), in_flight=2)
+    still_asked = run(vendor, main, in_flight=in_flight)
 
-    # Its messages may be in a file: two calls are in flight, a third one is ready, and one result is handed over.
-    assert max(ahead) <= 4 * 500
-
-
-def test_final_messages_of_a_long_list_are_asked_for_no_more() -> None:
-    vendor, wait = Vendor(), wait_for(*range(1_200))
-
-    run(vendor, lambda polls: poll(polls, wait))
-
-    still_asked = [ref.message_id for ref in wait.campaign.messages]
-    assert still_asked == [str(n) for n in range(1_200) if not status_of(str(n)).is_final]
-    assert wait.campaign.settled.total() == 1_200 - len(still_asked)
-
-
-@pytest.mark.parametrize("error", [SMSPartnerRequestError("x", code=9), SMSPartnerUnavailableError("down")])
-def test_the_trouble_of_one_call_is_that_of_the_whole_long_list(error: Exception) -> None:
-    vendor = Vendor(failures=[None, error])
-
-    (outcome,) = run(
-        vendor, lambda polls: asyncio.gather(poll(polls, wait_for(*range(1_200))), return_exceptions=True)
-    )
-
-    if isinstance(error, SMSPartnerUnavailableError):
-        assert (str(outcome.trouble), outcome.summary) == ("down", None)
-    else:
-        assert str(outcome) == "x"
-        assert outcome.code == 9
+    assert (len(vendor.asked), vendor.most_in_flight) == (8, in_flight)
+    # Its messages may be in a file: beside the calls in flight one is ready, and one result is handed over.
+    assert max(ahead) <= (in_flight + 2) * 500
+    assert still_asked == [ref(n) for n in range(4_000) if not status_of(str(n)).is_final]
 
 
 def test_a_long_list_that_is_let_go_of_while_it_is_read_is_asked_for_no_further() -> None:
-    class Watched(Vendor):
-        async def send_once(self, call: Call[Any]) -> Any:
-            if len(self.asked) == 2:
-                third_call.set()
-            return await super().send_once(call)
-
-    vendor, third_call = Watched(), asyncio.Event()
-    abandoned, backlog = wait_for(), PendingOnDisk()
-    backlog.load(map(ref, range(3_000)))
-    abandoned.campaign.messages = backlog
+    vendor = Vendor(seconds=1.0)
 
     async def main(polls: SharedPolls) -> Tally:
+        abandoned, backlog = wait_for(), PendingOnDisk()
+        backlog.load(map(ref, range(3_000)))
+        abandoned.campaign.messages = backlog
         with closing(backlog):
             task = asyncio.ensure_future(poll(polls, abandoned))
-            await third_call.wait()
+            await asyncio.sleep(2.5)
             task.cancel()
             await asyncio.wait([task])
         return await poll(polls, wait_for(5_000))
@@ -444,31 +410,6 @@ def test_waits_for_one_tag_share_one_reading() -> None:
 
     assert vendor.asked == [("spring", 1), ("spring", 2)]
     assert [counts_of(tally) for tally in tallies] == [Counter({D: 3})] * 50
-
-
-@pytest.mark.parametrize("failed_call", [0, 1])
-def test_the_trouble_of_one_page_is_that_of_all_waits_for_the_tag(failed_call: int) -> None:
-    failures: list[Exception | None] = [None] * failed_call
-    vendor = Vendor(pages={"spring": [[D, D], [D]]}, failures=[*failures, SMSPartnerUnavailableError("down")])
-
-    tallies = run(vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(tag="spring")) for _ in "ab")))
-
-    assert [(str(tally.trouble), tally.summary) for tally in tallies] == [("down", None)] * 2
-
-
-def test_a_refusal_of_a_tag_is_no_other_tags() -> None:
-    vendor = Vendor(pages={"spring": [[D]]}, failures=[SMSPartnerRequestError("x", code=90)])
-
-    refused, also, other = run(
-        vendor,
-        lambda polls: asyncio.gather(
-            *(poll(polls, wait_for(tag=tag)) for tag in ("summer", "summer", "spring")),
-            return_exceptions=True,
-        ),
-    )
-
-    assert (type(refused), refused.code) == (type(also), also.code) == (SMSPartnerRequestError, 90)
-    assert counts_of(other) == Counter({D: 1})
 
 
 def test_a_tag_is_read_only_as_far_as_its_verdict_needs() -> None:
@@ -492,22 +433,50 @@ def test_a_tag_is_read_only_as_far_as_its_verdict_needs() -> None:
     assert counts_of(last) == Counter({D: 6})
 
 
-def test_a_ratio_or_a_passed_deadline_needs_the_whole_tag() -> None:
-    vendor = Vendor(pages={"spring": [[W], [D]]})
-
-    async def main(polls: SharedPolls) -> list[Tally]:
-        return [
-            await poll(polls, wait_for(tag="spring", settled_ratio=0.5)),
-            await poll(polls, wait_for(tag="spring", timeout=-1)),
-        ]
-
-    for tally in run(vendor, main):
-        assert counts_of(tally) == Counter({D: 1, W: 1})
-
-
-def test_a_tag_of_one_page_is_always_counted() -> None:
-    vendor = Vendor(pages={"spring": [[W, D]]})
-
-    tally = run(vendor, lambda polls: poll(polls, wait_for(tag="spring")))
+@pytest.mark.parametrize(
+    ("pages", "needs"),
+    [([[W], [D]], {"settled_ratio": 0.5}), ([[W], [D]], {"timeout": -1.0}), ([[W, D]], {})],
+    ids=["a ratio", "a passed deadline", "one page"],
+)
+def test_a_whole_tag_is_counted_where_the_wait_needs_it_or_it_has_one_page(pages: Any, needs: Any) -> None:
+    tally = run(Vendor(pages={"spring": pages}), lambda polls: poll(polls, wait_for(tag="spring", **needs)))
 
     assert counts_of(tally) == Counter({D: 1, W: 1})
+
+
+def test_polls_end_soon_after_the_deadlines_of_their_waits_one_after_the_other() -> None:
+    async def main(polls: SharedPolls) -> list[Any]:
+        ended = []
+        for number in range(2):
+            began = seconds()
+            tally = await poll(polls, wait_for(number, timeout=30))
+            ended.append((str(tally.trouble), seconds() - began))
+            await asyncio.sleep(100)  # the sweeper has found nothing under way
+        assert not polls._polling | polls._subscribers
+        return ended
+
+    # A call that is on its way may take two seconds more, and polls are looked through four times a second.
+    for trouble, took in run(Vendor(seconds=300), main):
+        assert "The time was over" in trouble
+        assert 32 <= took <= 32.25
+
+
+def test_a_poll_of_a_wait_that_has_time_is_not_given_up() -> None:
+    assert counts_of(run(Vendor(seconds=50), lambda polls: poll(polls, wait_for(1)))).total() == 1
+
+
+def test_calls_are_sent_in_the_context_of_no_wait_and_answered_in_that_of_each() -> None:
+    class Watched(Vendor):
+        async def send_once(self, call: Call[Any], *_: Any) -> Any:
+            seen.append(task_of_the_log.get())
+            return await super().send_once(call)
+
+    seen: list[str] = []
+
+    async def main(polls: SharedPolls) -> None:
+        task_of_the_log.set("a task's")
+        await polls.poll(wait_for(1), virtual_now(), lambda _: seen.append(task_of_the_log.get()))
+
+    run(Watched(), main)
+
+    assert seen == ["none", "a task's"]

@@ -1,23 +1,17 @@
-"""Which call may go out while the vendor is down: the rules by themselves, without a network."""
+"""Which call may go out while the vendor is down: the rules by themselves."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import pairwise
 
 import pytest
-from shared_polls.vendor import on_a_loop
+from shared_polls.vendor import DOWN, WRONG_KEY, on_a_loop, seconds
+from virtual_time import at
 
-from airflow_provider_smspartner._http import policy
 from airflow_provider_smspartner._shared_polls.outage import Outage, without_header
-from airflow_provider_smspartner.exceptions import (
-    SMSPartnerCredentialsError,
-    SMSPartnerNotFoundError,
-    SMSPartnerUnavailableError,
-)
-
-DOWN = SMSPartnerUnavailableError("down", code=500, http_status=503)
+from airflow_provider_smspartner.exceptions import SMSPartnerNotFoundError, SMSPartnerUnavailableError
 
 
 def asking(outage: Outage, count: int = 1) -> list[asyncio.Task[bool]]:
@@ -48,7 +42,7 @@ async def test_one_call_asks_and_the_others_wait_for_its_answer() -> None:
     first, *others = asking(outage, 5)
 
     assert await first
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(1_000)
     assert not any(each.done() for each in others)
     outage.answered()
     assert [await each for each in others] == [False] * 4
@@ -67,8 +61,15 @@ async def test_after_each_failure_the_next_one_asks() -> None:
 
 
 @on_a_loop
-async def test_an_outage_lasts_once_all_tries_have_failed() -> None:
+async def test_an_outage_lasts_once_all_tries_have_failed_and_each_begins_anew() -> None:
     assert [(await outage_after(n)).is_lasting for n in (1, 2, 3, 4)] == [False, False, True, True]
+
+    outage = await outage_after(3)
+    outage.answered()
+    outage.failed(DOWN, was_asking=False, interval=30.0)
+    assert (outage.is_on, outage.is_lasting) == (True, False)
+    (again,) = asking(outage)
+    assert await again
 
 
 @on_a_loop
@@ -80,47 +81,34 @@ async def test_calls_that_were_on_their_way_together_fail_as_one() -> None:
     assert (outage.is_on, outage.is_lasting) == (True, False)
 
 
+@pytest.mark.parametrize(("failures", "lasts"), [(2, False), (3, True)])
 @on_a_loop
-async def test_waiting_calls_fail_only_once_the_outage_lasts() -> None:
+async def test_waiting_calls_fail_only_once_the_outage_lasts(failures: int, lasts: bool) -> None:
     header = SMSPartnerUnavailableError("down", code=500, http_status=503, retry_after="0")
-    for failures, lasts in ((2, False), (3, True)):
-        outage = await outage_after(failures)
-        (asks, *waiting) = asking(outage, 3)
-        assert await asks
-        outage.give_up(header)
-        await asyncio.sleep(0.05)
+    outage = await outage_after(failures)
+    (asks, *waiting) = asking(outage, 3)
+    assert await asks
+    outage.give_up(header)
+    await asyncio.sleep(1)
 
-        assert [each.done() for each in waiting] == [lasts] * 2
-        if lasts:
-            errors = [each.exception() for each in waiting]
-            assert [repr(each) for each in errors] == [repr(DOWN)] * 2
-            for error in errors:
-                assert isinstance(error, SMSPartnerUnavailableError)
-                assert (error.code, error.http_status, error.retry_after) == (500, 503, None)
-        outage.answered()
-        await asyncio.gather(*waiting, return_exceptions=True)
-
-
-@on_a_loop
-async def test_an_answer_ends_the_outage_and_the_next_one_begins_anew() -> None:
-    outage = await outage_after(3)
+    assert [each.done() for each in waiting] == [lasts] * 2
     outage.answered()
-    outage.failed(DOWN, was_asking=False, interval=30.0)
+    for error in await asyncio.gather(*waiting, return_exceptions=True):
+        if lasts:
+            assert isinstance(error, SMSPartnerUnavailableError)
+            # The header is text of the vendor's.
+            assert (str(error), error.code, error.http_status, error.retry_after) == ("down", 500, 503, None)
+        else:
+            assert error is False
 
-    assert (outage.is_on, outage.is_lasting) == (True, False)
-    (again,) = asking(outage)
-    assert await again
 
-
-@pytest.mark.parametrize("error", [SMSPartnerCredentialsError("x"), SMSPartnerNotFoundError("x")])
-@pytest.mark.parametrize("was_asking", [False, True])
-def test_a_refusal_is_an_answer(error: Exception, was_asking: bool) -> None:
-    async def main() -> None:
+@pytest.mark.parametrize("error", [WRONG_KEY, SMSPartnerNotFoundError("x")], ids=["refused", "not found"])
+@on_a_loop
+async def test_a_refusal_is_an_answer(error: Exception) -> None:
+    for was_asking in (False, True):
         outage = await outage_after(1)
         outage.settle(error, was_asking=was_asking)
         assert not outage.is_on
-
-    asyncio.run(main())
 
 
 @on_a_loop
@@ -130,7 +118,7 @@ async def test_a_call_that_is_given_up_while_it_asks_leaves_it_to_the_next() -> 
     assert await first
 
     outage.settle(asyncio.CancelledError(), was_asking=False)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(100)
     assert not second.done()
     outage.settle(asyncio.CancelledError(), was_asking=True)
     assert await second
@@ -143,9 +131,8 @@ async def test_a_call_that_is_given_up_while_it_asks_leaves_it_to_the_next() -> 
 async def test_a_turn_that_is_cancelled_as_it_comes_is_the_next_ones() -> None:
     outage = await outage_after(1)
     first, second = asking(outage, 2)
-    while not outage._is_asking:  # noqa: ASYNC110 - no event says so
-        await asyncio.sleep(0)
-    first.cancel()
+    # In the same turn of the event loop.
+    asyncio.get_running_loop().call_at(outage._asks_at + 1e-10, first.cancel)
     await asyncio.gather(first, return_exceptions=True)
 
     assert first.cancelled()
@@ -162,7 +149,7 @@ async def test_a_turn_that_is_cancelled_as_it_fails_is_cancelled() -> None:
     _, failed = await asyncio.gather(first, second, return_exceptions=True)
 
     assert first.cancelled()
-    assert isinstance(failed, RuntimeError)
+    assert str(failed) == "elsewhere"
 
 
 @on_a_loop
@@ -171,7 +158,7 @@ async def test_a_waiting_call_that_is_cancelled_leaves_the_asking_one_alone() ->
     first, second, third = asking(outage, 3)
     assert await first
     second.cancel()
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(100)
 
     assert second.cancelled()
     assert not third.done()
@@ -179,66 +166,44 @@ async def test_a_waiting_call_that_is_cancelled_leaves_the_asking_one_alone() ->
     assert not await third
 
 
-@on_a_loop
-async def test_all_waiting_calls_fail_once_the_polls_go_on_elsewhere() -> None:
-    outage = await outage_after(1)
-    waiting = asking(outage, 3)
-    await asyncio.sleep(0)
-    outage.abandon(ValueError("elsewhere"))
-
-    assert [str(each) for each in await asyncio.gather(*waiting, return_exceptions=True)] == ["elsewhere"] * 3
-
-
 class TestPauses:
-    @pytest.fixture(autouse=True)
-    def _as_shipped(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(policy, "FIRST_WAIT_SECONDS", 0.5)
-
     @staticmethod
-    def pauses(*intervals: float, failures: int, retry_after: str | None = None) -> list[float]:
-        """Return how long the calls wait after each failure."""
+    async def pauses(interval: float, failures: int, *, others: float = 60.0) -> list[float]:
+        """Return how long the call that asks waits after each failure, beside one with another interval."""
         outage = Outage(tries=3)
-        error = SMSPartnerUnavailableError("down", retry_after=retry_after)
-        for interval in intervals[1:]:
-            outage._shorten(interval)
-        lasted = []
-        for number in range(failures):
-            now = asyncio.get_running_loop().time()
-            outage.failed(error, was_asking=number > 0, interval=intervals[0])
-            lasted.append(outage._asks_at - now)
-        return lasted
+        outage.failed(DOWN, was_asking=False, interval=interval)
+        failed_at = [seconds()]
+        beside = asyncio.ensure_future(outage.turn(others))
+        for each in [beside, *(asyncio.ensure_future(outage.turn(interval)) for _ in range(failures))]:
+            assert await each
+            outage.failed(DOWN, was_asking=True, interval=interval)
+            failed_at.append(seconds())
+        return [later - earlier for earlier, later in pairwise(failed_at)]
 
     @on_a_loop
-    async def test_double_each_time_up_to_the_interval_of_the_polls(self) -> None:
-        for number, pause in enumerate(self.pauses(60.0, failures=40)):
+    async def test_double_each_time_up_to_the_interval_of_the_polls_and_differ(self) -> None:
+        lasted = await self.pauses(60.0, failures=40)
+        for number, pause in enumerate(lasted):
             most = min(0.5 * 2**number, 60.0)
-            assert 0.5 * most <= pause <= most + 0.1
+            assert 0.5 * most <= pause <= most + 0.001
+        assert len({round(pause, 3) for pause in lasted[10:]}) > 5
 
     @on_a_loop
     async def test_the_shortest_interval_counts_but_none_is_below_the_first_pause(self) -> None:
-        assert max(self.pauses(60.0, 4.0, failures=10)) <= 4.1
-        assert max(self.pauses(0.0, failures=10)) >= 0.25
+        assert 2 <= max((await self.pauses(60.0, 10, others=4.0))[4:]) <= 4.001
+        assert 0.25 <= max(await self.pauses(0.0, failures=10)) <= 0.501
 
+    @pytest.mark.parametrize(
+        ("asked", "pause"), [("20", 20), ("3600", 60), (format_datetime(at(20), usegmt=True), 20)]
+    )
     @on_a_loop
-    async def test_differ(self) -> None:
-        assert len({round(self.pauses(60.0, failures=10)[-1], 3) for _ in range(10)}) > 5
-
-    @on_a_loop
-    async def test_last_as_long_as_the_vendor_asks_up_to_a_minute(self) -> None:
-        assert self.pauses(30.0, failures=1, retry_after="20") == [pytest.approx(20, abs=0.5)]
-        assert self.pauses(30.0, failures=1, retry_after="3600") == [pytest.approx(60, abs=0.5)]
-        date = format_datetime(datetime.now(UTC) + timedelta(seconds=20), usegmt=True)
-        assert self.pauses(30.0, failures=1, retry_after=date) == [pytest.approx(19, abs=5)]
-
-    @on_a_loop
-    async def test_are_kept_to(self) -> None:
-        loop = asyncio.get_running_loop()
+    async def test_last_as_long_as_the_vendor_asks_up_to_a_minute(self, asked: str, pause: float) -> None:
         outage = Outage(tries=3)
-        outage.failed(DOWN, was_asking=False, interval=30.0)
-        began = loop.time()
+        error = SMSPartnerUnavailableError("down", retry_after=asked)
+        outage.failed(error, was_asking=False, interval=30.0)
 
         assert await outage.turn(30.0)
-        assert loop.time() - began >= 0.2
+        assert seconds() == pytest.approx(pause)
 
 
 def test_an_error_without_the_vendors_header_is_the_same_otherwise() -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from contextvars import copy_context
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from shared_polls.vendor import on_a_loop, ref, wait_for
+from shared_polls.vendor import on_a_loop, ref, subscriber
+from virtual_time import virtual_now
 
 from airflow_provider_smspartner._shared_polls.per_loop import PerLoop
 from airflow_provider_smspartner._shared_polls.schedule import Schedule
@@ -16,24 +16,12 @@ from airflow_provider_smspartner._shared_polls.shared_call import SharedCall, sh
 from airflow_provider_smspartner._shared_polls.subscriber import Subscriber
 from airflow_provider_smspartner._shared_polls.waiters import AT_ONCE, Waiters
 
-LONG = range(10_000, 10_500)
-
-
-def subscriber(*numbers: int, tag: str | None = None) -> Subscriber:
-    outcome: asyncio.Future[datetime | None] = asyncio.get_running_loop().create_future()
-    return Subscriber(wait_for(*numbers, tag=tag), lambda _: None, copy_context(), outcome, deadline_at=60.0)
-
 
 def scheduled(*due_in: tuple[Subscriber, float]) -> Schedule:
     schedule = Schedule()
-    for each, seconds in due_in:
-        schedule.add(each, datetime.now(UTC) + timedelta(seconds=seconds))
+    for each, delay in due_in:
+        schedule.add(each, virtual_now() + timedelta(seconds=delay))
     return schedule
-
-
-def half_of_the_pause_passes(*subscribers: Subscriber) -> None:
-    for each in subscribers:
-        each.joins_from = asyncio.get_running_loop().time()
 
 
 class TestSchedule:
@@ -47,24 +35,15 @@ class TestSchedule:
 
     @on_a_loop
     async def test_says_when_the_first_is_due_and_when_another_is_the_first(self) -> None:
-        now = asyncio.get_running_loop().time()
+        await asyncio.sleep(1_000)
         schedule, changes = Schedule(), []
-        for seconds in (60.0, 90.0, 30.0):
+        for delay in (60.0, 90.0, 30.0):
             schedule.first_changed.clear()
-            schedule.add(subscriber(1), datetime.now(UTC) + timedelta(seconds=seconds))
+            schedule.add(subscriber(1), virtual_now() + timedelta(seconds=delay))
             changes.append(schedule.first_changed.is_set())
 
         assert changes == [True, False, True]
-        assert schedule.first_due == pytest.approx(now + 30, abs=5)
-
-    @on_a_loop
-    async def test_a_wait_may_join_after_half_of_its_pause(self) -> None:
-        now = asyncio.get_running_loop().time()
-        each = subscriber(1)
-        scheduled((each, 100.0))
-
-        assert each.due_at == pytest.approx(now + 100, abs=5)
-        assert each.joins_from == pytest.approx(now + 50, abs=5)
+        assert schedule.first_due == 1_030
 
     @on_a_loop
     async def test_who_is_due_is_taken_in_order_and_only_once(self) -> None:
@@ -77,11 +56,11 @@ class TestSchedule:
         assert schedule.first_due is None
 
     @on_a_loop
-    async def test_all_of_a_tag_poll_along_once_they_may(self) -> None:
+    async def test_all_of_a_tag_poll_along_once_half_of_their_pause_has_passed(self) -> None:
         due, may, may_not = (subscriber(tag="spring") for _ in range(3))
         other = subscriber(tag="autumn")
-        schedule = scheduled((due, -1.0), (may, 60.0), (may_not, 600.0), (other, 61.0))
-        half_of_the_pause_passes(may, other)
+        schedule = scheduled((due, 30.0), (may, 59.0), (may_not, 61.0), (other, 31.0))
+        await asyncio.sleep(30)
 
         assert schedule.take_due() == [due, may]
         assert schedule.take_all() == [other, may_not]
@@ -93,19 +72,15 @@ class TestSchedule:
         schedule.remove(removed)
 
         assert schedule.take_due() == [due]
-        schedule.add(due, datetime.now(UTC) - timedelta(seconds=1))
+        schedule.add(due, virtual_now())
         assert schedule.take_due() == [due]
         assert not schedule._by_tag
 
-    @pytest.mark.parametrize("place", range(4))
+    @pytest.mark.parametrize("place", [0, 2, 3])
     @on_a_loop
     async def test_one_of_several_that_are_due_at_the_same_time_is_removed(self, place: int) -> None:
         waits = [subscriber(n) for n in range(4)]
-        # Seconds apart, so that their order does not hang on the clock; then at the same time.
-        schedule = scheduled(*((each, 60.0 + n) for n, each in enumerate(waits)))
-        due = waits[0].due_at
-        for each in waits:
-            each.due_at = due
+        schedule = scheduled(*((each, 60.0) for each in waits))
 
         schedule.remove(waits[place])
         schedule.remove(waits[place])
@@ -116,23 +91,27 @@ class TestSchedule:
     async def test_lists_poll_along_as_far_as_the_last_call_has_room(self) -> None:
         due, long, second, too_long, fits = (
             subscriber(*numbers)
-            for numbers in (range(300), LONG, range(300, 500), range(600, 950), range(500, 799))
+            for numbers in (
+                range(300),
+                range(1_000, 1_500),
+                range(300, 500),
+                range(600, 950),
+                range(500, 799),
+            )
         )
         tag = subscriber(tag="spring")
         schedule = scheduled(
-            (due, -3.0), (long, -2.0), (second, -1.0), (tag, 60.0), (too_long, 61.0), (fits, 62.0)
+            (due, 30.0), (long, 30.0), (second, 30.0), (tag, 40.0), (too_long, 41.0), (fits, 42.0)
         )
-        half_of_the_pause_passes(tag, too_long, fits)
+        await asyncio.sleep(30)
 
         # The call of those that are due is full, and so is that of the long list: nobody else would fit.
         assert schedule.take_due() == [due, long, second]
-        schedule.add(due, datetime.now(UTC) - timedelta(seconds=1))
-        # Now there is room for 200 beside the 300 that are due.
-        assert schedule.take_due() == [due]
         few = subscriber(1000, 1001)
-        for each, seconds in ((due, -1.0), (few, 60.0)):
-            schedule.add(each, datetime.now(UTC) + timedelta(seconds=seconds))
-        half_of_the_pause_passes(few)
+        schedule.add(few, virtual_now() + timedelta(seconds=8))
+        schedule.add(due, virtual_now() + timedelta(seconds=5))
+        await asyncio.sleep(5)
+        # Now there is room for 200 beside the 300 that are due.
         assert schedule.take_due() == [due, few]
         assert schedule.take_all() == [tag, too_long, fits]
 
@@ -142,38 +121,28 @@ class TestSchedule:
             subscriber(*numbers)
             for numbers in (range(100), range(100, 300), range(300, 500), range(500, 501))
         )
-        schedule = scheduled((due, -1.0), (half, 60.0), (exact, 61.0), (more, 62.0))
-        half_of_the_pause_passes(half, exact, more)
+        schedule = scheduled((due, 30.0), (half, 40.0), (exact, 41.0), (more, 42.0))
+        await asyncio.sleep(30)
 
         assert schedule.take_due() == [due, half, exact]
-
-    @on_a_loop
-    async def test_who_may_not_join_yet_does_not(self) -> None:
-        due, early = subscriber(1), subscriber(2)
-
-        assert scheduled((due, -1.0), (early, 600.0)).take_due() == [due]
 
 
 class TestSharedCalls:
     @on_a_loop
-    async def test_a_message_of_several_waits_is_in_one_call(self) -> None:
-        first, second = subscriber(1, 2), subscriber(2, 3)
-        second.poll_number = 7
-
-        (call,) = shared_calls([first, second])
-
-        assert list(call.messages) == [ref(1), ref(2), ref(3)]
-        assert call.subscribers == {first: 0, second: 7}
-        assert (first.calls_left, second.calls_left) == (1, 1)
-
-    @on_a_loop
-    async def test_a_call_holds_500_messages(self) -> None:
+    async def test_a_call_holds_500_messages_each_once_whosever_they_are(self) -> None:
         first, second, third = subscriber(*range(300)), subscriber(*range(300, 600)), subscriber(0, 599)
+        second.poll_number = 7
 
         calls = shared_calls([first, second, third])
 
-        assert [len(call.messages) for call in calls] == [500, 100]
-        assert [list(call.subscribers) for call in calls] == [[first, second, third], [second, third]]
+        assert [list(call.messages) for call in calls] == [
+            [ref(n) for n in range(500)],
+            [ref(n) for n in range(500, 600)],
+        ]
+        assert [call.subscribers for call in calls] == [
+            {first: 0, second: 7, third: 0},
+            {second: 7, third: 0},
+        ]
         assert [each.calls_left for each in (first, second, third)] == [1, 2, 2]
 
     @on_a_loop
@@ -190,12 +159,8 @@ class TestSharedCalls:
     @pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (2, [1, 1]), (5, [2, 3]), (0, [])])
     @on_a_loop
     async def test_halves_are_of_the_waits_that_still_want_it(self, count: int, sizes: list[int]) -> None:
-        waits = [subscriber(n) for n in range(count)]
-        gone = subscriber(99)
-        call = SharedCall()
-        for each in [gone, *waits]:
-            each.take(0.0)
-            call.subscribers[each] = 0
+        gone, *waits = (subscriber(n, is_polling=True) for n in range(count + 1))
+        call = SharedCall(subscribers=dict.fromkeys([gone, *waits], 0))
         gone.outcome.cancel()
 
         halves = list(call.halves())
@@ -210,6 +175,7 @@ class TestWaiters:
         waiters: Waiters[int] = Waiters()
         futures = [waiters.add() for _ in range(2 * AT_ONCE + 1)]
         waiters.release(7)
+        later = waiters.add()
 
         released = [sum(each.done() for each in futures)]
         for _ in range(2):
@@ -218,7 +184,10 @@ class TestWaiters:
 
         assert released == [AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE + 1]
         assert {await each for each in futures} == {7}
-        assert not waiters
+        # Who begins to wait later is not released.
+        await asyncio.sleep(1)
+        assert not later.done()
+        assert waiters
 
     @on_a_loop
     async def test_each_has_its_own_copy_of_an_error(self) -> None:
@@ -249,18 +218,6 @@ class TestWaiters:
         fourth.cancel()
         waiters.release(3)
         assert await fifth == 3
-
-    @on_a_loop
-    async def test_who_begins_to_wait_later_is_not_released(self) -> None:
-        waiters: Waiters[int] = Waiters()
-        futures = [waiters.add() for _ in range(AT_ONCE + 1)]
-        waiters.release(1)
-        later = waiters.add()
-        await asyncio.sleep(0.01)
-
-        assert all(each.done() for each in futures)
-        assert not later.done()
-        assert waiters
 
 
 class TestPerLoop:
@@ -296,14 +253,12 @@ class TestPerLoop:
         def use(name: str) -> Any:
             return shared.use("a", lambda: [name], is_stale=lambda each: each == ["old"])
 
-        async with use("new"):
-            pass
         old = use("old")
         await old.__aenter__()
         async with use("new") as new:
             assert new == ["new"]
             await old.__aexit__(None, None, None)
-            assert closed == ["new", "old"]
+            assert closed == ["old"]
             async with use("newer") as same:
                 assert same is new
-        assert closed == ["new", "old", "new"]
+        assert closed == ["old", "new"]

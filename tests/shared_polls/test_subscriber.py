@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextvars import copy_context
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
-from shared_polls.vendor import ref, wait_for
+from shared_polls.vendor import D, W, on_a_loop, ref, subscriber
+from virtual_time import EPOCH
 
 from airflow_provider_smspartner._shared_polls.subscriber import (
     TRANSITIONS,
@@ -19,144 +19,102 @@ from airflow_provider_smspartner._shared_polls.subscriber import (
 )
 from airflow_provider_smspartner._waiting.tally import Tally
 from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError, SMSPartnerUnavailableError
-from airflow_provider_smspartner.models import DeliveryStatus
 
-NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
-
-Act = Callable[[Subscriber], object]
-
-ACTS: dict[Step, Act] = {
-    Step.TAKE: lambda subscriber: subscriber.take(0.0),
-    Step.POLL_AGAIN: lambda subscriber: subscriber.answer(),
-    Step.FINISH: lambda subscriber: subscriber.answer(),
-    Step.FAIL: lambda subscriber: subscriber.fail(SMSPartnerCredentialsError("x")),
-    Step.MOVE: lambda subscriber: subscriber.move(NOW),
+ACTS: dict[Step, Callable[[Subscriber], object]] = {
+    Step.TAKE: lambda each: each.take(0.0),
+    Step.POLL_AGAIN: lambda each: each.answer(),
+    Step.FINISH: lambda each: each.answer(),
+    Step.FAIL: lambda each: each.fail(SMSPartnerCredentialsError("x")),
+    Step.MOVE: lambda each: each.move(EPOCH),
 }
 
 
-async def subscriber_in(state: State, *, next_poll: datetime | None = None) -> Subscriber:
-    def answered(_: Tally) -> datetime | None:
-        return next_poll
-
-    outcome: asyncio.Future[datetime | None] = asyncio.get_running_loop().create_future()
-    subscriber = Subscriber(wait_for(1), answered, copy_context(), outcome, deadline_at=60.0)
-    if state is not State.SCHEDULED:
-        subscriber.take(0.0)
+def subscriber_in(state: State, *, next_poll: datetime | None = None) -> Subscriber:
+    made = subscriber(1, answered=lambda _: next_poll, is_polling=state is not State.SCHEDULED)
     if state is State.ENDED:
-        subscriber.answer()
-    return subscriber
+        made.answer()
+    return made
 
 
 @pytest.mark.parametrize(("state", "step"), TRANSITIONS, ids=lambda value: value.name)
-def test_each_step_of_the_table_is_taken(state: State, step: Step) -> None:
-    async def main() -> State:
-        subscriber = await subscriber_in(state, next_poll=NOW if step is Step.POLL_AGAIN else None)
-        ACTS[step](subscriber)
-        if subscriber.outcome.done():
-            subscriber.outcome.exception()
-        return subscriber.state
+@on_a_loop
+async def test_each_step_of_the_table_is_taken(state: State, step: Step) -> None:
+    each = subscriber_in(state, next_poll=EPOCH if step is Step.POLL_AGAIN else None)
+    ACTS[step](each)
 
-    assert asyncio.run(main()) is TRANSITIONS[state, step]
-
-
-@pytest.mark.parametrize("state", [State.POLLING, State.ENDED], ids=lambda state: state.name)
-def test_a_poll_begins_only_once(state: State) -> None:
-    async def main() -> None:
-        (await subscriber_in(state)).take(0.0)
-
-    with pytest.raises(ImpossibleStepError, match=f"^TAKE while {state.name}$"):
-        asyncio.run(main())
+    assert each.state is TRANSITIONS[state, step]
+    if each.outcome.done():
+        each.outcome.exception()
 
 
-def test_an_answer_without_a_poll_is_impossible() -> None:
-    async def main() -> None:
-        (await subscriber_in(State.SCHEDULED)).answer()
-
-    with pytest.raises(ImpossibleStepError, match=r"^FINISH while SCHEDULED$"):
-        asyncio.run(main())
-
-
-def test_what_comes_after_the_end_changes_nothing() -> None:
-    async def main() -> datetime | None:
-        subscriber = await subscriber_in(State.ENDED)
-        subscriber.fail(SMSPartnerUnavailableError("x"))
-        subscriber.move(NOW)
-        assert subscriber.answer() is None
-        return await subscriber.outcome
-
-    assert asyncio.run(main()) is None
+@pytest.mark.parametrize(
+    ("state", "step"),
+    [(State.POLLING, Step.TAKE), (State.ENDED, Step.TAKE), (State.SCHEDULED, Step.FINISH)],
+    ids=lambda value: value.name,
+)
+@on_a_loop
+async def test_other_steps_are_impossible(state: State, step: Step) -> None:
+    with pytest.raises(ImpossibleStepError, match=f"^{step.name} while {state.name}$"):
+        ACTS[step](subscriber_in(state))
 
 
-def test_a_cancelled_wait_has_ended_at_once() -> None:
-    async def main() -> tuple[State, bool, bool]:
-        subscriber = await subscriber_in(State.POLLING)
-        wanted = subscriber.wants(0)
-        subscriber.outcome.cancel()
-        subscriber.move(NOW)
-        return subscriber.state, wanted, subscriber.wants(0)
+@on_a_loop
+async def test_what_comes_after_the_end_changes_nothing() -> None:
+    each = subscriber_in(State.ENDED)
+    each.fail(SMSPartnerUnavailableError("x"))
+    each.move(EPOCH)
 
-    assert asyncio.run(main()) == (State.ENDED, True, False)
-
-
-def test_an_answer_to_an_earlier_poll_does_not_count() -> None:
-    async def main() -> list[bool]:
-        subscriber = await subscriber_in(State.POLLING, next_poll=NOW)
-        before = [subscriber.wants(0)]
-        subscriber.answer()
-        between = [subscriber.wants(0), subscriber.wants(1)]
-        subscriber.take(0.0)
-        return [*before, *between, subscriber.wants(0), subscriber.wants(1)]
-
-    assert asyncio.run(main()) == [True, False, False, False, True]
+    assert each.answer() is None
+    assert await each.outcome is None
 
 
-def test_a_move_forgets_what_the_poll_has_read() -> None:
-    async def main() -> tuple[int, datetime | None]:
-        subscriber = await subscriber_in(State.POLLING)
-        subscriber.calls_left = 2
-        subscriber.add({ref(1): DeliveryStatus.DELIVERED})
-        subscriber.move(NOW)
-        return subscriber.size, await subscriber.outcome
+@on_a_loop
+async def test_a_cancelled_wait_has_ended_at_once() -> None:
+    each = subscriber_in(State.POLLING)
+    assert each.wants(0)
+    each.outcome.cancel()
+    each.move(EPOCH)
 
-    assert asyncio.run(main()) == (1, NOW)
-
-
-def test_a_message_that_is_final_is_asked_for_no_more() -> None:
-    async def main() -> list[str]:
-        outcome: asyncio.Future[datetime | None] = asyncio.get_running_loop().create_future()
-        subscriber = Subscriber(wait_for(1, 2), lambda _: NOW, copy_context(), outcome, deadline_at=60.0)
-        subscriber.take(0.0)
-        subscriber.calls_left = 1
-        assert subscriber.add({ref(1): DeliveryStatus.DELIVERED, ref(2): DeliveryStatus.WAITING})
-        assert subscriber.answer() == NOW
-        return [each.message_id for each in subscriber.messages()]
-
-    assert asyncio.run(main()) == ["2"]
+    assert (each.state, each.wants(0)) == (State.ENDED, False)
 
 
-def test_an_error_of_who_takes_the_answer_is_the_waits() -> None:
+@on_a_loop
+async def test_only_an_answer_to_the_poll_under_way_counts() -> None:
+    each = subscriber_in(State.POLLING, next_poll=EPOCH)
+    for number in range(4):
+        assert [each.wants(poll) for poll in range(5)] == [poll == number for poll in range(5)]
+        each.answer()
+        assert not any(each.wants(poll) for poll in range(5))
+        each.take(0.0)
+
+
+@on_a_loop
+async def test_a_move_forgets_what_the_poll_has_read() -> None:
+    each = subscriber_in(State.POLLING)
+    each.calls_left = 2
+    each.add({ref(1): D})
+    each.move(EPOCH)
+
+    assert (each.size, await each.outcome) == (1, EPOCH)
+
+
+@on_a_loop
+async def test_a_message_that_is_final_is_asked_for_no_more() -> None:
+    each = subscriber(1, 2, answered=lambda _: EPOCH, is_polling=True)
+    each.calls_left = 1
+
+    assert each.add({ref(1): D, ref(2): W})
+    assert each.answer() == EPOCH
+    assert each.messages() == [ref(2)]
+
+
+@on_a_loop
+async def test_an_error_of_who_takes_the_answer_is_the_waits() -> None:
     def answered(_: Tally) -> datetime | None:
         raise ValueError("a fault of the trigger")
 
-    async def main() -> None:
-        outcome: asyncio.Future[datetime | None] = asyncio.get_running_loop().create_future()
-        subscriber = Subscriber(wait_for(1), answered, copy_context(), outcome, deadline_at=60.0)
-        subscriber.take(0.0)
-        assert subscriber.answer() is None
-        await outcome
+    each = subscriber(1, answered=answered, is_polling=True)
 
+    assert each.answer() is None
     with pytest.raises(ValueError, match="a fault of the trigger"):
-        asyncio.run(main())
-
-
-def test_each_poll_has_a_number_of_its_own() -> None:
-    async def main() -> list[int]:
-        subscriber = await subscriber_in(State.POLLING, next_poll=NOW)
-        numbers = []
-        for _ in range(4):
-            numbers.append(subscriber.poll_number)
-            subscriber.answer()
-            subscriber.take(0.0)
-        return numbers
-
-    assert asyncio.run(main()) == [0, 1, 2, 3]
+        await asyncio.wait_for(each.outcome, 1)
