@@ -9,34 +9,23 @@ import sys
 from collections.abc import Callable
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
-from combinations import pairs
+from combinations import in_turn
 
 from airflow_provider_smspartner import exceptions
-from airflow_provider_smspartner.exceptions import (
-    SMSPartnerAmbiguousSendError,
-    SMSPartnerCredentialsError,
-    SMSPartnerCreditError,
-    SMSPartnerDeliveryRateError,
-    SMSPartnerError,
-    SMSPartnerIncompleteError,
-    SMSPartnerInputError,
-    SMSPartnerNotFoundError,
-    SMSPartnerRequestError,
-    SMSPartnerUnavailableError,
-)
+from airflow_provider_smspartner.exceptions import SMSPartnerError
 
 NEVER_RETRIED: set[type[SMSPartnerError]] = {
-    SMSPartnerCredentialsError,
-    SMSPartnerRequestError,
-    SMSPartnerDeliveryRateError,
-    SMSPartnerInputError,
-    SMSPartnerAmbiguousSendError,
+    exceptions.SMSPartnerCredentialsError,
+    exceptions.SMSPartnerRequestError,
+    exceptions.SMSPartnerDeliveryRateError,
+    exceptions.SMSPartnerInputError,
+    exceptions.SMSPartnerAmbiguousSendError,
 }
 RETRIED: set[type[SMSPartnerError]] = {
-    SMSPartnerNotFoundError,
-    SMSPartnerUnavailableError,
-    SMSPartnerIncompleteError,
-    SMSPartnerCreditError,
+    exceptions.SMSPartnerNotFoundError,
+    exceptions.SMSPartnerUnavailableError,
+    exceptions.SMSPartnerIncompleteError,
+    exceptions.SMSPartnerCreditError,
 }
 
 
@@ -49,22 +38,22 @@ def test_airflow_fails_the_task_at_once_for_what_no_retry_mends() -> None:
     assert [each for each in tree if each.__name__ not in (exceptions.__doc__ or "")] == []
 
 
-def with_receipts(error: SMSPartnerError) -> SMSPartnerError:
-    error.receipts = ["a receipt"]
-    return error
+AMBIGUOUS = exceptions.SMSPartnerAmbiguousSendError("text", http_status=502)
+AMBIGUOUS.receipts = ["a receipt"]
 
 
-@pairs(
-    renewed={"copy": copy.copy, "pickle": lambda error: pickle.loads(pickle.dumps(error))},  # noqa: S301
+@in_turn(
     error={
-        "plain": SMSPartnerError("text"),
-        "unavailable": SMSPartnerUnavailableError("text", code=500, http_status=503, retry_after="7"),
-        "incomplete": SMSPartnerIncompleteError("text", expected=10, received=4),
-        "ambiguous": with_receipts(SMSPartnerAmbiguousSendError("text", http_status=502)),
+        "unavailable": exceptions.SMSPartnerUnavailableError(
+            "text", code=500, http_status=503, retry_after="7"
+        ),
+        "incomplete": exceptions.SMSPartnerIncompleteError("text", expected=10, received=4),
+        "ambiguous": AMBIGUOUS,
     },
+    renewed={"pickle": lambda error: pickle.loads(pickle.dumps(error)), "copy": copy.copy},  # noqa: S301
 )
 def test_facts_survive_copies(
-    renewed: Callable[[SMSPartnerError], SMSPartnerError], error: SMSPartnerError
+    error: SMSPartnerError, renewed: Callable[[SMSPartnerError], SMSPartnerError]
 ) -> None:
     twin = renewed(error)
 

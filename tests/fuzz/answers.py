@@ -7,7 +7,16 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from fuzz.oracles import TOO_LARGE, UNREADABLE, check_error, expect, json_value, names_a_member_twice
+from fuzz.oracles import (
+    TOO_LARGE,
+    UNREADABLE,
+    URL,
+    check_error,
+    check_text,
+    expect,
+    json_value,
+    names_a_member_twice,
+)
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner.exceptions import (
@@ -15,7 +24,7 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerIncompleteError,
     SMSPartnerNotFoundError,
 )
-from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, MessageStatus, Receipt
+from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, MessageStatus, Outcome, Receipt
 from airflow_provider_smspartner.protocol import Account, Answer, Call, TagPage, answers, by_tag, sending
 
 ASKED = (
@@ -34,12 +43,13 @@ _HEADERS: tuple[dict[str, str], ...] = (
     {"Retry-After": "30"},
     {"RETRY-AFTER": "Wed, 21 Oct 2026 07:28:00 GMT"},
     {"retry-after": "+33699999993"},
-    {"Retry-After": "\ud800", "X": ""},
+    {"Retry-After": "\ud800", "X-Echo": URL},
 )
 PAGE_SEPARATOR = b"\x1e"
 """Stands between the pages of a tag; in JSON it cannot stand anywhere."""
 
 _MOST_PAGES = 12
+_NONE_KNOWN = Outcome(status=DeliveryStatus.NOT_FOUND, code=4)
 
 
 def answer_of(data: bytes) -> Answer:
@@ -104,6 +114,21 @@ def check_pages(data: bytes) -> None:
     expect(False, "the pages never end")
 
 
+def check_cancel(data: bytes) -> None:
+    """Read an answer to a cancel, which has no value."""
+    read_both_ways(protocol.cancel(300), answer_of(data))
+
+
+def check_stop_list(data: bytes) -> None:
+    """Read an answer with the stop list."""
+    answer = answer_of(data)
+    entries: list[protocol.StopListEntry] | None = read_both_ways(protocol.stop_list(), answer)
+    content = _content(answer)
+    if entries is not None and content is not TOO_LARGE:
+        expect(len(entries) == len(content["data"]) == int(content["nbData"]), "entries were lost or made up")
+        expect(all(entry.phone_number for entry in entries), "an entry without a phone number")
+
+
 def check_send(data: bytes) -> None:
     """Read an answer to each of the calls that send."""
     answer = answer_of(data)
@@ -130,16 +155,17 @@ def read_both_ways(call: Call[Any], answer: Answer) -> Any:
             check_error(error)
             told.append(error)
     whole, in_parts = told
+    check_text(repr(call))
     if isinstance(whole, SMSPartnerError):
         is_same = type(in_parts) is type(whole) and in_parts.code == whole.code
-        expect(
-            is_same or names_a_member_twice(answer.body), "a large answer is not refused as a small one is"
-        )
+        expect(is_same or names_a_member_twice(answer.body), "a large answer is refused in another way")
         return None
     expect(repr(in_parts) == repr(whole) and in_parts == whole, "a large answer says something else")
     is_success = 200 <= answer.http_status < 300
-    none_known = isinstance(whole, list) and all(each.outcome.code == 4 for each in whole)
-    expect(is_success or none_known, "an error's HTTP status is told as a success")
+    outcomes = {getattr(each, "outcome", None) for each in whole} if isinstance(whole, list) else set()
+    # Of a cancel there is no value, and a send that was cancelled already is an error of the vendor's.
+    is_no_error = whole is None or outcomes == {_NONE_KNOWN}
+    expect(is_success or is_no_error, "an error's HTTP status is told as a success")
     expect(_content(answer) is not UNREADABLE, "what is no JSON was read")
     return whole
 
@@ -176,9 +202,8 @@ def _check_receipt(receipt: Receipt, answer: Answer) -> None:
     expect(isinstance(content, dict), "what is no JSON object was read")
     if receipt.message_id is None:
         expect(not receipt.accepted, "a number was accepted without a message id")
-        expect(
-            content.get("success") is not True or answer.http_status >= 300, "a success is told as a refusal"
-        )
+        is_refusal = content.get("success") is not True or answer.http_status >= 300
+        expect(is_refusal, "a success is told as a refusal")
         return
     expect(200 <= answer.http_status < 300, "an error's HTTP status is told as a success")
     expect(content.get("success") is True, "no success is told as one")

@@ -7,9 +7,24 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from protocol.names import ACCOUNT, ENVELOPE, ROW
+from fuzz.oracles import KEY, URL, VENDOR_TEXT
 
-_NAMES = tuple(dict.fromkeys(ENVELOPE + ROW + ACCOUNT))
+_NAMES = (
+    *(
+        "success",
+        "code",
+        "message",
+        "errors",
+        "error",
+        "StatutResponse_List",
+        "total",
+        "currentPage",
+        "credits",
+    ),
+    *("nbData", "data", "message_id", "nb_sms", "nbSMS", "cost", "currency", "SMSResponse_List"),
+    *("phoneNumber", "messageId", "status", "date", "stopSms", "stopSMS", "isSpam", "createdAt", "nbSms"),
+    *("balance", "creditSms"),
+)
 
 _PUNCTUATION = (b"{", b"}", b"[", b"]", b",", b":", b'"', b'""', b",,,", b";", b"\t", b"\n", b"\r\n", b"\r")
 _CHARACTERS = (b"\\", b"\\u", b"\\ud83d", b"\\udc00", b"\0", b"\x1e", b"\x7f", b"\xe2\x80\xa8")
@@ -35,7 +50,7 @@ _STATUSES = ("Delivered", "delivered", "Waiting", "ko", "Numéro introuvable")
 _PHONE_NUMBERS = ("+33699999993", "0699999993", "33699999993", 33699999993)
 _MESSAGE_IDS = (111111, "111111", "x-2")
 _DATES = ("1517934416", 1517934416, "2018-02-06 17:26:56", "2018-02-06T17:26:56+25:00", "99999999999999")
-_TEXTS = ("", "\0", "é", "😀", "\ud800", "x" * 300)
+_TEXTS = ("", "\0", "é", "😀", "\ud800", "x" * 300, KEY, URL, VENDOR_TEXT)
 _LEAVES: tuple[Any, ...] = (
     *(None, True, False),
     *_NUMBERS,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from contextlib import suppress
+from traceback import format_exception
 from typing import Any, NoReturn
+from urllib.parse import quote, quote_plus, urlencode
 
 from airflow_provider_smspartner.exceptions import SMSPartnerError
 
@@ -16,6 +18,17 @@ _EXAMPLES = ("(+33612345678)", "Use 06…")
 _PUNCTUATION = re.compile(r"[ ./()-]")
 _DIGITS = re.compile(r"\d{9}")
 """A French number has nine digits besides its prefix; no figure that an error names has more than eight."""
+
+
+# Every form of the key differs from the others.
+KEY = 'k+/=&é"secret%20'
+VENDOR_TEXT = "Clé API incorrecte"
+URL = f"https://api.smspartner.fr/v1/me?{urlencode({'apiKey': KEY})}"
+_SECRETS = {
+    *(KEY, quote(KEY, safe=""), quote(KEY, safe="").lower(), quote_plus(KEY), quote_plus(KEY).lower()),
+    *(json.dumps(KEY)[1:-1], json.dumps(KEY, ensure_ascii=False)[1:-1], repr(KEY)[1:-1]),
+    *("apiKey=", VENDOR_TEXT),
+}
 
 
 class FindingError(AssertionError):
@@ -46,6 +59,10 @@ def check_text(text: str, *, place: str = "") -> None:
         text = text.replace(place, "")
     for example in _EXAMPLES:
         text = text.replace(example, "")
+    expect(
+        not any(secret in text for secret in _SECRETS),
+        "an error's text may hold the key, or the vendor's words",
+    )
     expect(not _DIGITS.search(_PUNCTUATION.sub("", text)), "an error's text may hold a phone number")
 
 
@@ -59,6 +76,11 @@ def check_error(error: SMSPartnerError, *, place: str = "", may_suppress: bool =
     """
     check_text(str(error), place=place)
     check_text(repr(error.args), place=place)
+    # The lines of source in a traceback are ours, and may name files.
+    shown = "".join(line for line in format_exception(error) if not line.startswith("  "))
+    expect(
+        not any(secret in shown for secret in _SECRETS), "a traceback holds the key, or the vendor's words"
+    )
     expect(error.__cause__ is None, "an error has a cause")
     hidden = error.__context__ is None or (may_suppress and error.__suppress_context__)
     expect(hidden, "an error has a context")

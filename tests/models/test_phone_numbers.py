@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import islice
 from random import Random
 
 import phonenumbers
 import pytest
-from phonenumbers import PhoneNumberFormat, PhoneNumberType, ValidationResult
+from phonenumbers import PhoneNumberFormat, ValidationResult
 
 from airflow_provider_smspartner._phone_numbers import PLAIN_E164
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
@@ -21,12 +20,10 @@ FRENCH_REGIONS = ("FR", "GP", "GF", "MQ", "RE", "YT")
 ONE_NUMBER = (
     "+33612345678",
     "+33 (0)6 12 34 56 78",
-    "+33 0 6 12 34 56 78",
     "+330612345678",
     "(+33) 6 12 34 56 78",
     "00 33 (0)6 12 34 56 78",
     "0612345678",
-    "06.12.34.56.78",
     "06/12/34/56/78",
     "TEL: 06-12-34-56-78",
     "06\u201012\u221234\uff0d56\ufe6378",
@@ -39,10 +36,8 @@ OTHERS = (
     ("0690 12 34 56", "+590690123456"),
     ("0691 99 99 99", "+590691999999"),  # in Guadeloupe's block, not assigned yet
     ("0692 12 34 56", "+262692123456"),
-    ("0693 00 12 34", "+262693001234"),
     ("0694 12 34 56", "+594694123456"),
     ("0696 12 34 56", "+596696123456"),
-    ("0697 12 34 56", "+596697123456"),
     ("0639 12 34 56", "+262639123456"),
     ("0709 01 23 45", "+590709012345"),
     ("0709 31 23 45", "+594709312345"),
@@ -51,7 +46,6 @@ OTHERS = (
     ("07 00 12 34 56", "+33700123456"),
     ("+590 (0)690 12 34 56", "+590690123456"),
     ("+33690123456", "+33690123456"),  # possible to libphonenumber, so it stays what the sender wrote
-    ("+33112345678", "+33112345678"),
     ("+44 (0)7912 345678", "+447912345678"),
     ("+39 06 1234 5678", "+390612345678"),  # Italy's 0 belongs to the number
     ("+1 (202) 555-0123", "+12025550123"),
@@ -72,14 +66,11 @@ def test_numbers_in_the_notations_that_people_write(written: str, e164: str) -> 
     "written",
     [
         "",
-        "00",
         "+3361234567",
         "+999123456789",
         "+0612345678",
         "++33612345678",
-        "06123456+78",
         "33612345678",
-        "0112345678",
         "06123456789",
         "06 12 34 56 7B",
         "tel:+33612345678;ext=3",
@@ -100,14 +91,7 @@ def test_what_is_no_phone_number_is_refused_and_not_shown(written: str) -> None:
 
 
 def test_an_answered_number_is_read_alike_and_never_fails() -> None:
-    read: list[str | int] = [
-        "+33612345678",
-        "33612345678",
-        33612345678,
-        "0612345678",
-        "+33 (0)6 12 34 56 78",
-        "+330612345678",
-    ]
+    read: list[str | int] = ["33612345678", 33612345678, "0612345678", "+33 (0)6 12 34 56 78"]
 
     assert {to_phone_number(raw) for raw in read} == {"+33612345678"}
     for odd in ("36200", "short 1", "\ud800", "+999123456789", "9" * 5000, "\uff11" * 70):
@@ -140,9 +124,6 @@ SPACES = (" ", "\u00a0", "\u2009", "\u202f", "\u3000", "  ")
 SEPARATORS = ("", *SPACES, *DASHES, ".", "/", " - ", " / ")
 MARKS = ("", "", "", "\u200b", "\u2060", "\ufeff", "\u00ad")
 ROUND = (("", ""), ("", ""), ("\u202a", "\u202c"), ("\u200e", "\u200f"), ("\ufeff", ""), (" ", " "))
-FULL_WIDTH = str.maketrans(
-    "0123456789+/", "\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19\uff0b\uff0f"
-)
 
 
 def _spelled(random: Random, lead: str, digits: str) -> str:
@@ -150,8 +131,7 @@ def _spelled(random: Random, lead: str, digits: str) -> str:
     size = random.choice((2, 2, 3, len(digits)))
     groups = [digits[at : at + size] for at in range(0, len(digits), size)]
     before, after = random.choice(ROUND)
-    text = f"{before}{lead}{random.choice(('', separator))}{(separator + mark).join(groups)}{after}"
-    return text.translate(FULL_WIDTH) if random.random() < 0.1 else text
+    return f"{before}{lead}{random.choice(('', separator))}{(separator + mark).join(groups)}{after}"
 
 
 def _french_numbers(random: Random, count: int) -> Iterator[tuple[str, str]]:
@@ -163,15 +143,6 @@ def _french_numbers(random: Random, count: int) -> Iterator[tuple[str, str]]:
         if e164 := _owned("0" + national):
             count -= 1
             yield national, e164
-
-
-def _foreign_numbers(random: Random) -> Iterator[str]:
-    kinds = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE)
-    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
-        examples = (phonenumbers.example_number_for_type(region, kind) for kind in kinds)
-        for example in filter(None, examples):
-            e164 = phonenumbers.format_number(example, PhoneNumberFormat.E164)
-            yield from (f"{e164[:-3]}{random.randrange(1000):03}" for _ in range(3))
 
 
 @pytest.mark.parametrize("count", [50, pytest.param(1500, marks=pytest.mark.nightly)])
@@ -194,11 +165,6 @@ def test_any_spelling_becomes_what_libphonenumber_says(count: int) -> None:
         )
         for lead in leads * 5:
             check(_spelled(random, lead, national), e164)
-    for plain in islice(_foreign_numbers(random), 0, None, 1500 // count):
-        expected = _library(plain)
-        check(plain, expected)
-        for lead in ("+", "00", "tel:+", "(+", "+ "):
-            check(_spelled(random, lead, plain[1:]) + (")" if lead == "(+" else ""), expected)
 
 
 def _matching(random: Random, pattern: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
+from fuzz.targets import CORPUS
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner.exceptions import SMSPartnerError
@@ -14,126 +15,25 @@ from airflow_provider_smspartner.models import MessageRef, MessageStatus, Receip
 from airflow_provider_smspartner.protocol import Answer, Call, TagPage
 from airflow_provider_smspartner.protocol.sending import SendOptions, bulk_send, send
 
-# Every form of the key differs from the others.
-KEY = 'k+/=&é"secret%20'
 
-# The vendor's page multi-status, section "response", as bytes.
-MULTI_STATUS = """{
-    "success": true,
-    "code": 200,
-    "StatutResponse_List": [
-        {
-            "success": true,
-            "code": 200,
-            "phoneNumber": "+33699999993",
-            "messageId": 111111,
-            "status": "Delivered",
-            "date": "1517934416",
-            "stopSms": "0",
-            "isSpam": "0"
-        },
-        {
-            "success": false,
-            "code": 4,
-            "phoneNumber": "+33699999992",
-            "messageId": 1000,
-            "status": "Numéro introuvable"
-        },
-        {
-            "success": false,
-            "code": 4,
-            "phoneNumber": "+33699999991",
-            "messageId": 1222,
-            "status": "Numéro introuvable"
-        }
-    ]
-}""".encode()
+def _example(name: str) -> bytes:
+    # Behind the two bytes by which a fuzz input chooses an HTTP status and headers.
+    return (CORPUS / name).read_bytes()[2:]
 
-# The vendor's page bulk-status-by-tag, section "Response"; the page masks the numbers and leaves out the last "]".
-BY_TAG = b"""{
-    "success": true,
-    "code": 200,
-    "currentPage": 1,
-    "total": 2,
-    "StatutResponse_List": [
-        {
-            "phoneNumber": "+33699999991",
-            "status": "Delivered",
-            "stopSMS": false,
-            "date": "1517989111"
-        },
-        {
-            "phoneNumber": "+33699999992",
-            "status": "Delivered",
-            "stopSMS": false,
-            "date": "1517989101"
-        }
-    ]
-}"""
 
-WRONG_KEY = '{\n    "success": false,\n    "code": 10,\n    "message": "Clé API incorrecte"\n}'.encode()
+# The examples of the vendor's pages, as bytes. The pages mask the phone numbers.
+MULTI_STATUS = _example("answer_list/documented")
+BY_TAG = _example("answer_tag/documented")  # the page leaves out the last "]"
+CANCELLED = _example("answer_cancel/documented")
+STOP_LIST = _example("answer_stop_list/documented")
+SENT = _example("answer_send/sent")
+BULK_SENT = _example("answer_send/bulk_sent")
+WRONG_KEY = _example("answer_list/wrong_key")
 
 # [observed] The gateway's answer to everything, on a day of July 2026.
-FAKE_SUCCESS = b'{"success":true,"code":200,"message":"Request queued for processing"}'
+FAKE_SUCCESS = _example("answer_list/fake_success")
 
 ACCOUNT = b'{"success":true,"code":200,"credits":{"creditSms":5,"balance":"1.5","currency":"EUR"}}'
-
-# The vendor's page cancel-scheduled-sms, sections "Response" and "Errors", as bytes.
-CANCELLED = b"""{
-  "success": true,
-  "code": 200,
-  "message": "The SMS sending has been canceled."
-}"""
-
-# The vendor's page stop-list, section "Response"; the page masks the number.
-STOP_LIST = b"""{
-  "success": true,
-  "code": 200,
-  "nbData": 1,
-  "data": [
-    {
-      "id": 19,
-      "phoneNumber": "+33699999993",
-      "createdAt": "2015-07-20 10:19:45"
-    }
-  ]
-}"""
-
-# The vendor's page single-send, section "Response", as bytes.
-SENT = b"""{
-    "success": true,
-    "code": 200,
-    "message_id": 307,
-    "nb_sms": 1,
-    "cost": 0.038,
-    "currency": "EUR"
-}"""
-
-# The vendor's page bulk-send, section "Response"; the page masks the numbers.
-BULK_SENT = b"""{
-    "success": true,
-    "code": 200,
-    "message_id": 2254444,
-    "currency": "EUR",
-    "cost": 0.076,
-    "nbSMS": 2,
-    "SMSResponse_List": [
-        {
-            "success": true,
-            "code": 200,
-            "nbSms": 1,
-            "cost": 0.038,
-            "phoneNumber": "+33699999993"
-        },
-        {
-            "success": true,
-            "code": 200,
-            "nbSms": 1,
-            "cost": 0.038,
-            "phoneNumber": "+33699999992"
-        }
-    ]
-}"""
 
 PHONE = "+33699999993"
 OTHER_PHONE = "+33699999992"

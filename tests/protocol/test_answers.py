@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from combinations import in_turn, pairs
+from fuzz.oracles import KEY
 from protocol.samples import (
     BY_TAG,
     CALLS,
     FAKE_SUCCESS,
-    KEY,
     WRONG_KEY,
     answer_of,
     cancel_call,
@@ -44,7 +44,6 @@ from airflow_provider_smspartner.protocol.codes import (
 
 # Each shape in which the vendor writes an error's code.
 ERROR_SHAPES: dict[str, Callable[[int], object]] = {
-    "plain": refused,
     "code as text": lambda code: refused(str(code)),
     "errors": lambda code: refused(code, errors=[{"elementId": "children[to]", "message": "Texte"}]),
     "error object": lambda code: refused(code, error={"message": "NOCREDITS"}),
@@ -65,7 +64,7 @@ CODES: dict[str, tuple[int, type[SMSPartnerError]]] = {
 }
 
 
-@pairs(shape=ERROR_SHAPES, code=CODES, http_status=[200, 302, 401, 404, 429, 500])
+@pairs(shape=ERROR_SHAPES, code=CODES, http_status=[200, 302, 401, 429, 500])
 def test_the_code_decides(
     shape: Callable[[int], object], code: tuple[int, type[SMSPartnerError]], http_status: int
 ) -> None:
@@ -82,12 +81,10 @@ def test_the_code_decides(
 @in_turn(
     http=[
         (200, SMSPartnerUnavailableError),
-        (204, SMSPartnerUnavailableError),
         (302, SMSPartnerUnavailableError),
         (400, SMSPartnerRequestError),
         (401, SMSPartnerCredentialsError),
         (403, SMSPartnerCredentialsError),
-        (404, SMSPartnerRequestError),
         (429, SMSPartnerUnavailableError),
         (499, SMSPartnerRequestError),
         (500, SMSPartnerUnavailableError),
@@ -161,14 +158,17 @@ def test_a_refusal_says_why_and_what_to_do(
     )
 
 
-@pytest.mark.parametrize("code", [1, 10, 20, 30, 40, 96])
-def test_refused_credentials_say_why_and_what_to_do(code: int) -> None:
-    error = error_of(tag_call(), refused(code))
+def test_an_account_without_credit_is_told_what_to_do() -> None:
+    assert str(error_of(send_call(), refused("11"), 400)) == (
+        "The SMS Partner account has no credit left (code 11, HTTP 400): the call sent nothing. Buy credits."
+    )
 
-    assert type(error) is SMSPartnerCredentialsError
-    assert str(error) == (
-        f"SMS Partner refuses the credentials: {CREDENTIALS[code]} (code {code}, HTTP 200). "
-        f"{CREDENTIALS_ADVICE[code]}"
+
+def test_refused_credentials_say_why_and_what_to_do() -> None:
+    assert set(CREDENTIALS) == set(CREDENTIALS_ADVICE) == {1, 10, 20, 30, 40, 96}
+    assert str(error_of(tag_call(), refused(96))) == (
+        "SMS Partner refuses the credentials: the IP address is not allowed; workers and triggerer may leave through "
+        "different addresses (code 96, HTTP 200). Allow all of these addresses in the account."
     )
 
 
@@ -199,7 +199,7 @@ def test_what_errors_say(codes: tuple[int | None, int]) -> None:
     assert str(error_of(protocol.account(), refused(code), http_status)) == WORDS[codes]
 
 
-@pytest.mark.parametrize("code", ["33612345678", -10, 10**300, 10.0, True, " 10"])
+@pytest.mark.parametrize("code", ["33612345678", -10, 10.0, True])
 def test_what_is_no_code_is_none(code: object) -> None:
     error = error_of(multi_call(), refused(code))
 
@@ -289,15 +289,20 @@ class TestSuccessAlone:
         assert type(error) is SMSPartnerUnavailableError
         assert "it claims success without" in str(error)
 
-    @pairs(make={"multi": multi_call, "tag": tag_call}, value=[None, {}, 0, [None], [5]])
-    def test_the_list_must_be_a_list_of_objects(self, make: Callable[[], Call[Any]], value: object) -> None:
-        body = {"success": True, "code": 200, "total": 0, "StatutResponse_List": value}
-
-        assert type(error_of(make(), body)) is SMSPartnerUnavailableError
-
-    @pytest.mark.parametrize("value", [None, [], 0])
-    def test_credits_must_be_an_object(self, value: object) -> None:
-        error = error_of(protocol.account(), {"success": True, "code": 200, "credits": value})
+    @pytest.mark.parametrize(
+        ("make", "members"),
+        [
+            (multi_call, {"StatutResponse_List": None}),
+            (multi_call, {"StatutResponse_List": {}}),
+            (tag_call, {"StatutResponse_List": [5], "total": 1}),
+            (protocol.account, {"credits": None}),
+            (protocol.account, {"credits": []}),
+        ],
+    )
+    def test_what_was_asked_for_must_have_its_type(
+        self, make: Callable[[], Call[Any]], members: dict[str, object]
+    ) -> None:
+        error = error_of(make(), {"success": True, "code": 200, **members})
 
         assert type(error) is SMSPartnerUnavailableError
 
@@ -307,9 +312,7 @@ class TestSuccessAlone:
 
         assert type(error_of(tag_call(), body)) is SMSPartnerUnavailableError
 
-    @pytest.mark.parametrize("http_status", [199, 300, 404, 500])
+    @pytest.mark.parametrize("http_status", [199, 300, 404])
     def test_success_needs_an_http_status_of_2xx(self, http_status: int) -> None:
-        error_of(tag_call(), BY_TAG, http_status)
-
-    def test_any_2xx_will_do(self) -> None:
         assert tag_call().read(answer_of(BY_TAG, 299)).total == 2
+        error_of(tag_call(), BY_TAG, http_status)

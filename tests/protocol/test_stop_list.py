@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from protocol.samples import BY_TAG, FAKE_SUCCESS, PHONE, STOP_LIST, answer_of, error_of, refused
+from protocol.samples import FAKE_SUCCESS, PHONE, STOP_LIST, answer_of, error_of, refused
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner.exceptions import SMSPartnerRequestError, SMSPartnerUnavailableError
@@ -58,7 +58,6 @@ def test_dates(raw: object, read: str | None) -> None:
     ("answered", "fault"),
     [
         (FAKE_SUCCESS, "without `data`"),
-        (BY_TAG, "without `data`"),
         (body(StatutResponse_List=[]), "another call"),
         (body(credits={}), "another call"),
         ({"success": True, "code": 200, "data": []}, "`nbData` is not a plausible number"),
@@ -68,7 +67,6 @@ def test_dates(raw: object, read: str | None) -> None:
         (body(entry(phoneNumber="")), "no phoneNumber"),
         (body(entry(phoneNumber=[PHONE])), "phoneNumber"),
         (body(5), "data"),
-        (body(data=None, nbData=0), "data"),
     ],
     ids=lambda value: str(value)[:50],
 )
