@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import time
 import tracemalloc
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain, repeat
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_smspartner._http import body
 from airflow_provider_smspartner._http.body import (
     MAX_BODY_BYTES,
     MAX_MEMBERS,
@@ -23,8 +22,6 @@ from airflow_provider_smspartner._http.body import (
     BodyDecoder,
     BodyError,
 )
-from airflow_provider_smspartner.protocol import Answer
-from airflow_provider_smspartner.protocol.answers import unavailable
 
 
 def deflated(data: bytes, wbits: int, level: int = 6) -> bytes:
@@ -39,26 +36,22 @@ def members(data: bytes) -> bytes:
 
 ENCODERS: dict[str, tuple[str | None, Callable[[bytes], bytes]]] = {
     "none": (None, bytes),
-    "empty": ("", bytes),
     "identity": ("identity", bytes),
-    "gzip": ("gzip", gzip.compress),
     "GZip": (" GZip ", gzip.compress),
-    "x-gzip": ("x-gzip", gzip.compress),
-    "identity and gzip": ("identity, gzip", gzip.compress),
+    "identity and x-gzip": ("identity, x-gzip", gzip.compress),
     "several members": ("gzip", members),
     "deflate": ("deflate", zlib.compress),
     "zlib, small window": ("deflate", lambda data: deflated(data, 9)),
-    "raw": ("deflate", lambda data: deflated(data, -15)),
     "raw, stored": ("deflate", lambda data: deflated(data, -15, level=0)),
 }
 encoders = pytest.mark.parametrize(("encoding", "encode"), ENCODERS.values(), ids=ENCODERS)
 compressors = pytest.mark.parametrize(
-    ("encoding", "encode"), list(ENCODERS.values())[3:], ids=list(ENCODERS)[3:]
+    ("encoding", "encode"), list(ENCODERS.values())[2:], ids=list(ENCODERS)[2:]
 )
 
 
 def noise(size: int) -> bytes:
-    """Bytes that no encoder makes shorter, the same ones each time."""
+    """Return bytes that no encoder makes shorter, the same ones each time."""
     return hashlib.shake_128(b"seed").digest(size)
 
 
@@ -92,44 +85,38 @@ class TestWhatComesBack:
     ) -> None:
         assert decode(encoding, *cut(encode(data), places)) == data
 
-    @pytest.mark.parametrize("encoding", [None, "gzip", "deflate"])
-    def test_a_body_of_the_limit_itself(self, encoding: str | None) -> None:
-        data = bytes(MAX_BODY_BYTES)
-        assert decode(encoding, ENCODERS[encoding or "none"][1](data)) == data
-
     @encoders
-    @pytest.mark.parametrize("size", [STEP_BYTES - 1, STEP_BYTES, STEP_BYTES + 1, 5 * STEP_BYTES])
-    def test_sizes_around_a_step(
-        self, encoding: str | None, encode: Callable[[bytes], bytes], size: int
+    def test_nothing_and_sizes_around_a_step_and_the_limit(
+        self, encoding: str | None, encode: Callable[[bytes], bytes]
     ) -> None:
-        for data in (bytes(size), noise(size)):
-            assert decode(encoding, encode(data)) == data
-
-    @encoders
-    def test_nothing(self, encoding: str | None, encode: Callable[[bytes], bytes]) -> None:
-        assert decode(encoding) == decode(encoding, b"") == b""
+        assert decode(encoding) == b""
+        for size in (0, STEP_BYTES - 1, STEP_BYTES, 5 * STEP_BYTES, MAX_BODY_BYTES):
+            assert decode(encoding, encode(bytes(size))) == bytes(size)
+        assert decode(encoding, encode(noise(STEP_BYTES + 1))) == noise(STEP_BYTES + 1)
 
 
 class TestWhatIsRefused:
     @pytest.mark.parametrize(
-        "encoding", ["br", "zstd", "compress", "x-deflate", "*", "secret-key", "gzip;q=1"]
+        ("encoding", "fault"),
+        [
+            ("br", "Content-Encoding is none of gzip, deflate"),
+            ("secret-key", "Content-Encoding is none of gzip, deflate"),
+            ("gzip;q=1", "Content-Encoding is none of gzip, deflate"),
+            ("gzip, gzip", "several times"),
+            ("deflate,br", "several times"),
+        ],
     )
-    def test_another_encoding_without_its_name(self, encoding: str) -> None:
-        with pytest.raises(BodyError, match="Content-Encoding is none of gzip, deflate") as caught:
+    def test_another_encoding_without_its_name(self, encoding: str, fault: str) -> None:
+        with pytest.raises(BodyError, match=fault) as caught:
             BodyDecoder(content_encoding=encoding)
         assert "secret" not in str(caught.value)
 
-    @pytest.mark.parametrize("encoding", ["gzip, gzip", "deflate,gzip", "gzip, br"])
-    def test_several_encodings(self, encoding: str) -> None:
-        with pytest.raises(BodyError, match="several times"):
-            BodyDecoder(content_encoding=encoding)
-
-    @pytest.mark.parametrize("length", [str(MAX_BODY_BYTES + 1), "2147483648", "9" * 5000, " 99999999999 "])
+    @pytest.mark.parametrize("length", [str(MAX_BODY_BYTES + 1), "9" * 5000, " 99999999999 "])
     def test_a_length_beyond_the_limit_before_anything_is_read(self, length: str) -> None:
         with pytest.raises(BodyError, match="larger than 4 MiB"):
             BodyDecoder(content_length=length)
 
-    @pytest.mark.parametrize("length", [None, "", "0", "-1", "many", "000000000000000000000000000000012"])
+    @pytest.mark.parametrize("length", [None, "-1", "many", "000000000000000000000000000000012"])
     def test_no_other_length(self, length: str | None) -> None:
         assert BodyDecoder(content_length=length).finish() == b""
 
@@ -140,43 +127,33 @@ class TestWhatIsRefused:
     ) -> None:
         encoded = encode(data)
         kept = encoded[: 1 + place % (len(encoded) - 1)]
-        told, decoded = outcome(encoding, kept)
+        fault, decoded = outcome(encoding, kept)
         # A cut between two members leaves a whole body of fewer members.
-        assert told == "its compressed body ends too early" or encode is members
+        assert fault == "its compressed body ends too early" or encode is members
         assert data.startswith(decoded)
 
     @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
     @given(data=st.binary(min_size=1, max_size=500))
     def test_any_bytes_end_in_a_body_or_in_this_error(self, encoding: str, data: bytes) -> None:
-        told, _ = outcome(encoding, data)
-        assert told in ("", "its compressed body ends too early", "its compressed body is damaged")
-
-    @pytest.mark.parametrize("place", [0, 1, 12, -1])
-    def test_a_damaged_member(self, place: int) -> None:
-        encoded = bytearray(gzip.compress(noise(100)))
-        encoded[place] ^= 0xFF
-        with pytest.raises(BodyError, match=r"damaged|too early"):
-            decode("gzip", bytes(encoded))
-
-    @compressors
-    def test_more_than_the_body(self, encoding: str, encode: Callable[[bytes], bytes]) -> None:
-        with pytest.raises(BodyError, match="damaged"):
-            decode(encoding, encode(b"{}") + b"more")
+        fault, _ = outcome(encoding, data)
+        assert fault in ("", "its compressed body ends too early", "its compressed body is damaged")
 
     @encoders
     def test_a_body_beyond_the_limit(self, encoding: str | None, encode: Callable[[bytes], bytes]) -> None:
         with pytest.raises(BodyError, match="larger than 4 MiB"):
             decode(encoding, encode(bytes(MAX_BODY_BYTES + 1)))
 
+    @compressors
+    def test_more_than_the_body(self, encoding: str, encode: Callable[[bytes], bytes]) -> None:
+        with pytest.raises(BodyError, match="damaged"):
+            decode(encoding, encode(b"{}") + b"more")
+
 
 EMPTY_BLOCK = b"\x00\x00\x00\xff\xff"  # a stored block without content, and without the mark of the last one
 ENDLESS = {
     "gzip of zeros": ("gzip", b"", gzip.compress(bytes(2**25))),
     "zlib of zeros": ("deflate", b"", zlib.compress(bytes(2**25))),
-    "raw deflate of zeros": ("deflate", b"", deflated(bytes(2**25), -15)),
     "empty members": ("gzip", b"", gzip.compress(b"")),
-    "empty blocks in gzip": ("gzip", b"\x1f\x8b\x08\x00" + bytes(6), EMPTY_BLOCK),
-    "empty blocks in zlib": ("deflate", b"\x78\x9c", EMPTY_BLOCK),
     "empty blocks": ("deflate", EMPTY_BLOCK, EMPTY_BLOCK),
     "a file name in gzip": ("gzip", b"\x1f\x8b\x08\x08" + bytes(6), b"x"),
     "plain": (None, b"", b"x"),
@@ -201,20 +178,9 @@ class TestEndless:
     def test_is_taken_in_small_steps(self, encoding: str | None, head: bytes, again: bytes) -> None:
         decoder = BodyDecoder(content_encoding=encoding)
         raw = head + again * max(1, 2**20 // len(again))
-        longest, steps, began = 0.0, 0, time.thread_time()
-        try:
+        steps = 0
+        with suppress(BodyError):
             for _ in decoder.steps(raw):
-                longest, began = max(longest, time.thread_time() - began), time.thread_time()
                 steps += 1
-        except BodyError:
-            pass
-        # A step takes tenths of a millisecond; a MiB of input or 4 MiB of output at once takes far more.
-        assert longest < 0.05
+        # A step has an input and an output of 64 KiB at most; this is a MiB of input or 4 MiB of output.
         assert steps >= 16
-
-
-def test_the_limit_is_told_in_the_error_of_both_clients() -> None:
-    error = unavailable(Answer(503, {"Retry-After": "7"}, b""), str(body._too_large()))
-
-    assert str(error) == "SMS Partner gave an answer that can't be used (HTTP 503): it is larger than 4 MiB."
-    assert (error.http_status, error.retry_after) == (503, "7")

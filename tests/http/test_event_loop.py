@@ -1,27 +1,31 @@
-"""No answer holds the event loop up, whatever is in it, or takes more memory than a limited body may."""
+"""No answer holds the event loop up, whatever is in it: by what runs where, and by CPU time, not by how fast it is."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
-import socket
+import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import pytest
 from campaign_triggers import campaign_trigger
+from combinations import pairs
 from loopback import ONE_ROW, RawServer, response, said
+from writing import settings_for
 
-from airflow_provider_smspartner._http.body import MAX_BODY_BYTES
+from airflow_provider_smspartner import protocol
+from airflow_provider_smspartner._http.asynchronous import AsyncClient
+from airflow_provider_smspartner._http.body import MAX_BODY_BYTES, BodyDecoder
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
-from airflow_provider_smspartner.models import DeliveryStatus, MessageStatus, Outcome, StatusRow
-from airflow_provider_smspartner.protocol import TagPage
+from airflow_provider_smspartner.models import DeliveryStatus, MessageStatus, Outcome
+from airflow_provider_smspartner.protocol import Answer, Call, Request, TagPage, answers
 
-MIB = 1024 * 1024
 LARGEST = MAX_BODY_BYTES - 1024
 ROW = ONE_ROW[ONE_ROW.index(b"[") + 1 : ONE_ROW.rindex(b"]")]
 
@@ -33,189 +37,160 @@ def page(rows: bytes, total: int = 1) -> bytes:
     )
 
 
-def many(value: bytes, size: int = LARGEST) -> bytes:
-    return b",".join([value] * (size // (len(value) + 1)))
-
-
-def members(size: int = LARGEST) -> bytes:
-    return b",".join(b'"%07d":1' % number for number in range(size // 12))
-
-
-BODIES: dict[str, Callable[[], bytes]] = {
-    "lists": lambda: b'{"code":[%b]}' % many(b"[]"),
-    "unknown lists": lambda: b'{"unknown":[%b]}' % many(b"[]"),
-    "figures for rows": lambda: page(many(b"0")),
-    "empty rows": lambda: page(many(b"{}")),
-    "one row of lists": lambda: page(b'{"date":[%b]}' % many(b"[]")),
-    "string": lambda: b'{"code":"%b"}' % (b"x" * LARGEST),
-    "digits": lambda: b'{"code":%b}' % (b"1" * LARGEST),
-    "digits as text": lambda: b'{"code":"%b"}' % (b"1" * LARGEST),
-    "nested": lambda: b'{"code":%b' % (b"[" * LARGEST),
-    "white space": lambda: b" " * LARGEST + b"{}",
-    "members": lambda: b'{"code":{%b}}' % members(),
-    "gzip bomb": lambda: gzip.compress(b" " * 64 * MIB, 6),
-    "deflate bomb": lambda: zlib.compress(b" " * 64 * MIB, 6),
-}
-ENCODINGS = {
-    "gzip bomb": b"Content-Encoding: gzip\r\n",
-    "deflate bomb": b"Content-Encoding: deflate\r\n",
-}
-
-
-def page_of(row: bytes, *, size: int = LARGEST) -> bytes:
+def page_of(row: bytes, *, size: int) -> bytes:
     """Return a page of as many rows as have room, each with its own number."""
     count = size // (len(row % 0) + 1) - 2
     return page(b",".join(row % number for number in range(count)), total=count)
 
 
-PAGES: dict[str, Callable[[], bytes]] = {
-    "usual rows": lambda: page_of(ROW.replace(b"39980000", b"%08d")),
-    "rows that differ in their date": lambda: page_of(
-        b'{"phoneNumber":"+33612345678","status":"Delivered","date":"15%08d"}'
-    ),
-    # What takes the longest to normalise, in no larger a body than may be read on the event loop.
-    "foreign numbers": lambda: page_of(b'{"phoneNumber":"0048 (0)6%08d","status":"KO"}', size=240 * 1024),
-}
+def many(value: bytes) -> bytes:
+    return b",".join([value] * (LARGEST // (len(value) + 1)))
 
 
-async def longest_hold(answered: asyncio.Task[object]) -> float:
-    """Return the longest time in which no other coroutine ran until a task is done."""
-    longest, last = 0.0, time.perf_counter()
-    while not answered.done():
-        await asyncio.sleep(0)
-        now = time.perf_counter()
-        longest, last = max(longest, now - last), now
+@pytest.fixture(autouse=True)
+def _no_collector() -> Iterator[None]:
+    """What Python's garbage collector takes is not the body's."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("body", "is_on_a_thread"),
+    [(ONE_ROW, False), (b" " * 300_000 + ONE_ROW, True), (page(b",".join([b"{}"] * 700)), True)],
+    ids=["small", "large", "many rows"],
+)
+def test_large_answers_are_read_on_a_thread(body: bytes, is_on_a_thread: bool) -> None:
+    call = Call(Request("GET", "/me", may_repeat=True), lambda _: threading.get_ident())
+
+    async def reads_elsewhere(url: str) -> bool:
+        client = await AsyncClient.open(settings_for(url), "c")
+        try:
+            return await client.send(call) != threading.get_ident()
+        finally:
+            await client.close()
+
+    with RawServer(said(response(body))) as server:
+        assert asyncio.run(reads_elsewhere(server.url)) is is_on_a_thread
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"), [(b"gzip", gzip.compress), (b"deflate", zlib.compress)], ids=["gzip", "deflate"]
+)
+def test_others_run_between_the_steps_of_decoding(
+    encoding: bytes, compress: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode, turns, seen = BodyDecoder.steps, 0, []
+
+    def steps(decoder: BodyDecoder, raw: bytes) -> Iterator[None]:
+        for _ in decode(decoder, raw):
+            seen.append(turns)
+            yield
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        others = asyncio.create_task(take_turns())
+        async with SMSPartnerHook() as hook:
+            with pytest.raises(SMSPartnerUnavailableError, match="larger than 4 MiB"):
+                await hook.aget_status_by_tag("spring")
+        others.cancel()
+
+    monkeypatch.setattr(BodyDecoder, "steps", steps)
+    head = b"Content-Encoding: %b\r\n" % encoding
+    with RawServer(said(response(compress(b" " * 2**26), head=head))) as server:
+        connection = server.connection("test-key", max_attempts=1)
+        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", connection)
+        asyncio.run(main())
+    assert len(set(seen)) == len(seen) >= 16
+
+
+def longest_call(work: Callable[[], object]) -> float:
+    """Return the CPU time of the longest call to C within some work: no other thread runs meanwhile."""
+    longest, began = 0.0, 0.0
+
+    def note(_: object, event: str, __: object) -> None:
+        nonlocal longest, began
+        if event == "c_call":
+            began = time.thread_time()
+        elif event in ("c_return", "c_exception"):
+            longest = max(longest, time.thread_time() - began)
+
+    sys.setprofile(note)
+    try:
+        work()
+    except SMSPartnerUnavailableError:
+        pass
+    finally:
+        sys.setprofile(None)
     return longest
 
 
-def check_holds(work: Callable[[], Coroutine[Any, Any, object]]) -> None:
-    """Do something again and again until it once does not hold the event loop up, and fail if it always does."""
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"code":[%b]}' % many(b"[]"),
+        page(many(b"{}")),
+        page(b'{"date":[%b]}' % many(b"[]")),
+        b'{"code":{%b}}' % b",".join(b'"%07d":1' % number for number in range(LARGEST // 12)),
+    ],
+    ids=["lists", "empty rows", "one row of lists", "members"],
+)
+def test_a_body_of_many_parts_is_not_read_in_one_go(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read() -> object:
+        return next(protocol.status_by_tag("spring")).read(Answer(200, {}, body))
 
-    async def held() -> float:
-        task = asyncio.create_task(work())
-        longest = await longest_hold(task)
-        await task
-        return longest
+    in_parts = longest_call(read)
+    monkeypatch.setattr(answers, "LARGE_BYTES", 2 * len(body))
 
-    # Another process may hold the processor in one run or another; what the body does, it does in each.
-    holds: list[float] = []
-    while not holds or (holds[-1] >= BOUND and len(holds) < RUNS):
-        holds.append(asyncio.run(held()))
-    assert min(holds) < BOUND, holds
-
-
-# The limit is 50 ms on an idle machine. Without it these bodies took up to seven seconds.
-BOUND = 0.25
-RUNS = 8
-
-
-@pytest.mark.parametrize("name", BODIES)
-def test_no_body_holds_the_loop(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def ask() -> None:
-        async with SMSPartnerHook() as hook:
-            with pytest.raises(SMSPartnerUnavailableError, match="can't be used"):
-                await hook.aget_status_by_tag("spring")
-
-    with RawServer(said(response(BODIES[name](), head=ENCODINGS.get(name, b"")))) as server:
-        connection = server.connection("test-key", max_attempts=1, timeout=5)
-        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", connection)
-        check_holds(ask)
+    assert in_parts < longest_call(read) / 4
 
 
-@pytest.mark.parametrize("name", PAGES)
-class TestManyRows:
-    def test_do_not_hold_the_loop(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        body = PAGES[name]()
-
-        async def read() -> None:
-            async with SMSPartnerHook() as hook:
-                assert len(await hook.aget_status_by_tag("spring")) == body.count(b"phoneNumber")
-
-        with RawServer(said(response(body))) as server:
-            monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
-            check_holds(read)
-
-    def test_do_not_hold_the_loop_of_a_trigger(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        body = PAGES[name]()
-
-        async def wait() -> None:
-            (event,) = [
-                event async for event in campaign_trigger(tag="spring", grace=0, poke_interval=1.0).run()
-            ]
-            assert sum(event.payload["counts"].values()) == body.count(b"phoneNumber")
-
-        with RawServer(said(response(body))) as server:
-            monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
-            check_holds(wait)
-
-
-def test_telling_pages_apart_holds_up_no_other_thread() -> None:
+def test_pages_are_told_apart_row_by_row() -> None:
     row = MessageStatus("+33639980000", None, Outcome(status=DeliveryStatus.KO))
-    page = TagPage(1, 1_000_000, (row,) * 1_000_000)
+    page = TagPage(1, 100_000, (row,) * 100_000)
 
-    def held() -> float:
-        working = threading.Thread(target=lambda: page.__dict__.pop("content", None) or page.content)
-        working.start()
-        longest, last = 0.0, time.perf_counter()
-        while working.is_alive():
-            time.sleep(0.0001)
-            now = time.perf_counter()
-            longest, last = max(longest, now - last), now
-        return longest
-
-    # A single call that hashes all of them holds the other threads up for a quarter of a second.
-    assert min(held() for _ in range(3)) < 0.1
+    assert longest_call(lambda: page.content) < longest_call(lambda: hash(page.rows)) / 4
 
 
-def test_a_large_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = b",".join(ROW.replace(b"0000", b"%04d" % number, 1) for number in range(9_900))
-    with RawServer(said(response(page(rows + b" " * MIB, total=9_900)))) as server:
-        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
-
-        async def read() -> list[StatusRow]:
-            async with SMSPartnerHook() as hook:
-                return await hook.aget_status_by_tag("spring")
-
-        found = asyncio.run(read())
-    assert len(found) == 9_900
-    assert {row["status"] for row in found} == {"Delivered"}
+async def fetched() -> int:
+    async with SMSPartnerHook() as hook:
+        return len(await hook.aget_status_by_tag("spring"))
 
 
-def _endless(client: socket.socket, server: RawServer) -> None:
-    client.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
-    sent = 0
-    while not server.stopping.is_set() and sent < 200 * MIB:
-        client.sendall(b" " * MIB)
-        sent += MIB
-    server.sent = sent  # type: ignore[attr-defined]
+async def awaited() -> int:
+    (event,) = [event async for event in campaign_trigger(tag="spring", grace=0, poke_interval=1.0).run()]
+    return sum(event.payload["counts"].values())
 
 
-HUGE: dict[str, Callable[[socket.socket, RawServer], None]] = {
-    "endless": _endless,
-    "a length of 2 GB": said(b"HTTP/1.1 200 OK\r\nContent-Length: 2147483648\r\n\r\n{"),
-    "a length of 40 digits": said(b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\n\r\n{" % (b"9" * 40)),
-    "brotli": said(response(b"\x0b\x02\x80{}\x03", head=b"Content-Encoding: br\r\n")),
-    "zstd": said(response(b"(\xb5/\xfd", head=b"Content-Encoding: zstd\r\n")),
-    "gzip twice": said(response(b"", head=b"Content-Encoding: gzip\r\nContent-Encoding: gzip\r\n")),
-    "a cut gzip": said(response(gzip.compress(ONE_ROW)[:-9], head=b"Content-Encoding: gzip\r\n")),
-    "not gzip": said(response(ONE_ROW, head=b"Content-Encoding: gzip\r\n")),
+PAGES = {
+    "usual rows": page_of(ROW.replace(b"39980000", b"%08d"), size=LARGEST),
+    # What takes the longest to normalise, in no larger a body than may be read on the event loop.
+    "foreign numbers": page_of(b'{"phoneNumber":"0048 (0)6%08d","status":"KO"}', size=240 * 1024),
 }
 
 
-@pytest.mark.parametrize("name", HUGE)
-def test_a_body_that_is_not_read_to_its_end(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def read() -> None:
-        async with SMSPartnerHook() as hook:
-            await hook.aget_status_by_tag("spring")
+@pairs(body=PAGES, ask={"hook": fetched, "trigger": awaited})
+def test_many_rows_are_not_read_in_one_turn(
+    body: bytes, ask: Callable[[], Coroutine[Any, Any, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def longest_turn() -> float:
+        """Return the most CPU time that the loop's thread took between two turns of another coroutine."""
+        asked, longest, last = asyncio.create_task(ask()), 0.0, time.thread_time()
+        while not asked.done():
+            await asyncio.sleep(0)
+            now = time.thread_time()
+            longest, last = max(longest, now - last), now
+        assert asked.result() == body.count(b"phoneNumber")
+        return longest
 
-    with RawServer(HUGE[name]) as server:
-        connection = server.connection("test-key", max_attempts=1, timeout=5)
-        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", connection)
-        started = time.monotonic()
-        with pytest.raises(SMSPartnerUnavailableError):
-            asyncio.run(read())
-
-        assert time.monotonic() - started < 30
-        # Far less than the server would send: sockets' buffers come on top of the limit.
-        assert getattr(server, "sent", 0) < 100 * MIB
-        assert b"accept-encoding: gzip, deflate\r\n" in server.heads[0].lower()
+    with RawServer(said(response(body))) as server:
+        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
+        longest = asyncio.run(longest_turn())
+    began = time.thread_time()
+    next(protocol.status_by_tag("spring")).read(Answer(200, {}, body))
+    assert longest < (time.thread_time() - began) / 2

@@ -3,47 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import threading
-import time
 from collections.abc import Callable
 
 import pytest
-from loopback import RawServer
+from loopback import RawServer, head_of, one_row
+from waits_for import LIMIT
 
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 
-UNASKED = "+33639989999"
+Answer = Callable[[socket.socket, bytes, threading.Semaphore], None]
 
 
-def kept(number: str) -> bytes:
-    row = {"phoneNumber": number, "status": "Delivered", "date": "1517989111", "stopSMS": False}
-    page = {"success": True, "code": 200, "currentPage": 1, "total": 1, "StatutResponse_List": [row]}
-    body = json.dumps(page).encode()
+def kept(number: int) -> bytes:
+    body = one_row(number)
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
-def in_the_same_segment(client: socket.socket, answer: bytes) -> None:
-    client.sendall(answer + kept(UNASKED))
+UNASKED = kept(9999)
 
 
-def a_moment_later(client: socket.socket, answer: bytes) -> None:
+def in_the_same_segment(client: socket.socket, answer: bytes, _: threading.Semaphore) -> None:
+    client.sendall(answer + UNASKED)
+
+
+def a_moment_later(client: socket.socket, answer: bytes, is_read: threading.Semaphore) -> None:
     client.sendall(answer)
-    time.sleep(0.1)
-    client.sendall(kept(UNASKED))
+    is_read.acquire(timeout=LIMIT)
+    client.sendall(UNASKED)
 
 
-def in_part_a_moment_later(client: socket.socket, answer: bytes) -> None:
+def in_part_a_moment_later(client: socket.socket, answer: bytes, is_read: threading.Semaphore) -> None:
     client.sendall(answer)
-    time.sleep(0.1)
+    is_read.acquire(timeout=LIMIT)
     client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n")
 
 
-def cut_in_the_same_segment(client: socket.socket, answer: bytes) -> None:
+def cut_in_the_same_segment(client: socket.socket, answer: bytes, is_read: threading.Semaphore) -> None:
     client.sendall(answer + b"HTTP/1.1 200 OK\r\nX: ")
-    time.sleep(0.1)
-    client.sendall(b"\r\n" + kept(UNASKED))
+    is_read.acquire(timeout=LIMIT)
+    client.sendall(b"\r\n" + UNASKED)
 
 
 TROUBLE = [in_the_same_segment, a_moment_later, in_part_a_moment_later, cut_in_the_same_segment]
@@ -52,65 +52,69 @@ TROUBLE = [in_the_same_segment, a_moment_later, in_part_a_moment_later, cut_in_t
 class Server(RawServer):
     """Answers each tag with a number of its own, keeps connections alive, and adds what was not asked for."""
 
-    def __init__(self, answer: Callable[[socket.socket, bytes], None]) -> None:
+    def __init__(self, answer: Answer) -> None:
         self.requests = 0
-        self.said_all = threading.Semaphore(0)
+        self.is_read, self.said_all = threading.Semaphore(0), threading.Semaphore(0)
 
         def serve(client: socket.socket, _: RawServer) -> None:
             head = self.heads[-1]
             while head:
                 self.requests += 1
-                number = head.partition(b"tag=")[2][:4].decode()
-                answer(client, kept(f"+3363998{number}"))
+                answer(client, kept(int(head.partition(b"tag=")[2][:4])), self.is_read)
                 self.said_all.release()
-                head = client.recv(4096)
+                head = head_of(client)
 
         super().__init__(serve)
 
-
-def asked(server: Server, pause: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    connection = server.connection("test-key", max_connections=1, max_attempts=3)
-    monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", connection)
-
-    async def ask() -> list[str]:
-        numbers = []
-        async with SMSPartnerHook() as hook:
-            for tag in ("0000", "0001", "0002"):
-                (row,) = await hook.aget_status_by_tag(tag)
-                numbers.append(row["phone_number"])
-                if asyncio.iscoroutine(paused := pause()):
-                    await paused
-        return numbers
-
-    return asyncio.run(ask())
+    def wait_until_all_is_said(self) -> None:
+        """Let the server say what it says once its answer was read."""
+        self.is_read.release()
+        assert self.said_all.acquire(timeout=LIMIT)
 
 
-@pytest.mark.parametrize("trouble", TROUBLE, ids=lambda trouble: trouble.__name__)
-@pytest.mark.parametrize("is_busy", [False, True])
+TAGS = ("0000", "0001", "0002")
+
+
+def in_a_thread(server: Server) -> list[str]:
+    numbers = []
+    with SMSPartnerHook() as hook:
+        for tag in TAGS:
+            numbers += [row["phone_number"] for row in hook.get_status_by_tag(tag)]
+            server.wait_until_all_is_said()
+    return numbers
+
+
+def on_a_busy_loop(server: Server) -> list[str]:
+    """Find what has come only once the next call has taken the connection."""
+    return asyncio.run(_on_a_loop(server, turns=0))
+
+
+def on_an_idle_loop(server: Server) -> list[str]:
+    return asyncio.run(_on_a_loop(server, turns=5))
+
+
+async def _on_a_loop(server: Server, turns: int) -> list[str]:
+    numbers = []
+    async with SMSPartnerHook() as hook:
+        for tag in TAGS:
+            numbers += [row["phone_number"] for row in await hook.aget_status_by_tag(tag)]
+            server.wait_until_all_is_said()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+    return numbers
+
+
+@pytest.mark.parametrize("trouble", [None, *TROUBLE], ids=lambda each: each.__name__ if each else "none")
+@pytest.mark.parametrize(
+    "ask", [in_a_thread, on_a_busy_loop, on_an_idle_loop], ids=lambda each: each.__name__
+)
 def test_no_answer_is_that_of_the_call_before(
-    trouble: Callable[[socket.socket, bytes], None], is_busy: bool, monkeypatch: pytest.MonkeyPatch
+    trouble: Answer | None, ask: Callable[[Server], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def let_the_loop_find_it(server: Server) -> None:
-        assert await asyncio.to_thread(server.said_all.acquire, timeout=10)
-        for _ in range(5):
-            await asyncio.sleep(0)
+    with Server(trouble or (lambda client, answer, _: client.sendall(answer))) as server:
+        connection = server.connection("test-key", max_connections=1, max_attempts=3)
+        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", connection)
 
-    # A loop that is busy finds what has come only once the next call has taken the connection.
-    def pause() -> object:
-        if not is_busy:
-            return let_the_loop_find_it(server)
-        assert server.said_all.acquire(timeout=10)
-        return None
-
-    with Server(trouble) as server:
-        numbers = asked(server, pause, monkeypatch)
-
-        assert numbers == ["+33639980000", "+33639980001", "+33639980002"]
-        assert (server.requests, len(server.heads)) == (3, 3)
-
-
-def test_a_connection_in_order_is_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Server(lambda client, answer: client.sendall(answer)) as server:
-        assert len(asked(server, lambda: asyncio.sleep(0.05), monkeypatch)) == 3
-
-        assert (server.requests, len(server.heads)) == (3, 1)
+        assert ask(server) == ["+33639980000", "+33639980001", "+33639980002"]
+        # A connection in order is used again.
+        assert (server.requests, len(server.heads)) == (3, 3 if trouble else 1)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from certificates import Certificate, issue
-from loopback import Ask, both_ways, connect
+from combinations import in_turn, pairs
+from loopback import BOTH, Ask, both_ways, connect
 
 from airflow_provider_smspartner._http.trust import authorities
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
@@ -43,42 +44,29 @@ def server(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield started
 
 
-@both_ways
 class TestAuthorities:
-    def test_a_stranger_is_refused(self, server: SMSPartnerDouble, ask: Ask) -> None:
+    @in_turn(
+        extra=[{}, {"verify": False}, {"verify_ssl": "false", "ssl": False}, {"session": {"verify": False}}],
+        empty=["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"],
+        ask=BOTH,
+    )
+    def test_nothing_stops_the_check(
+        self,
+        server: SMSPartnerDouble,
+        ask: Ask,
+        extra: dict[str, Any],
+        empty: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        connect(monkeypatch, server, max_attempts=1, **extra)
+        monkeypatch.setenv(empty, "")
+
         with pytest.raises(SMSPartnerUnavailableError, match="unknown authority"):
             ask(SMSPartnerHook(), "status_by_tag", "spring")
         assert server.requests == []
 
-    @pytest.mark.parametrize(
-        "extra",
-        [
-            {"verify": False},
-            {"verify": "false", "verify_ssl": False, "ssl": False, "check_response": False},
-            {"session": {"verify": False}, "trust_env": True, "tls": {"verify": False}},
-        ],
-    )
-    def test_nothing_in_extra_stops_the_check(
-        self, server: SMSPartnerDouble, ask: Ask, extra: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        connect(monkeypatch, server, max_attempts=1, **extra)
-
-        with pytest.raises(SMSPartnerUnavailableError):
-            ask(SMSPartnerHook(), "status_by_tag", "spring")
-        assert server.requests == []
-
-    def test_an_empty_name_stops_nothing(
-        self, server: SMSPartnerDouble, ask: Ask, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")
-        monkeypatch.setenv("CURL_CA_BUNDLE", "")
-
-        with pytest.raises(SMSPartnerUnavailableError):
-            ask(SMSPartnerHook(), "status_by_tag", "spring")
-        assert server.requests == []
-
-    @pytest.mark.parametrize("name", VARIABLES)
-    def test_an_authority_of_the_environment_is_trusted(
+    @pairs(ask=BOTH, name=VARIABLES)
+    def test_an_authority_of_the_environment_is_trusted_as_long_as_it_is_named(
         self,
         server: SMSPartnerDouble,
         certificate: Certificate,
@@ -91,16 +79,11 @@ class TestAuthorities:
         assert len(ask(SMSPartnerHook(), "status_by_tag", "spring")) == 1
         assert len(server.requests) == 1
 
-    def test_another_authority_afterwards(
-        self, server: SMSPartnerDouble, certificate: Certificate, ask: Ask, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.authority))
-        ask(SMSPartnerHook(), "status_by_tag", "spring")
-        monkeypatch.delenv("REQUESTS_CA_BUNDLE")
-
+        monkeypatch.delenv(name)
         with pytest.raises(SMSPartnerUnavailableError):
             ask(SMSPartnerHook(), "status_by_tag", "spring")
 
+    @both_ways
     def test_a_folder_of_authorities(
         self, server: SMSPartnerDouble, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -110,55 +93,48 @@ class TestAuthorities:
             ask(SMSPartnerHook(), "status_by_tag", "spring")
         assert server.requests == []
 
-    def test_an_authority_that_is_not_there(
-        self, server: SMSPartnerDouble, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
-
-        with pytest.raises(ValueError, match="REQUESTS_CA_BUNDLE") as caught:
-            ask(SMSPartnerHook(), "status_by_tag", "spring")
-        assert str(tmp_path) not in str(caught.value)
-
-    @pytest.mark.parametrize("name", VARIABLES)
-    @pytest.mark.parametrize(
-        "content", [b"", b"junk\n", b"\x00\xff" * 99, b"-----BEGIN CERTIFICATE-----\nAAAA\n"]
+    @in_turn(
+        content=[None, b"", b"\x00\xff" * 99, b"-----BEGIN CERTIFICATE-----\nAAAA\n"],
+        name=VARIABLES,
+        ask=BOTH,
     )
     def test_a_bundle_without_authorities(  # noqa: PLR0917
         self,
         server: SMSPartnerDouble,
         ask: Ask,
         name: str,
-        content: bytes,
+        content: bytes | None,
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         bundle = tmp_path / "bundle.pem"
-        bundle.write_bytes(content)
+        if content is not None:
+            bundle.write_bytes(content)
         monkeypatch.setenv(name, str(bundle))
 
-        with pytest.raises(ValueError, match=f"^{name} names a file that can't be read, or") as caught:
+        with pytest.raises(ValueError, match=f"^{name} names a file (that can't be read, or|or)") as caught:
             ask(SMSPartnerHook(), "status_by_tag", "spring")
         assert str(tmp_path) not in str(caught.value)
         assert server.requests == []
 
-    @pytest.mark.parametrize(("first", "second"), [*pairwise(VARIABLES)])
-    def test_which_variable_counts(  # noqa: PLR0917
+    @in_turn(names=[*pairwise(VARIABLES)], ask=BOTH)
+    def test_which_variable_counts(
         self,
         server: SMSPartnerDouble,
         certificate: Certificate,
         ask: Ask,
-        first: str,
-        second: str,
+        names: tuple[str, str],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setenv(first, str(certificate.authority))
-        monkeypatch.setenv(second, "nowhere.pem")
+        monkeypatch.setenv(names[0], str(certificate.authority))
+        monkeypatch.setenv(names[1], "nowhere.pem")
         assert len(ask(SMSPartnerHook(), "status_by_tag", "spring")) == 1
 
-        monkeypatch.setenv(first, "")
-        with pytest.raises(ValueError, match=f"^{second} "):
+        monkeypatch.setenv(names[0], "")
+        with pytest.raises(ValueError, match=f"^{names[1]} "):
             ask(SMSPartnerHook(), "status_by_tag", "spring")
 
+    @both_ways
     def test_a_bundle_that_is_replaced_is_read_again(
         self,
         server: SMSPartnerDouble,
