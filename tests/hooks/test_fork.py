@@ -7,8 +7,6 @@ import gc
 import os
 import signal
 import socket
-import threading
-import time
 from collections.abc import Callable
 from itertools import count
 from typing import Any, cast
@@ -16,6 +14,7 @@ from typing import Any, cast
 import pytest
 from loopback import RawServer, Start, head_of, one_row
 from requests.adapters import HTTPAdapter
+from waits_for import wait_until
 
 from airflow_provider_smspartner._http import throttle
 from airflow_provider_smspartner.hooks import smspartner
@@ -25,7 +24,7 @@ from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 
 
-def in_child(work: Callable[[], None], *, seconds: float = 20) -> None:
+def in_child(work: Callable[[], None]) -> None:
     """Run work in a forked process, and fail if it fails or hangs."""
     pid = os.fork()
     if pid == 0:
@@ -37,16 +36,20 @@ def in_child(work: Callable[[], None], *, seconds: float = 20) -> None:
             os.write(2, repr(error).encode())
         finally:
             os._exit(status)
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-        if ended:
-            assert os.waitstatus_to_exitcode(status) == 0
-            return
-        time.sleep(0.02)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    pytest.fail("the child hangs")
+    ended = (0, 0)
+
+    def has_ended() -> bool:
+        nonlocal ended
+        ended = os.waitpid(pid, os.WNOHANG)
+        return ended[0] == pid
+
+    try:
+        wait_until(has_ended, "the child")
+    except AssertionError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+    assert os.waitstatus_to_exitcode(ended[1]) == 0
 
 
 class Connections:
@@ -70,71 +73,22 @@ def connection_used_by(hook: SMSPartnerHook) -> str:
 
 
 def test_a_child_opens_its_own_connection_and_leaves_the_parents(monkeypatch: pytest.MonkeyPatch) -> None:
+    def child() -> None:
+        assert [connection_used_by(hook), connection_used_by(hook)] == ["+33639980001", "+33639980001"]
+        hook.close()
+
+    def child_of_a_session() -> None:
+        assert "+33639980002" in session.get(url, timeout=60).text
+
     with RawServer(Connections()) as server, SMSPartnerHook() as hook:
         monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
-        assert [connection_used_by(hook), connection_used_by(hook)] == ["+33639980000", "+33639980000"]
-
-        def child() -> None:
-            assert connection_used_by(hook) == "+33639980001"
-            assert connection_used_by(hook) == "+33639980001"
-            hook.close()
-
-        in_child(child)
+        session, url = hook.get_conn(), f"{server.url}/v1/any"
         assert connection_used_by(hook) == "+33639980000"
-
-
-def test_a_child_that_only_closes_leaves_the_parents_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    with RawServer(Connections()) as server, SMSPartnerHook() as hook:
-        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
-        assert connection_used_by(hook) == "+33639980000"
-        in_child(hook.close)
-        assert connection_used_by(hook) == "+33639980000"
-
-
-def test_a_session_that_was_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    with RawServer(Connections()) as server, SMSPartnerHook() as hook:
-        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
-        session = hook.get_conn()
-        url = f"{server.url}/v1/any"
-        assert "+33639980000" in session.get(url, timeout=5).text
-
-        def child() -> None:
-            assert "+33639980001" in session.get(url, timeout=5).text
-
-        in_child(child)
-        assert "+33639980000" in session.get(url, timeout=5).text
-
-
-def test_many_children_get_their_own_answers(start: Start) -> None:
-    double = start({"max_attempts": 1})
-    campaigns = {f"c{n}": double.add_campaign(f"c{n}", size=20, settle_seconds=0) for n in range(4)}
-    expected = {
-        tag: {message["phone_number"] for message in each.messages} for tag, each in campaigns.items()
-    }
-    with SMSPartnerHook() as hook:
-        hook.get_status_by_tag("c0")
-
-        def child(tag: str) -> Callable[[], None]:
-            def work() -> None:
-                for _ in range(5):
-                    assert {row["phone_number"] for row in hook.get_status_by_tag(tag)} == expected[tag]
-
-            return work
-
-        well = []
-
-        def call(tag: str) -> None:
-            in_child(child(tag))
-            well.append(tag)
-
-        callers = [threading.Thread(target=call, args=(tag,)) for tag in ("c1", "c2", "c3")]
-        for caller in callers:
-            caller.start()
-        for _ in range(5):
-            assert {row["phone_number"] for row in hook.get_status_by_tag("c0")} == expected["c0"]
-        for caller in callers:
-            caller.join()
-    assert sorted(well) == ["c1", "c2", "c3"]
+        for work in (child, hook.close, child_of_a_session):
+            # A child that only closes closes nothing of the parent's.
+            in_child(work)
+            assert connection_used_by(hook) == "+33639980000"
+        assert "+33639980000" in session.get(url, timeout=60).text
 
 
 def test_locks_that_the_parent_held(start: Start) -> None:

@@ -1,27 +1,31 @@
-"""The hook against the double: rows, arguments, partial results and the connection test."""
+"""The hook against the double: rows, arguments, partial results, the connection test, cancelling and the stop list."""
 
 from __future__ import annotations
 
-import asyncio
+import itertools
 import json
 import logging
 import threading
-from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hooks.asking import refuse_page, slow
-from loopback import WAYS, Ask, Start, both_ways, connect, four_ways, get
+from combinations import in_turn
+from hooks.asking import endless, refuse_page, until_others_have_been_asked
+from loopback import BOTH, WAYS, Ask, Start, both_ways, connect, four_ways
 
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
     SMSPartnerIncompleteError,
     SMSPartnerNotFoundError,
     SMSPartnerRequestError,
+    SMSPartnerUnavailableError,
 )
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.models import MessageRef
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+
+PHONE_NUMBER = "+33639980000"
 
 
 class TestRows:
@@ -49,27 +53,16 @@ class TestRows:
         ]
         assert {row["status"] for row in rows} == {"Delivered", "Not delivered"}
         assert json.loads(json.dumps(rows)) == rows
-        assert sorted(len(request.body["SMSStatut_List"]) for request in double.requests) == [
-            100,
-            500,
-            500,
-            500,
-        ]
+        sizes = sorted(len(request.body["SMSStatut_List"]) for request in double.requests)
+        assert sizes == [100, 500, 500, 500]
 
-    def test_all_ways_give_the_same(self, double: SMSPartnerDouble) -> None:
-        campaign = double.add_campaign("spring", size=600, settle_seconds=0)
-
-        by_tag = [ask(SMSPartnerHook(), "status_by_tag", "spring") for ask in WAYS.values()]
-        by_list = [ask(SMSPartnerHook(), "multi_status", campaign.messages) for ask in WAYS.values()]
-
-        assert all(rows == by_tag[0] for rows in by_tag)
-        assert all(rows == by_list[0] for rows in by_list)
-
-    @four_ways
+    @both_ways
     def test_the_contracts_example(self, double: SMSPartnerDouble, ask: Ask) -> None:
         double.add_message("+33699999993", 111111, "Delivered")
+        # A message that is named twice is asked for once.
+        messages = [("0699999993", "111111"), ("0699999994", 2), MessageRef("+33699999993", 111111)]
 
-        found, failed = ask(SMSPartnerHook(), "multi_status", [("0699999993", "111111"), ("0699999994", 2)])
+        found, failed = ask(SMSPartnerHook(), "multi_status", messages)
 
         date = found.pop("date")
         assert date.endswith("+00:00")
@@ -82,13 +75,11 @@ class TestRows:
             "is_spam": False,
             "code": 200,
         }
-        assert (failed["status"], failed["raw_status"], failed["code"]) == (
-            "Not found",
-            "Numéro introuvable",
-            4,
-        )
+        shown = failed["status"], failed["raw_status"], failed["code"]
+        assert shown == ("Not found", "Numéro introuvable", 4)
+        assert len(double.requests[0].body["SMSStatut_List"]) == 2
 
-    @four_ways
+    @both_ways
     def test_an_unanswered_pair_shows(self, double: SMSPartnerDouble, ask: Ask) -> None:
         double.add_message("+33699999993", 1, "Delivered")
         double.misbehave(Fault.rows(lambda _: []))
@@ -98,18 +89,11 @@ class TestRows:
         assert (row["status"], row["raw_status"], row["code"]) == ("Not found", None, None)
 
     @four_ways
-    def test_repeats_are_asked_once(self, double: SMSPartnerDouble, ask: Ask) -> None:
-        rows = ask(SMSPartnerHook(), "multi_status", [("0699999993", 1), ("+33699999993", "1")])
-
-        assert len(rows) == len(double.requests[0].body["SMSStatut_List"]) == 1
-
-    @four_ways
     def test_no_messages_need_no_request(self, double: SMSPartnerDouble, ask: Ask) -> None:
         assert ask(SMSPartnerHook(), "multi_status", []) == []
         assert double.requests == []
 
-    @four_ways
-    @pytest.mark.parametrize("answered", ["not_found", "empty"])
+    @in_turn(ask=WAYS, answered=["not_found", "empty"])
     def test_an_unknown_tag_either_way(self, start: Start, ask: Ask, answered: str) -> None:
         double = start(unknown_tag=answered)
 
@@ -117,10 +101,10 @@ class TestRows:
             ask(SMSPartnerHook(), "status_by_tag", "nobody")
         assert len(double.requests) == 1
 
-    @four_ways
+    @both_ways
     def test_results_stay_in_order_where_a_call_is_slow(self, double: SMSPartnerDouble, ask: Ask) -> None:
         campaign = double.add_campaign("spring", size=2000, settle_seconds=0)
-        double.misbehave(slow(0.3))
+        double.misbehave(until_others_have_been_asked(double, 4))
 
         rows = ask(SMSPartnerHook(), "multi_status", campaign.messages)
 
@@ -137,10 +121,24 @@ class TestRows:
         assert len(ask(SMSPartnerHook("other"), "status_by_tag", "spring")) == 1
         assert len(ask(SMSPartnerHook(smspartner_conn_id="other"), "status_by_tag", "spring")) == 1
 
+    def test_the_asynchronous_half_looks_the_connection_up_asynchronously(
+        self, double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        double.add_campaign("spring", size=1)
+        loop_thread = threading.get_ident()
+        looked_up = SMSPartnerHook.get_connection
+
+        def get_connection(conn_id: str) -> Any:
+            assert threading.get_ident() != loop_thread, "a synchronous look-up on the event loop"
+            return looked_up(conn_id)
+
+        monkeypatch.setattr(SMSPartnerHook, "get_connection", staticmethod(get_connection))
+
+        assert len(WAYS["aget"](SMSPartnerHook(), "status_by_tag", "spring")) == 1
+
 
 class TestArguments:
-    @four_ways
-    @pytest.mark.parametrize("tag", ["", "a" * 21, "two words", "line\nbreak", None, 5])
+    @in_turn(ask=WAYS, tag={"empty": "", "long": "a" * 21, "space": "two words", "no text": 5})
     def test_a_bad_tag_is_refused_before_anything_is_sent(
         self, double: SMSPartnerDouble, ask: Ask, tag: object
     ) -> None:
@@ -148,26 +146,22 @@ class TestArguments:
             ask(SMSPartnerHook(), "status_by_tag", tag)
         assert double.requests == []
 
-    @pytest.mark.parametrize("tag", ["a", "a" * 20, "é-_.1"])
-    @both_ways
+    @in_turn(tag={"long": "a" * 20, "odd": "é-_.1"}, ask=BOTH)
     def test_a_good_tag_is_sent_as_it_is(self, double: SMSPartnerDouble, ask: Ask, tag: str) -> None:
         double.add_campaign(tag, size=1)
 
         assert len(ask(SMSPartnerHook(), "status_by_tag", tag)) == 1
         assert double.requests[0].query["tag"] == tag
 
-    @four_ways
-    @pytest.mark.parametrize(
-        "messages",
-        [
-            [*[("+33639980000", number) for number in range(1, 700)], ("+33639980000", None)],
-            [{"phone_number": "+33639980000"}],
-            [("not a number", 1)],
-            "+33639980000",
-            {"phone_number": "+33639980000", "message_id": 1},
-            None,
-        ],
-        ids=["late", "no id", "no number", "text", "mapping", "none"],
+    @in_turn(
+        messages={
+            "late": [*[("+33639980000", number) for number in range(1, 700)], ("+33639980000", None)],
+            "no id": [{"phone_number": "+33639980000"}],
+            "no number": [("not a number", 1)],
+            "text": "+33639980000",
+            "mapping": {"phone_number": "+33639980000", "message_id": 1},
+        },
+        ask=WAYS,
     )
     def test_bad_messages_are_refused_before_anything_is_sent(
         self, double: SMSPartnerDouble, ask: Ask, messages: object
@@ -177,16 +171,14 @@ class TestArguments:
         assert double.requests == []
         assert "39980000" not in str(caught.value)
 
-    @four_ways
+    @both_ways
     def test_a_bad_message_of_an_iterator_names_its_position(
         self, double: SMSPartnerDouble, ask: Ask
     ) -> None:
-        def messages() -> Iterator[object]:
-            yield from (("+33639980000", number) for number in range(700))
-            yield "nonsense"
+        messages = itertools.chain(itertools.islice(endless(), 700), ["nonsense"])
 
         with pytest.raises(ValueError, match=r"messages\[700\]"):
-            ask(SMSPartnerHook(), "multi_status", messages())
+            ask(SMSPartnerHook(), "multi_status", messages)
 
     def test_the_plain_iterators_check_at_once(self) -> None:
         hook = SMSPartnerHook()
@@ -195,7 +187,7 @@ class TestArguments:
         with pytest.raises(ValueError, match="messages"):
             hook.iter_multi_status([None])
 
-    @pytest.mark.parametrize("ask", [get, WAYS["aiter"]])
+    @both_ways
     def test_upper_case_is_warned_about_once(
         self,
         double: SMSPartnerDouble,
@@ -217,6 +209,14 @@ class TestArguments:
 
 class TestPartialResults:
     @both_ways
+    def test_a_refused_request_is_asked_once(self, double: SMSPartnerDouble, ask: Ask) -> None:
+        double.misbehave(Fault.error(50), times=None)
+
+        with pytest.raises(SMSPartnerRequestError):
+            ask(SMSPartnerHook(), "multi_status", [("+33639980000", 1)])
+        assert len(double.requests) == 1
+
+    @both_ways
     def test_rows_read_before_an_error_are_counted(self, double: SMSPartnerDouble, ask: Ask) -> None:
         double.add_campaign("spring", size=120, settle_seconds=0)
         refuse_page(double, 3)
@@ -228,7 +228,7 @@ class TestPartialResults:
     @both_ways
     def test_rows_of_a_list(self, start: Start, ask: Ask) -> None:
         double = start({"max_connections": 1})
-        double.misbehave(slow(0))
+        double.misbehave(Fault.headers({}))
         double.misbehave(Fault.error(10), times=None)
         messages = [("+33639980000", number) for number in range(1, 1100)]
 
@@ -257,87 +257,61 @@ class TestPartialResults:
 
 
 class TestTestConnection:
-    def test_a_right_key_says_balance_and_credits(self, double: SMSPartnerDouble) -> None:
-        hook = SMSPartnerHook()
-        assert hook.test_connection() == (
-            True,
-            "SMS Partner accepts the API key: balance 10225.119 EUR, 269082 SMS credits.",
-        )
-        assert [request.path for request in double.requests] == ["/v1/me"]
-
-    @pytest.mark.parametrize("sandbox", [True, "true", False])
-    def test_a_sandbox_is_named(
-        self, double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, sandbox: object
+    @pytest.mark.parametrize("sandbox", [True, False])
+    def test_a_right_key_says_balance_and_credits(
+        self, double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, sandbox: bool
     ) -> None:
         connect(monkeypatch, double, sandbox=sandbox)
         note = " The connection is in the sandbox: what it sends is neither delivered nor charged."
 
-        assert SMSPartnerHook().test_connection() == (
-            True,
-            "SMS Partner accepts the API key: balance 10225.119 EUR, 269082 SMS credits."
-            + (note if sandbox else ""),
-        )
-
-    def test_it_leaves_the_hooks_session_open(self, double: SMSPartnerDouble) -> None:
         with SMSPartnerHook() as hook:
             session = hook.get_conn()
-            hook.test_connection()
+            assert hook.test_connection() == (
+                True,
+                "SMS Partner accepts the API key: balance 10225.119 EUR, 269082 SMS credits."
+                + (note if sandbox else ""),
+            )
             assert hook.get_conn() is session
+        assert [request.path for request in double.requests] == ["/v1/me"]
 
-    def test_a_wrong_key(self, double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-        described = json.loads(double.connection_json()) | {"password": "wr%2Fong&key"}
+    @pytest.mark.parametrize(
+        ("connection", "says", "requests"),
+        [
+            ({"password": "wr%2Fong&key"}, ("the API key is wrong (code 10",), 1),
+            ({"password": ""}, ("no API key",), 0),
+            ({"host": "http://127.0.0.1:1", "extra": {"max_attempts": 2}}, ("not be reached", "2 tries"), 0),
+            ({"extra": {"timeout": "soon"}}, ("timeout",), 0),
+        ],
+        ids=["wrong key", "no key", "nobody there", "bad setting"],
+    )
+    def test_a_connection_that_does_not_work(
+        self,
+        double: SMSPartnerDouble,
+        monkeypatch: pytest.MonkeyPatch,
+        connection: dict[str, object],
+        says: tuple[str, ...],
+        requests: int,
+    ) -> None:
+        described = json.loads(double.connection_json()) | connection
         monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", json.dumps(described))
 
         ok, message = SMSPartnerHook().test_connection()
 
         assert not ok
-        assert "the API key is wrong (code 10" in message
-        assert "ong" not in message.replace("wrong", "")
-        assert "incorrecte" not in message
-        assert len(double.requests) == 1
-
-    def test_no_key(self, double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-        described = json.loads(double.connection_json()) | {"password": ""}
-        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", json.dumps(described))
-
-        ok, message = SMSPartnerHook().test_connection()
-
-        assert not ok
-        assert "no API key" in message
-        assert double.requests == []
-
-    def test_nobody_there(self, double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-        described = json.loads(double.connection_json(max_attempts=2)) | {"host": "http://127.0.0.1:1"}
-        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", json.dumps(described))
-
-        ok, message = SMSPartnerHook().test_connection()
-
-        assert not ok
-        assert "could not be reached" in message
-        assert "2 tries" in message
-
-    def test_a_bad_setting(self, double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-        connect(monkeypatch, double, timeout="soon")
-
-        ok, message = SMSPartnerHook().test_connection()
-
-        assert not ok
-        assert "timeout" in message
-        assert "soon" not in message
+        assert all(part in message for part in says)
+        assert not any(part in message.replace("wrong", "") for part in ("ong", "soon", "incorrecte"))
+        assert len(double.requests) == requests
 
     @pytest.mark.parametrize(
         "fault",
         [
             Fault.fake_success(),
-            Fault.html(),
-            Fault.error(999, "secret words of the vendor"),
             Fault.error(10, "secret words of the vendor", shape=4),
             Fault.body(b'{"success":true,"code":200,"credits":["secret"]}'),
-            Fault.body(b'{"success":true,"code":200,"credits":"secret"}'),
             Fault.status(500, body="secret"),
             Fault.redirect("http://127.0.0.1:1/secret"),
         ],
-        ids=lambda fault: fault.name,
+        ids=["fake success", "error", "odd credits", "HTTP 500", "redirect"],
     )
     def test_any_other_answer_is_a_failure_without_the_vendors_words(
         self, double: SMSPartnerDouble, fault: Fault
@@ -351,53 +325,79 @@ class TestTestConnection:
         assert "secret" not in message
 
     @pytest.mark.parametrize(
-        ("credits_", "message"),
+        ("credits_", "figures"),
         [
-            ({}, "SMS Partner accepts the API key."),
-            ({"creditSms": 5}, "SMS Partner accepts the API key: 5 SMS credits."),
-            ({"balance": 3.5}, "SMS Partner accepts the API key: balance 3.5."),
-            (
-                {"balance": "<b>secret</b>", "currency": "secret", "creditSms": "secret", "secret": 1},
-                "SMS Partner accepts the API key.",
-            ),
-            (
-                {"balance": {"secret": 1}, "currency": ["EUR"], "creditSms": None},
-                "SMS Partner accepts the API key.",
-            ),
+            ({"creditSms": 5}, ": 5 SMS credits"),
+            ({"balance": 3.5}, ": balance 3.5"),
+            ({"balance": "<b>secret</b>", "currency": "secret", "creditSms": "secret", "secret": 1}, ""),
+            ({"balance": {"secret": 1}, "currency": ["EUR"], "creditSms": None}, ""),
         ],
+        ids=["credits", "balance", "text", "objects"],
     )
     def test_only_plain_figures_are_shown(
-        self, double: SMSPartnerDouble, credits_: dict[str, Any], message: str
+        self, double: SMSPartnerDouble, credits_: dict[str, Any], figures: str
     ) -> None:
         body = {"success": True, "code": 200, "message": "secret", "credits": credits_}
         double.misbehave(Fault.body(json.dumps(body).encode()))
 
-        assert SMSPartnerHook().test_connection() == (True, message)
+        assert SMSPartnerHook().test_connection() == (True, f"SMS Partner accepts the API key{figures}.")
 
 
-@both_ways
-def test_a_refused_request_is_asked_once(double: SMSPartnerDouble, ask: Ask) -> None:
-    double.misbehave(Fault.error(50), times=None)
+class TestCancel:
+    def test_an_answer_that_was_lost_is_asked_for_again(self, double: SMSPartnerDouble) -> None:
+        at = datetime.now(UTC) + timedelta(days=2)
+        double.misbehave(Fault.reset().after_processing(), path="message-cancel")
+        with SMSPartnerHook() as hook:
+            (receipt,) = hook.send(["+33639980000"], "Bonjour", scheduled_at=at.isoformat())
+            double.clear_requests()
+            hook.cancel(receipt.message_id)
 
-    with pytest.raises(SMSPartnerRequestError):
-        ask(SMSPartnerHook(), "multi_status", [("+33639980000", 1)])
-    assert len(double.requests) == 1
+        # The first request has cancelled: the second answer says so.
+        assert [sms.cancelled for sms in double.sent] == [True]
+        asked = {"apiKey": double.api_key, "messageId": receipt.message_id}
+        assert [(each.method, each.path, each.query) for each in double.requests] == [
+            ("GET", "/v1/message-cancel", asked),
+            ("GET", "/v1/message-cancel", asked),
+        ]
+
+    @pytest.mark.parametrize(
+        ("fault", "error_type", "says", "requests"),
+        [
+            (Fault.error(4), SMSPartnerNotFoundError, r"\(code 4, HTTP 200\)", 1),
+            (Fault.error(7), SMSPartnerRequestError, r"\(code 7, HTTP 200\)", 1),
+            (Fault.fake_success(), SMSPartnerUnavailableError, "without saying that a message was", 3),
+        ],
+        ids=["unknown", "too late", "fake success"],
+    )
+    def test_what_is_not_cancelled(
+        self, start: Start, fault: Fault, error_type: type[Exception], says: str, requests: int
+    ) -> None:
+        double = start({"max_attempts": 3})
+        double.misbehave(fault, times=None)
+
+        with SMSPartnerHook() as hook, pytest.raises(error_type, match=says):
+            hook.cancel("307")
+        assert len(double.requests) == requests
+
+    @pytest.mark.parametrize("message_id", ["a b", PHONE_NUMBER, None, True, -1], ids=repr)
+    def test_a_bad_id_is_refused_before_anything_is_sent(
+        self, double: SMSPartnerDouble, message_id: Any
+    ) -> None:
+        with pytest.raises(ValueError, match="message_id must be") as caught:
+            SMSPartnerHook().cancel(message_id)
+
+        assert double.requests == []
+        assert PHONE_NUMBER[1:] not in str(caught.value)
 
 
-def test_the_asynchronous_half_looks_the_connection_up_asynchronously(
-    double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    double.add_campaign("spring", size=1)
-    loop_thread = threading.get_ident()
-    looked_up = SMSPartnerHook.get_connection
+def test_a_stop_list_that_is_short_is_asked_for_again(double: SMSPartnerDouble) -> None:
+    double.add_stop(PHONE_NUMBER)
+    double.misbehave(Fault.body(b'{"success":true,"code":200,"nbData":1,"data":[]}'))
+    with SMSPartnerHook() as hook:
+        (row,) = hook.iter_stop_list()
 
-    def get_connection(conn_id: str) -> Any:
-        assert threading.get_ident() != loop_thread, "a synchronous look-up on the event loop"
-        return looked_up(conn_id)
-
-    monkeypatch.setattr(SMSPartnerHook, "get_connection", staticmethod(get_connection))
-
-    async def main() -> None:
-        assert len(await SMSPartnerHook().aget_status_by_tag("spring")) == 1
-
-    asyncio.run(main())
+    assert row.pop("created_at").endswith("+00:00")  # type: ignore[misc]
+    assert row == {"phone_number": PHONE_NUMBER}
+    assert [(each.path, each.query) for each in double.requests] == [
+        ("/v1/stop-sms/list", {"apiKey": double.api_key})
+    ] * 2
