@@ -9,24 +9,26 @@ from typing import Any
 
 import pytest
 from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import (
-    AirflowSensorTimeout,
-    AirflowSkipException,
-    TaskDeferred,
-)
+from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
+from combinations import in_turn
 from harness import AIRFLOW_3, fire, new_context, stored
 from sensors.waits import BOTH, MESSAGES, TAG, add, defer, finish, resume, sensor
 
 from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
-from airflow_provider_smspartner.exceptions import (
-    SMSPartnerCredentialsError,
-    SMSPartnerDeliveryRateError,
-)
+from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 
-@BOTH
-@pytest.mark.parametrize("by_list", [True, False])
+def file_of(path: Path, messages: Iterable[tuple[str, str]]) -> str:
+    path.write_text("phone_number,message_id\n" + "".join(f"{p},{m}\n" for p, m in messages))
+    return str(path)
+
+
+def asked(double: SMSPartnerDouble) -> list[list[int]]:
+    return [[pair["messageId"] for pair in request.body["SMSStatut_List"]] for request in double.requests]
+
+
+@in_turn(deferrable=[True, False], by_list=[False, True])
 def test_lets_rows_land_in_a_file_once_it_is_done(
     double: SMSPartnerDouble, tmp_path: Path, deferrable: bool, by_list: bool
 ) -> None:
@@ -44,20 +46,6 @@ def test_lets_rows_land_in_a_file_once_it_is_done(
 def test_lands_nothing_while_the_rows_say_otherwise_than_the_event(
     double: SMSPartnerDouble, tmp_path: Path
 ) -> None:
-    add(double, ["Waiting"])
-    arguments = {"output_path": str(tmp_path / "rows.ndjson")}
-    context = new_context()
-    first = defer(sensor(**arguments), context)
-
-    with pytest.raises(TaskDeferred):
-        resume(first, context, {"verdict": "done", "counts": {"Delivered": 1}}, **arguments)
-
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_asks_no_more_for_what_was_final_when_it_did_not_land(
-    double: SMSPartnerDouble, tmp_path: Path
-) -> None:
     add(double, ["Waiting"], ["Delivered"], tag=None)
     arguments = {"messages": MESSAGES[:2], "output_path": str(tmp_path / "rows.ndjson")}
     context = new_context()
@@ -66,31 +54,20 @@ def test_asks_no_more_for_what_was_final_when_it_did_not_land(
     with pytest.raises(TaskDeferred) as again:
         resume(first, context, {"verdict": "done", "counts": {"Delivered": 2}}, **arguments)
 
+    assert list(tmp_path.iterdir()) == []
+    # It asks no more for what was final.
     assert again.value.trigger.messages == [list(MESSAGES[0])]
     assert again.value.trigger.settled == {"Delivered": 1}
 
 
-def test_pushes_where_the_rows_are_before_it_fails_for_a_low_delivery_rate(
-    double: SMSPartnerDouble, tmp_path: Path
+@in_turn(deferrable=[True, False], never_fail=[False, True])
+def test_a_file_that_cannot_be_written_is_refused_before_it_waits(
+    double: SMSPartnerDouble, deferrable: bool, never_fail: bool
 ) -> None:
-    add(double, ["Delivered"], ["KO"])
-    context = new_context()
-
-    with pytest.raises(SMSPartnerDeliveryRateError):
-        sensor(min_delivery_rate=0.9, output_path=str(tmp_path / "rows.csv")).execute(context)
-
-    assert context["ti"].xcoms["return_value"]["rows"] == 2
-
-
-@BOTH
-@pytest.mark.parametrize(("flag", "error"), [({}, ValueError), ({"never_fail": True}, AirflowSkipException)])
-def test_tells_that_a_file_cannot_be_written_before_it_waits(
-    double: SMSPartnerDouble, deferrable: bool, flag: dict[str, bool], error: type[Exception]
-) -> None:
-    waiting = sensor(deferrable=deferrable, **flag)
+    waiting = sensor(deferrable=deferrable, never_fail=never_fail)
     waiting.output_path = "rows.xlsx"
 
-    with pytest.raises(error):
+    with pytest.raises(AirflowSkipException if never_fail else ValueError):
         waiting.execute(new_context())
 
     assert double.requests == []
@@ -98,14 +75,17 @@ def test_tells_that_a_file_cannot_be_written_before_it_waits(
 
 @BOTH
 def test_refuses_more_rows_than_xcom_is_meant_for_on_its_first_poll(
-    double: SMSPartnerDouble, deferrable: bool
+    double: SMSPartnerDouble, tmp_path: Path, deferrable: bool, backlogs: list[PendingOnDisk]
 ) -> None:
     add(double, ["Waiting"], ["Waiting"])
+    long = file_of(tmp_path / "long.csv", [*MESSAGES, *MESSAGES])
 
     with pytest.raises(ValueError, match="2 rows are more than `max_xcom_rows`, 1"):
         sensor(max_xcom_rows=1, deferrable=deferrable).execute(new_context())
     with pytest.raises(ValueError, match="3 rows are more than `max_xcom_rows`, 1"):
         sensor(messages=MESSAGES, max_xcom_rows=1, deferrable=deferrable).execute(new_context())
+    with pytest.raises(ValueError, match="3 rows are more than `max_xcom_rows`, 2"):
+        sensor(messages=long, max_xcom_rows=2, deferrable=deferrable).execute(new_context())
 
     assert len(double.requests) == 1
 
@@ -131,22 +111,12 @@ def test_the_trigger_carries_the_path_of_a_file_and_not_its_messages(
     double: SMSPartnerDouble, tmp_path: Path
 ) -> None:
     add(double, ["Waiting", "Delivered"], ["Delivered"], tag=None)
-    path = tmp_path / "messages.csv"
-    path.write_text("phone_number,message_id\n" + "".join(f"{p},{m}\n" for p, m in MESSAGES[:2]))
+    path = file_of(tmp_path / "messages.csv", MESSAGES[:2])
 
-    trigger = defer(sensor(messages=str(path)), new_context()).trigger
+    trigger = defer(sensor(messages=path), new_context()).trigger
 
-    assert (trigger.messages, trigger.settled) == (str(path), {})
+    assert (trigger.messages, trigger.settled) == (path, {})
     assert fire(stored(trigger)) == {"verdict": "done", "counts": {"Delivered": 2}}
-
-
-def file_of(path: Path, messages: Iterable[tuple[str, str]]) -> str:
-    path.write_text("phone_number,message_id\n" + "".join(f"{p},{m}\n" for p, m in messages))
-    return str(path)
-
-
-def asked(double: SMSPartnerDouble) -> list[list[int]]:
-    return [[pair["messageId"] for pair in request.body["SMSStatut_List"]] for request in double.requests]
 
 
 def test_asks_only_for_what_is_unsettled_of_a_file_and_lands_all_of_it(
@@ -158,11 +128,8 @@ def test_asks_only_for_what_is_unsettled_of_a_file_and_lands_all_of_it(
     landed = sensor(messages=path, output_path=str(rows), deferrable=False).execute(new_context())
 
     assert landed["rows"] == 3
-    assert [json.loads(line)["status"] for line in rows.read_text().splitlines()] == [
-        "Delivered",
-        "KO",
-        "Delivered",
-    ]
+    statuses = [json.loads(line)["status"] for line in rows.read_text().splitlines()]
+    assert statuses == ["Delivered", "KO", "Delivered"]
     assert asked(double) == [[1001, 1002, 1003], [1001, 1002], [1001], [1001, 1002, 1003]]
     assert len(backlogs) == 2
 
@@ -171,10 +138,8 @@ def test_a_resumed_task_reads_a_file_once_and_lands_all_of_it(
     double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
     add(double, ["Waiting", "Delivered"], ["KO"], tag=None)
-    arguments: dict[str, Any] = {
-        "messages": file_of(tmp_path / "messages.csv", MESSAGES[:2]),
-        "output_path": f"{tmp_path}/rows.csv",
-    }
+    path = file_of(tmp_path / "messages.csv", MESSAGES[:2])
+    arguments: dict[str, Any] = {"messages": path, "output_path": f"{tmp_path}/rows.csv"}
     context = new_context()
 
     landed = resume(defer(sensor(**arguments), context), context, **arguments)
@@ -189,10 +154,13 @@ def test_lets_go_of_the_messages_of_a_file_when_it_fails(
     double: SMSPartnerDouble, tmp_path: Path, deferrable: bool, backlogs: list[PendingOnDisk]
 ) -> None:
     path = file_of(tmp_path / "messages.csv", MESSAGES)
+    empty = file_of(tmp_path / "empty.csv", [])
     double.misbehave(Fault.error(10), times=None)
 
     with pytest.raises(SMSPartnerCredentialsError):
         sensor(messages=path, deferrable=deferrable).execute(new_context())
+    with pytest.raises(ValueError, match="`messages` is empty"):
+        sensor(messages=empty, deferrable=deferrable).execute(new_context())
 
 
 @pytest.mark.skipif(not AIRFLOW_3, reason="there a rescheduling sensor asks the metadata database")
@@ -204,29 +172,3 @@ def test_lets_go_of_the_messages_of_a_file_when_it_is_rescheduled(
 
     with pytest.raises(AirflowRescheduleException):
         sensor(messages=path, deferrable=False, mode="reschedule").execute(new_context())
-
-
-@BOTH
-def test_refuses_too_long_or_empty_a_file_before_anything_is_sent(
-    double: SMSPartnerDouble, tmp_path: Path, deferrable: bool, backlogs: list[PendingOnDisk]
-) -> None:
-    long = file_of(tmp_path / "long.csv", [*MESSAGES, *MESSAGES])
-    empty = file_of(tmp_path / "empty.csv", [])
-
-    with pytest.raises(ValueError, match="3 rows are more than `max_xcom_rows`, 2"):
-        sensor(messages=long, max_xcom_rows=2, deferrable=deferrable).execute(new_context())
-    with pytest.raises(ValueError, match="`messages` is empty"):
-        sensor(messages=empty, deferrable=deferrable).execute(new_context())
-
-    assert double.requests == []
-
-
-def test_says_how_many_messages_of_a_file_were_waited_for_in_vain(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
-) -> None:
-    path = file_of(tmp_path / "messages.csv", MESSAGES)
-
-    with pytest.raises(AirflowSensorTimeout, match="Campaign of 3 messages: 1 of 3 settled"):
-        sensor(messages=path).execute_complete(
-            new_context(), event={"verdict": "timed_out", "counts": {"Waiting": 2, "Delivered": 1}}
-        )

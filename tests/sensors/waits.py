@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import (
-    TaskDeferred,
-)
+from airflow.providers.common.compat.sdk import TaskDeferred
 from harness import fire, stored
 
 from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSensor
