@@ -6,20 +6,22 @@ import asyncio
 import json
 import re
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from campaign_triggers import campaign_trigger
+from campaign_triggers import fire as fire_all
+from clocks import FakeClock
 from environment import API_KEY
 from harness import fire, stored
-from loopback import PATIENCE
+from waits_for import LIMIT
 
 from airflow_provider_smspartner import models
 from airflow_provider_smspartner._messages.from_file import MessageFile
 from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
+from airflow_provider_smspartner._waiting.report import PollReport
 from airflow_provider_smspartner.models import MessageRef
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
@@ -38,6 +40,30 @@ def add(double: SMSPartnerDouble, *by_message: list[str], tag: str | None = TAG)
         double.add_message(phone_number, message_id, *statuses, tag=tag)
 
 
+def connect(monkeypatch: pytest.MonkeyPatch, double: SMSPartnerDouble, **extra: Any) -> None:
+    for name, value in double.connection_env(requests_per_minute=0, **extra).items():
+        monkeypatch.setenv(name, value)
+
+
+def asked(double: SMSPartnerDouble) -> list[list[int]]:
+    return [[pair["messageId"] for pair in request.body["SMSStatut_List"]] for request in double.requests]
+
+
+def file_of(path: Path, messages: Iterable[Iterable[str]]) -> str:
+    path.write_text("phone_number,message_id\n" + "".join(f"{p},{m}\n" for p, m in messages))
+    return str(path)
+
+
+def numbered(count: int) -> list[tuple[str, str]]:
+    return [(f"+336399{number:05}", str(number)) for number in range(count)]
+
+
+@pytest.fixture
+def clock(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
+    monkeypatch.setattr(SMSPartnerCampaignTrigger, "_clock", staticmethod(clock.now))
+    return clock
+
+
 def test_fires_a_verdict_and_counts_once_a_tag_has_settled(double: SMSPartnerDouble) -> None:
     add(double, ["Waiting", "Waiting", "Delivered"], ["Waiting", "Not delivered"])
 
@@ -48,7 +74,7 @@ def test_fires_a_verdict_and_counts_once_a_tag_has_settled(double: SMSPartnerDou
 def test_counts_messages_that_need_no_more_asking(double: SMSPartnerDouble) -> None:
     add(double, ["Waiting", "Delivered"], tag=None)
 
-    event = fire(stored(trigger(messages=MESSAGES[:1], settled={"Delivered": 6, "KO": 1}, settled_ratio=1.0)))
+    event = fire(stored(trigger(messages=MESSAGES[:1], settled={"Delivered": 6, "KO": 1})))
 
     assert event == {"verdict": "done", "counts": {"Delivered": 7, "KO": 1}}
 
@@ -65,98 +91,124 @@ def test_takes_stored_messages_as_they_are(double: SMSPartnerDouble, monkeypatch
     assert event == {"verdict": "done", "counts": {"Delivered": 1}}
 
 
-def test_asks_only_for_what_is_still_unsettled(double: SMSPartnerDouble) -> None:
+@pytest.mark.parametrize("kind", ["list", "file"])
+def test_asks_only_for_what_is_still_unsettled(
+    double: SMSPartnerDouble, tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
     add(double, ["Waiting", "Waiting", "Delivered"], ["Waiting", "Delivered"], ["Delivered"], tag=None)
+    messages: Any = MESSAGES
+    if kind == "file":
+        backlogs = request.getfixturevalue("backlogs")
+        messages = file_of(tmp_path / "messages.csv", [*MESSAGES, MESSAGES[0]])
 
-    fire(stored(trigger(messages=MESSAGES)))
+    assert fire(stored(trigger(messages=messages))) == {"verdict": "done", "counts": {"Delivered": 3}}
 
-    asked = [[pair["messageId"] for pair in request.body["SMSStatut_List"]] for request in double.requests]
-    assert asked == [[1001, 1002, 1003], [1001, 1002], [1001]]
-
-
-def test_fires_at_its_own_deadline(double: SMSPartnerDouble) -> None:
-    add(double, ["Waiting"])
-
-    assert fire(stored(trigger(timeout=1))) == {"verdict": "timed_out", "counts": {"Waiting": 1}}
-
-
-def test_fires_when_the_grace_for_an_unknown_tag_is_over(double: SMSPartnerDouble) -> None:
-    assert fire(stored(trigger(grace=1))) == {"verdict": "not_found", "counts": {}}
-    assert len(double.requests) > 2
-
-
-@pytest.mark.parametrize(("code", "requests"), [(10, 1), (96, 1), (90, 1)])
-def test_a_refusal_ends_the_wait_at_once(double: SMSPartnerDouble, code: int, requests: int) -> None:
-    double.misbehave(Fault.error(code), times=None)
-
-    assert fire(stored(trigger())) == {"verdict": "refused", "code": code, "http_status": 200}
-    assert len(double.requests) == requests
+    assert asked(double) == [[1001, 1002, 1003], [1001, 1002], [1001]]
+    assert kind == "list" or len(backlogs) == 1
 
 
 @pytest.mark.parametrize(
-    "fault", [Fault.status(503), Fault.status(429), Fault.reset(), Fault.html(), Fault.fake_success()]
+    ("statuses", "times", "event"),
+    [
+        (["Waiting"], {"timeout": 60}, {"verdict": "timed_out", "counts": {"Waiting": 1}}),
+        ([], {"grace": 60, "timeout": 600}, {"verdict": "not_found", "counts": {}}),
+    ],
+    ids=["deadline", "grace"],
+)
+def test_fires_when_its_time_or_the_grace_for_an_unknown_tag_is_over(
+    *, double: SMSPartnerDouble, clock: FakeClock, statuses: list[str], times: dict[str, float], event: Any
+) -> None:
+    if statuses:
+        add(double, statuses)
+
+    async def time_passes(request: Any, proceed: Any, _: Any) -> Any:
+        clock.advance(25)
+        return proceed(request)
+
+    double.misbehave(Fault("time passes", time_passes), times=None)
+
+    assert fire(stored(trigger(**times))) == event
+    assert len(double.requests) == 3
+
+
+def test_a_restarted_trigger_keeps_its_deadline(double: SMSPartnerDouble, clock: FakeClock) -> None:
+    add(double, ["Waiting"])
+    first = trigger(timeout=60)
+
+    asyncio.run(stop_after_a_poll(first))
+    clock.advance(61)
+
+    # Set anew, the deadline would be as far away as at first.
+    assert fire(stored(first))["verdict"] == "timed_out"
+
+
+@pytest.mark.parametrize(("kind", "code"), [("tag", 10), ("tag", 90), ("file", 10), ("file", 90)])
+def test_a_refusal_ends_the_wait_at_once_and_lets_go_of_a_file(
+    double: SMSPartnerDouble, tmp_path: Path, kind: str, code: int, request: pytest.FixtureRequest
+) -> None:
+    double.misbehave(Fault.error(code), times=None)
+    messages = None
+    if kind == "file":
+        request.getfixturevalue("backlogs")
+        messages = file_of(tmp_path / "messages.csv", MESSAGES)
+
+    assert fire(stored(trigger(messages=messages))) == {
+        "verdict": "refused",
+        "code": code,
+        "http_status": 200,
+    }
+    assert len(double.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.status(503), Fault.reset(), Fault.fake_success()], ids=lambda each: each.name
 )
 def test_passing_trouble_does_not_end_the_wait(
     double: SMSPartnerDouble, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in double.connection_env(requests_per_minute=0, max_attempts=1).items():
-        monkeypatch.setenv(name, value)
+    connect(monkeypatch, double, max_attempts=1)
     add(double, ["Delivered"])
-    double.misbehave(fault, times=12)
+    double.misbehave(fault, times=5)
 
     assert fire(stored(trigger()))["verdict"] == "done"
-    assert len(double.requests) == 13
+    assert len(double.requests) == 6
 
 
-def test_trouble_to_the_end_times_out_without_counts(double: SMSPartnerDouble) -> None:
-    double.misbehave(Fault.status(503), times=None)
+def test_a_call_of_a_long_list_that_is_not_found_leaves_the_others(double: SMSPartnerDouble) -> None:
+    for message in numbered(700):
+        double.add_message(*message, "Delivered")
+    double.misbehave(Fault.error(4), times=1)
 
-    assert fire(stored(trigger(timeout=0.2))) == {"verdict": "timed_out"}
+    event = fire(trigger(messages=numbered(700), grace=0))
 
-
-async def stop_after_a_poll(watching: SMSPartnerCampaignTrigger, double: SMSPartnerDouble) -> None:
-    run = asyncio.ensure_future(anext(watching.run()))
-    while not double.requests and not run.done():  # noqa: ASYNC110 - the double is the only witness
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.2)  # for its answer
-    run.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await run
+    assert event["verdict"] == "not_found"
+    assert event["counts"] in ({"Not found": 500, "Delivered": 200}, {"Not found": 200, "Delivered": 500})
 
 
-def test_a_restarted_trigger_keeps_its_deadline(double: SMSPartnerDouble) -> None:
-    add(double, ["Waiting"])
-    first = trigger(timeout=PATIENCE)
-    deadline = time.monotonic() + PATIENCE
+def test_many_triggers_keep_to_the_sockets_of_their_connection(
+    double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(monkeypatch, double, max_connections=2)
+    for number, message in enumerate(numbered(30)):
+        double.add_message(*message, "Waiting", "Delivered", tag=f"tag{number}")
 
-    asyncio.run(stop_after_a_poll(first, double))
-    time.sleep(max(0.0, deadline - time.monotonic()))
-    began = time.monotonic()
+    async def all_of_them() -> list[dict[str, Any]]:
+        return await fire_all(*(trigger(tag=f"tag{number}") for number in range(30)))
 
-    # Set anew, the deadline would be as far away as at first.
-    assert fire(stored(first))["verdict"] == "timed_out"
-    assert time.monotonic() - began < PATIENCE
-
-
-def test_waits_for_its_next_poll_and_no_longer_once_that_has_passed(double: SMSPartnerDouble) -> None:
-    add(double, ["Delivered"])
-    began = time.monotonic()
-
-    fire(stored(trigger(first_in=0.3)))
-    assert double.requests[0].at - began >= 0.3
-
-    # An interval before its first poll would be far longer.
-    fire(stored(trigger(first_in=-3600, poke_interval=60)))
-    assert double.requests[1].at - double.requests[0].at < 15
+    assert asyncio.run(all_of_them()) == [{"verdict": "done", "counts": {"Delivered": 1}}] * 30
+    assert double.max_in_flight <= 2
+    assert len({request.peer_port for request in double.requests}) <= 2
 
 
-def test_waits_of_many_triggers_pass_on_one_event_loop(double: SMSPartnerDouble) -> None:
-    double.add_message(*MESSAGES[0], *["Waiting"] * 40, "Delivered", tag=TAG)
-
-    async def all_of_them() -> list[Any]:
-        return await asyncio.gather(*(anext(trigger().run()) for _ in range(20)))
-
-    assert {event.payload["verdict"] for event in asyncio.run(all_of_them())} == {"done"}
+async def stop_after_a_poll(watching: SMSPartnerCampaignTrigger) -> None:
+    polled = asyncio.Event()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PollReport, "log_to", lambda *_: polled.set())
+        run = asyncio.ensure_future(anext(watching.run()))
+        await asyncio.wait_for(polled.wait(), LIMIT)
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
 
 
 def test_says_where_a_campaign_is_with_one_line_a_poll(
@@ -192,34 +244,11 @@ def test_neither_its_repr_nor_its_event_holds_what_is_secret(double: SMSPartnerD
     assert API_KEY not in repr(watching.serialize())
 
 
-def file_of(path: Path, messages: Iterable[Iterable[str]]) -> str:
-    path.write_text("phone_number,message_id\n" + "".join(f"{p},{m}\n" for p, m in messages))
-    return str(path)
-
-
-def asked(double: SMSPartnerDouble) -> list[list[int]]:
-    return [[pair["messageId"] for pair in request.body["SMSStatut_List"]] for request in double.requests]
-
-
-def test_asks_only_for_what_is_still_unsettled_of_a_file(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
-) -> None:
-    add(double, ["Waiting", "Waiting", "Delivered"], ["Waiting", "Delivered"], ["Delivered"], tag=None)
-    path = file_of(tmp_path / "messages.csv", [*MESSAGES, MESSAGES[0]])
-
-    assert fire(stored(trigger(messages=path))) == {"verdict": "done", "counts": {"Delivered": 3}}
-    assert asked(double) == [[1001, 1002, 1003], [1001, 1002], [1001]]
-    assert len(backlogs) == 1
-
-
 def test_a_reading_of_a_long_file_that_is_broken_off_settles_nothing(
     double: SMSPartnerDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backlogs: list[PendingOnDisk]
 ) -> None:
-    for name, value in double.connection_env(
-        requests_per_minute=0, max_connections=1, max_attempts=1
-    ).items():
-        monkeypatch.setenv(name, value)
-    messages = [(f"+336399{number:05}", str(number)) for number in range(1_700)]
+    connect(monkeypatch, double, max_connections=1, max_attempts=1)
+    messages = numbered(1_700)
     for number, message in enumerate(messages):
         double.add_message(*message, *["Waiting"] * (number >= 1_650), "Delivered")
     unavailable = Fault.status(503)
@@ -240,18 +269,7 @@ def test_a_reading_of_a_long_file_that_is_broken_off_settles_nothing(
     ]
 
 
-@pytest.mark.parametrize("code", [10, 90])
-def test_a_refusal_lets_go_of_the_messages_of_a_file(
-    double: SMSPartnerDouble, tmp_path: Path, code: int, backlogs: list[PendingOnDisk]
-) -> None:
-    double.misbehave(Fault.error(code), times=None)
-
-    event = fire(trigger(messages=file_of(tmp_path / "messages.csv", MESSAGES)))
-
-    assert event["verdict"] == "refused"
-
-
-def test_a_bad_file_is_told_before_anything_is_sent(
+def test_a_bad_file_is_reported_before_anything_is_sent(
     double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
     path = file_of(tmp_path / "messages.csv", [*MESSAGES, ("+3369876543x", "7")])
@@ -268,7 +286,7 @@ def test_a_trigger_that_is_cancelled_between_polls_lets_go_of_its_file(
     add(double, ["Waiting"], tag=None)
     watching = trigger(messages=file_of(tmp_path / "messages.csv", MESSAGES[:1]), poke_interval=60)
 
-    asyncio.run(stop_after_a_poll(watching, double))
+    asyncio.run(stop_after_a_poll(watching))
 
     assert len(double.requests) == 1
 
@@ -282,7 +300,7 @@ def test_a_trigger_that_is_cancelled_while_it_loads_neither_waits_nor_leaves_any
         for number in range(10):
             read.append(number)
             begun.set()
-            go_on.wait(30)
+            go_on.wait(LIMIT)
             yield MessageRef(f"+3363998000{number}", number)
 
     monkeypatch.setattr(MessageFile, "__iter__", slowly)
@@ -290,10 +308,10 @@ def test_a_trigger_that_is_cancelled_while_it_loads_neither_waits_nor_leaves_any
 
     async def stop_midway() -> None:
         run = asyncio.ensure_future(anext(watching.run()))
-        assert await asyncio.to_thread(begun.wait, 30)
+        assert await asyncio.to_thread(begun.wait, LIMIT)
         run.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await asyncio.wait_for(run, timeout=10)
+            await asyncio.wait_for(run, LIMIT)
         go_on.set()
 
     asyncio.run(stop_midway())  # waits for its threads

@@ -1,10 +1,11 @@
-"""A wait from poll to poll, on a clock of the test's own: days pass at once."""
+"""A wait from poll to poll, on a clock of the test's own, and what it says in the task's log."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
+from clocks import START, FakeClock
 
 from airflow_provider_smspartner._messages.pending import PendingInMemory
 from airflow_provider_smspartner._metrics import POLLS
@@ -17,145 +18,197 @@ from airflow_provider_smspartner._waiting.wait import Wait
 from airflow_provider_smspartner.exceptions import SMSPartnerNotFoundError, SMSPartnerUnavailableError
 from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, StatusSummary
 
-START = datetime(2026, 11, 21, 10, tzinfo=UTC)
 REF = MessageRef("+33639980001", 1)
+DOWN = SMSPartnerUnavailableError("SMS Partner is down.")
+WAITING, DELIVERED, KO = DeliveryStatus.WAITING, DeliveryStatus.DELIVERED, DeliveryStatus.KO
+HOUR = 3600.0
+DAY = 24 * HOUR
 
 
-class Clock:
-    """Stands still until it is told otherwise."""
-
-    def __init__(self) -> None:
-        self.time = START
-
-    def __call__(self) -> datetime:
-        return self.time
-
-
-def wait_for(campaign: Campaign, clock: Clock, *, exponential_backoff: bool = False) -> Wait:
+def wait_for(
+    *refs: MessageRef,
+    clock: FakeClock,
+    settled_ratio: float = 1.0,
+    expected_total: int | None = None,
+    exponential_backoff: bool = False,
+) -> Wait:
+    """Wait two days for messages, or without them for a tag."""
     return Wait(
-        campaign=campaign,
+        campaign=Campaign(tag=None if refs else "spring", messages=PendingInMemory(refs)),
         goal=Goal(
-            settled_ratio=1.0,
-            expected_total=None,
+            settled_ratio=settled_ratio,
+            expected_total=expected_total,
             started_at=START,
             deadline=START + timedelta(days=2),
             not_found_until=START + timedelta(minutes=10),
         ),
-        rhythm=Rhythm(poke_interval=3600.0, exponential_backoff=exponential_backoff, max_wait=None, seed=""),
-        now=clock,
+        rhythm=Rhythm(poke_interval=HOUR, exponential_backoff=exponential_backoff, max_wait=None, seed=""),
+        now=clock.now,
     )
 
 
-def poll(wait: Wait, answer: DeliveryStatus | Exception) -> PollReport:
+def poll(wait: Wait, *answers: DeliveryStatus | Exception) -> PollReport:
     with wait.tally() as tally:
-        if isinstance(answer, Exception):
-            raise answer
-        tally.add(answer, REF)
+        for number, answer in enumerate(answers, start=1):
+            if isinstance(answer, Exception):
+                raise answer
+            tally.add(answer, None if wait.campaign.tag else MessageRef("+33639980001", number))
     return wait.conclude(tally)
 
 
-def test_two_days_of_waiting_end_at_the_deadline() -> None:
-    clock = Clock()
-    wait = wait_for(Campaign(tag=None, messages=PendingInMemory([REF])), clock)
+def test_two_days_of_waiting_end_at_the_deadline(clock: FakeClock) -> None:
+    wait = wait_for(REF, clock=clock)
     verdicts: list[Verdict] = []
 
     while not verdicts or verdicts[-1] is Verdict.NOT_YET:
-        report = poll(wait, DeliveryStatus.WAITING)
+        report = poll(wait, WAITING)
+        assert report.summary == StatusSummary(counts={WAITING: 1}, checked_at=clock.now())
+        assert (report.delay, report.next_at) == (HOUR, clock.now() + timedelta(hours=1))
         verdicts.append(report.verdict)
-        clock.time = report.next_at
+        clock.advance(report.delay)
 
     # At once, and each hour until the first poll after two days.
     assert len(verdicts) == 50
     assert verdicts[-1] is Verdict.TIMED_OUT
 
 
-def test_an_unknown_message_is_waited_for_until_its_grace_ends() -> None:
-    clock = Clock()
-    wait = wait_for(Campaign(tag=None, messages=PendingInMemory([REF])), clock)
+def test_pauses_grow_with_the_time_since_the_first_poll_and_end_at_the_deadline(clock: FakeClock) -> None:
+    wait = wait_for(clock=clock, exponential_backoff=True)
+
+    delays = []
+    while clock.now() < wait.goal.deadline:
+        delays.append(poll(wait, WAITING).delay)
+        clock.advance(delays[-1])
+
+    assert delays == sorted(delays[:-1]) + delays[-1:]
+    assert len(delays) < 10
+    assert clock.now() == wait.goal.deadline
+
+
+def test_an_unknown_message_is_waited_for_until_its_grace_ends(clock: FakeClock) -> None:
+    wait = wait_for(REF, clock=clock)
     unknown = SMSPartnerNotFoundError("x", code=4, http_status=200)
 
     assert poll(wait, unknown).verdict is Verdict.NOT_YET
-    clock.time = START + timedelta(minutes=10)
+    clock.advance(600)
     assert poll(wait, unknown).verdict is Verdict.NOT_FOUND
 
 
-def test_an_outage_is_counted_and_its_end_is_told() -> None:
-    clock = Clock()
-    wait = wait_for(Campaign(tag=None, messages=PendingInMemory([REF])), clock)
-    down = SMSPartnerUnavailableError("SMS Partner is down.")
+@pytest.mark.parametrize(
+    ("passed", "delay"), [(2 * DAY - 600, 600), (2 * DAY, 0)], ids=["just before", "at the deadline"]
+)
+def test_a_failed_poll_is_made_again_at_the_deadline_and_not_long_after_it(
+    clock: FakeClock, passed: float, delay: float
+) -> None:
+    wait = wait_for(clock=clock)
+    clock.advance(passed)
 
-    lines = []
-    for answer in (down, down, down, DeliveryStatus.WAITING, DeliveryStatus.WAITING):
-        report = poll(wait, answer)
-        lines.append((report.is_failed, report.found, report.recovery))
-        clock.time += timedelta(hours=1)
+    report = poll(wait, DOWN)
 
-    assert lines[:3] == [
-        (True, "poll failed: SMS Partner is down", None),
-        (True, "poll failed, the 2nd in a row since 10:00:00 UTC: SMS Partner is down", None),
-        (True, "poll failed, the 3rd in a row since 10:00:00 UTC: SMS Partner is down", None),
-    ]
-    assert lines[3][2] == "Campaign of 1 message: polls are answered again, after 3 failed polls in 3:00:00."
-    assert lines[4][2] is None
+    assert (report.verdict, report.delay) == (Verdict.NOT_YET, delay)
+    assert report.next_at == wait.goal.deadline
 
 
-def test_each_poll_is_counted_by_what_it_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("left", "seconds"), [(100.0, 102.0), (0.0, 2.0), (-1.0, 60.0)])
+def test_time_to_read_ends_soon_after_the_deadline(clock: FakeClock, left: float, seconds: float) -> None:
+    assert wait_for(clock=clock).time_to_read(left=left) == seconds
+
+
+def test_each_poll_is_counted_by_what_it_meant(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[object] = []
-    monkeypatch.setattr(wait_module, "count", lambda *told: counted.append(told))
-    wait = wait_for(Campaign(tag=None, messages=PendingInMemory([REF])), Clock())
+    monkeypatch.setattr(wait_module, "count", lambda *metric: counted.append(metric))
+    wait = wait_for(REF, clock=clock)
 
-    for answer in (SMSPartnerUnavailableError("down"), DeliveryStatus.WAITING, DeliveryStatus.DELIVERED):
+    for answer in (DOWN, WAITING, DELIVERED):
         poll(wait, answer)
 
     assert counted == [(POLLS, "failed"), (POLLS, "not_yet"), (POLLS, "done")]
 
 
-def test_a_failed_poll_is_made_again_at_the_deadline_and_not_long_after_it() -> None:
-    clock = Clock()
-    wait = wait_for(Campaign(tag="spring"), clock)
-    clock.time = START + timedelta(days=2, minutes=-10)
-
-    report = poll(wait, SMSPartnerUnavailableError("x"))
-
-    assert report.next_at == START + timedelta(days=2)
-
-
-def test_a_failed_poll_after_the_deadline_is_made_again_at_once() -> None:
-    clock = Clock()
-    wait = wait_for(Campaign(tag="spring"), clock)
-    clock.time = START + timedelta(days=2)
-
-    report = poll(wait, SMSPartnerUnavailableError("x"))
-
-    assert (report.verdict, report.delay, report.next_at) == (Verdict.NOT_YET, 0.0, clock.time)
-
-
-@pytest.mark.parametrize(("left", "seconds"), [(100.0, 102.0), (0.5, 2.5), (0.0, 2.0), (-1.0, 60.0)])
-def test_time_to_read_ends_soon_after_the_deadline(left: float, seconds: float) -> None:
-    assert wait_for(Campaign(tag="spring"), Clock()).time_to_read(left=left) == seconds
-
-
-def test_a_poll_brings_its_counts_and_when_they_were_read() -> None:
-    clock = Clock()
-    wait = wait_for(Campaign(tag=None, messages=PendingInMemory([REF])), clock)
-    clock.time = START + timedelta(hours=5)
-
-    report = poll(wait, DeliveryStatus.WAITING)
-
-    assert report.summary == StatusSummary(counts={DeliveryStatus.WAITING: 1}, checked_at=clock.time)
-    assert (report.delay, report.next_at) == (3600.0, START + timedelta(hours=6))
+@pytest.mark.parametrize(
+    ("options", "until", "polls"),
+    [
+        ({}, "100% of its messages have settled (`settled_ratio`)", ""),
+        (
+            {"settled_ratio": 0.25, "expected_total": 8},
+            "25% of its messages have settled (`settled_ratio`) and 8 are known (`expected_total`)",
+            "",
+        ),
+        (
+            {"exponential_backoff": True},
+            "100% of its messages have settled (`settled_ratio`)",
+            " at first, then less often (`exponential_backoff`)",
+        ),
+    ],
+    ids=["plain", "share and total", "progressive"],
+)
+def test_the_opening_says_what_is_waited_for_how_often_and_for_how_long(
+    clock: FakeClock, options: dict[str, float], until: str, polls: str
+) -> None:
+    assert wait_for(clock=clock, **options).opening() == (  # type: ignore[arg-type]
+        f"Waiting for campaign 'spring' until {until}. Polls every 3600 s (`poke_interval`){polls}, since "
+        "2026-03-02 09:00:00 UTC. Gives up at 2026-03-04 09:00:00 UTC (`timeout`); for messages that SMS Partner "
+        "does not know, at 2026-03-02 09:10:00 UTC (`not_found_grace`)."
+    )
 
 
-def test_pauses_grow_with_the_time_since_the_first_poll_and_end_at_the_deadline() -> None:
-    clock = Clock()
-    wait = wait_for(Campaign(tag="spring"), clock, exponential_backoff=True)
+@pytest.mark.parametrize(
+    ("refs", "answers", "line"),
+    [
+        ([], [DELIVERED, WAITING], "{soon}; 1 of 2 settled (50.0%): Delivered 1, Waiting 1."),
+        (
+            [],
+            [],
+            "{soon}; not known to SMS Partner (yet); waited for until 09:10:00 UTC (`not_found_grace`).",
+        ),
+        ([], [DOWN], "{soon}; poll failed: SMS Partner is down."),
+        (
+            [REF, MessageRef("+33639980001", 2)],
+            [DELIVERED, KO],
+            "Campaign of 2 messages: 2 of 2 settled (100.0%): Delivered 1, KO 1; done.",
+        ),
+        ([REF], [KO], "Campaign of 1 message: 1 of 1 settled (100.0%): KO 1; done."),
+    ],
+    ids=["not yet", "unknown", "failed", "done", "one message"],
+)
+def test_a_poll_says_what_was_met_and_what_follows(
+    clock: FakeClock, refs: list[MessageRef], answers: list[DeliveryStatus | Exception], line: str
+) -> None:
+    soon = "Campaign 'spring': next poll in 3600 s, at 10:00:00 UTC"
 
-    delays = []
-    while clock.time < wait.goal.deadline:
-        report = poll(wait, DeliveryStatus.WAITING)
-        delays.append(report.delay)
-        clock.time = report.next_at
+    assert str(poll(wait_for(*refs, clock=clock), *answers)) == line.format(soon=soon)
 
-    assert delays == sorted(delays[:-1]) + delays[-1:]
-    assert len(delays) < 10
-    assert clock.time == wait.goal.deadline
+
+def test_a_poll_that_ended_at_the_first_waiting_message_names_the_page(clock: FakeClock) -> None:
+    wait = wait_for(clock=clock)
+
+    with wait.tally() as tally:
+        tally.stop_at_waiting(page=3)
+
+    assert wait.conclude(tally).found == "still Waiting on page 3"
+
+
+def test_failed_polls_are_numbered_in_english(clock: FakeClock) -> None:
+    wait = wait_for(clock=clock)
+
+    found = [poll(wait, DOWN).found for _ in range(113)]
+
+    assert found[0] == "poll failed: SMS Partner is down"
+    ordinals = "2nd 3rd 4th 10th 11th 12th 13th 14th 20th 21st 22nd 23rd 24th 100th 101st 111th 112th 113th"
+    for ordinal in ordinals.split():
+        said = f"poll failed, the {ordinal} in a row since 09:00:00 UTC: SMS Partner is down"
+        assert found[int(ordinal[:-2]) - 1] == said
+
+
+def test_each_outage_is_counted_by_itself_and_its_end_is_reported_once(clock: FakeClock) -> None:
+    wait = wait_for(clock=clock)
+
+    for failures, said in ((1, "1 failed poll in 1:00:00"), (3, "3 failed polls in 3:00:00")):
+        for _ in range(failures):
+            report = poll(wait, DOWN)
+            assert (report.is_failed, report.recovery) == (True, None)
+            clock.advance(HOUR)
+        report = poll(wait, WAITING)
+        assert report.recovery == f"Campaign 'spring': polls are answered again, after {said}."
+        report = poll(wait, WAITING)
+        assert (report.is_failed, report.recovery) == (False, None)
