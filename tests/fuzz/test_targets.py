@@ -39,7 +39,3 @@ def test_what_is_made_of_the_corpus_has_no_findings(target: Target, count: int) 
         except Exception as error:
             error.add_note(f"the input was {data!r}")
             raise
-
-
-def test_all_inputs_are_shared_out() -> None:
-    assert sum(target.share for target in TARGETS) == 100

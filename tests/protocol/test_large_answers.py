@@ -85,12 +85,12 @@ def test_they_say_the_same(name: str, body: object) -> None:
         assert said_large == said
 
 
-def test_usual_rows_are_read_up_to_the_largest_body() -> None:
-    answer = page_of(tag_rows(0, 40_000), total=40_000)
+def test_many_rows_are_read() -> None:
+    answer = page_of(tag_rows(0, 15_000), total=15_000)
 
-    assert LARGE_BYTES < len(answer.body) < MAX_BODY_BYTES
+    assert len(answer.body) > LARGE_BYTES
     assert [row.phone_number for row in tag_call().read(answer).rows] == [
-        f"+336{n:08}" for n in range(40_000)
+        f"+336{n:08}" for n in range(15_000)
     ]
 
 

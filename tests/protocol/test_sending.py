@@ -16,7 +16,6 @@ from protocol.samples import (
     OTHER_PHONE,
     PHONE,
     SENT,
-    STOP_LIST,
     answer_of,
     bulk_send_call,
     error_of,
@@ -277,7 +276,6 @@ LEFT_OPEN: dict[str, tuple[object, int]] = {
     "a page that refuses access": (b"<html>", 403),
     "a redirect with a success": (SENT, 302),
     "cut": (SENT[:-9], 200),
-    "two answers": (SENT + SENT, 200),
     "fake success": (FAKE_SUCCESS, 200),
     **{f"message_id {raw!r}": (accepted(message_id=raw), 200) for raw in (None, "", 0, "0", -1, 1.5, [])},
     **{
@@ -290,7 +288,6 @@ LEFT_OPEN: dict[str, tuple[object, int]] = {
     "rows about others": (accepted(SMSResponse_List=[row(THIRD), refused_row("+33600000000")]), 200),
     "rows about nobody": (accepted(SMSResponse_List=[row([PHONE]), row(None), row("")]), 200),
     "cancelled": (CANCELLED, 200),
-    "stop list": (STOP_LIST, 200),
 }
 
 # The policy makes an SMSPartnerAmbiguousSendError of the first, and repeats neither.
