@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -10,9 +12,9 @@ from distributions import ROOT, build
 
 
 @pytest.fixture(scope="session")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that holds a fresh wheel and a fresh sdist."""
-    return build(ROOT, tmp_path_factory.mktemp("dist"))
+def dist(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """The folder that holds a fresh wheel and a fresh sdist, built once for all workers."""
+    return made_once("dist", partial(build, ROOT))
 
 
 @pytest.fixture(scope="session")

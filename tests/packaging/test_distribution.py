@@ -1,17 +1,19 @@
-"""What the wheel and the sdist hold."""
+"""What the wheel and the sdist hold, and that two builds are the same."""
 
 from __future__ import annotations
 
+import os
 import re
 import tarfile
-from email import message_from_bytes, message_from_string
+from collections.abc import Callable
+from email import message_from_string
 from email.message import Message
 from importlib.metadata import Distribution
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from distributions import ROOT, build, copy_of_the_checkout
+from distributions import ROOT, build, copy_of_the_checkout, hashes
 from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 
@@ -31,12 +33,6 @@ def targets_of(readme: str) -> list[str]:
 
 
 @pytest.fixture
-def wheel_files(wheel: Path) -> set[str]:
-    with ZipFile(wheel) as archive:
-        return set(archive.namelist())
-
-
-@pytest.fixture
 def distribution(installed: Path) -> Distribution:
     return Distribution.at(installed / DIST_INFO)
 
@@ -46,14 +42,14 @@ def metadata(distribution: Distribution) -> Message:
     return message_from_string(distribution.read_text("METADATA") or "")
 
 
-def test_the_wheel_holds_the_package_and_nothing_beside_it(wheel_files: set[str]) -> None:
+def test_the_wheel_holds_every_module_and_nothing_beside_the_package(wheel: Path) -> None:
+    with ZipFile(wheel) as archive:
+        files = set(archive.namelist())
+
     # Above all no folder `airflow`: it would hide, or be hidden by, Airflow itself.
-    assert {name.split("/")[0] for name in wheel_files} == {str(PACKAGE), DIST_INFO}
-
-
-def test_the_wheel_holds_every_module_and_the_marker_of_types(wheel_files: set[str]) -> None:
+    assert {name.split("/")[0] for name in files} == {str(PACKAGE), DIST_INFO}
     modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / PACKAGE).rglob("*.py")}
-    packed = {name for name in wheel_files if name.startswith(f"{PACKAGE}/")}
+    packed = {name for name in files if name.startswith(f"{PACKAGE}/")}
     assert packed == modules | {f"{PACKAGE}/py.typed"}
 
 
@@ -72,46 +68,18 @@ def test_the_metadata_names_version_python_and_license(metadata: Message) -> Non
     assert metadata["License-Expression"] == "Apache-2.0"
 
 
-def test_the_metadata_calls_no_site_but_the_vendors_and_those_of_the_table_by_name(metadata: Message) -> None:
+def test_the_metadata_has_the_readme_and_no_site_but_the_vendors_and_those_of_the_table(
+    metadata: Message,
+) -> None:
     # Airflow takes `Documentation` for the provider's own.
     urls = {**Addresses.read().urls(), "SMS Partner API": "https://www.docpartner.dev/"}
     assert metadata.get_all("Project-URL") == [f"{name}, {url}" for name, url in urls.items()]
-
-
-def test_the_metadata_carries_the_readme(metadata: Message) -> None:
     assert metadata["Description-Content-Type"] == "text/markdown"
     readme = Addresses.read().readme((ROOT / "README.md").read_text(), __version__)
     assert str(metadata.get_payload()).strip() == readme.strip()
-
-
-def test_the_readme_has_no_link_that_leads_nowhere_on_a_package_index(metadata: Message) -> None:
-    targets = targets_of(str(metadata.get_payload()))
-
+    targets = targets_of(readme)
     assert "https://www.smspartner.fr/" in targets
     assert [target for target in targets if not target.startswith(("https://", "#"))] == []
-
-
-def test_addresses_that_are_entered_are_in_the_metadata(tmp_path: Path) -> None:
-    home = "https://example.com"
-    checkout = copy_of_the_checkout(
-        tmp_path / "checkout", {"repository": f"{home}/owner/provider", "documentation": f"{home}/docs/"}
-    )
-    (checkout / "README.md").write_text("![A graph](docs/pictures/graph.png)\n\n[How](docs/await.md#modes)\n")
-    (wheel,) = build(checkout, tmp_path / "dist", targets="wheel").iterdir()
-    with ZipFile(wheel) as archive:
-        metadata = message_from_bytes(archive.read(f"{DIST_INFO}/METADATA"))
-
-    assert metadata.get_all("Project-URL") == [
-        f"Documentation, {home}/docs/",
-        f"Changelog, {home}/docs/changelog.html",
-        f"Repository, {home}/owner/provider",
-        f"Issues, {home}/owner/provider/issues",
-        "SMS Partner API, https://www.docpartner.dev/",
-    ]
-    assert targets_of(str(metadata.get_payload())) == [
-        f"{home}/owner/provider/raw/v{__version__}/docs/pictures/graph.png",
-        f"{home}/docs/await.html#modes",
-    ]
 
 
 def test_dependencies_admit_every_supported_airflow(metadata: Message) -> None:
@@ -145,3 +113,39 @@ def test_the_sdist_holds_the_sources_and_the_tests(dist: Path) -> None:
         *("pyproject.toml", "hatch_build.py", "PKG-INFO", "LICENSE", ".gitignore"),
         *("README.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md"),
     }
+
+
+@pytest.mark.nightly
+def test_two_builds_give_the_same_files(dist: Path, tmp_path: Path, tell: Callable[[str], None]) -> None:
+    # Who has the sources can check what was uploaded.
+    other = copy_of_the_checkout(tmp_path / "another folder")
+    for number, path in enumerate(sorted(other.rglob("*"), reverse=True)):
+        # As somebody else's git may have checked them out.
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        os.utime(path, (1_000_000_000 + number, 1_000_000_000 + number))
+
+    old = os.umask(0o077)
+    try:
+        again = build(
+            other, tmp_path / "again", env={"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "PYTHONHASHSEED": "7"}
+        )
+    finally:
+        os.umask(old)
+
+    assert len(hashes(dist)) == 2
+    assert hashes(again) == hashes(dist)
+    for name, value in hashes(dist).items():
+        tell(f"sha256 {value} {name}")
+
+
+@pytest.mark.nightly
+def test_the_wheel_of_the_sdist_is_the_wheel_of_the_checkout(dist: Path, tmp_path: Path) -> None:
+    (sdist,) = dist.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (unpacked,) = tmp_path.iterdir()
+
+    from_sdist = hashes(build(unpacked, tmp_path / "built", targets="wheel"))
+
+    assert len(from_sdist) == 1
+    assert from_sdist.items() <= hashes(dist).items()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import tomllib
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import yaml
 
-from addresses import BLOCKS, Addresses, stale, written
+from addresses import Addresses, stale, written
 
 pytestmark = pytest.mark.release
 
@@ -35,23 +32,6 @@ def test_every_file_says_what_the_table_says() -> None:
     assert list(stale()) == [], "make addresses"
 
 
-def test_a_new_address_makes_them_stale(tmp_path: Path) -> None:
-    for path in [*BLOCKS, "pyproject.toml"]:
-        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / path, tmp_path / path)
-    project = tmp_path / "pyproject.toml"
-    text, times = re.subn(
-        r'^(security|conduct|owners|repository|documentation) = "\S*"',
-        r'\1 = "@new"',
-        project.read_text(),
-        flags=re.MULTILINE,
-    )
-    project.write_text(text)
-
-    assert times == len(fields(Addresses))
-    assert stale(tmp_path).keys() == BLOCKS.keys()
-
-
 @pytest.mark.parametrize(
     ("path", "address"),
     [
@@ -62,6 +42,7 @@ def test_a_new_address_makes_them_stale(tmp_path: Path) -> None:
         ("README.md", f"| Documentation | <{HOST}/docs/> |"),
         ("SECURITY.md", "<security@example.com>"),
     ],
+    ids=lambda value: value if "/" not in value else "",
 )
 def test_each_file_shows_its_address(path: str, address: str) -> None:
     filled = file_with(path, KNOWN)
@@ -69,21 +50,6 @@ def test_each_file_shows_its_address(path: str, address: str) -> None:
     assert address in filled
     assert address not in file_with(path, NONE)
     assert written(path, filled, NONE) == file_with(path, NONE)
-
-
-def test_there_are_no_others() -> None:
-    marked = {
-        path.relative_to(ROOT).as_posix()
-        for path in [*ROOT.glob("*.*"), *ROOT.glob(".github/**/*"), *ROOT.glob("docs/*.md")]
-        if path.is_file()
-        and re.search(r"^(<!--|#) made by `make addresses`", path.read_text(errors="replace"), re.MULTILINE)
-    }
-    assert marked == BLOCKS.keys()
-
-
-def test_a_mark_that_is_gone_is_told() -> None:
-    with pytest.raises(ValueError, match=r"SECURITY\.md lacks one of its marks"):
-        written("SECURITY.md", "# Security\n", KNOWN)
 
 
 @pytest.mark.parametrize("addresses", [KNOWN, NONE], ids=["known", "unknown"])
@@ -104,57 +70,23 @@ def test_a_private_form_is_linked_and_an_e_mail_address_is_not() -> None:
     assert f'url: "{HOST}/report"' in file_with(".github/ISSUE_TEMPLATE/config.yml", form)
 
 
-def test_nothing_is_made_of_an_address_that_is_not_known() -> None:
-    assert NONE.urls() == {}
-    assert KNOWN.empty == []
-    assert NONE.empty == [each.name for each in fields(Addresses)]
-
-
 @pytest.mark.parametrize(
     ("readme", "known", "unknown"),
     [
-        ("[how](docs/await.md)", f"[how]({HOST}/docs/await.html)", "how"),
         ("[how](docs/await.md#the-modes)", f"[how]({HOST}/docs/await.html#the-modes)", "how"),
-        ("[fr](docs/fr/demarrer.md)", f"[fr]({HOST}/docs/fr/demarrer.html)", "fr"),
-        (
-            "[`code`](CONTRIBUTING.md)",
-            f"[`code`]({HOST}/owner/provider/blob/v1.2.3/CONTRIBUTING.md)",
-            "`code`",
-        ),
-        (
-            "![A graph](docs/pictures/a.png)",
-            f"![A graph]({HOST}/owner/provider/raw/v1.2.3/docs/pictures/a.png)",
-            "",
-        ),
+        ("[two\nlines](docs/await.md)", f"[two\nlines]({HOST}/docs/await.html)", "two\nlines"),
+        ("[x](CONTRIBUTING.md)", f"[x]({HOST}/owner/provider/blob/v1.2.3/CONTRIBUTING.md)", "x"),
         (
             "[![A graph](docs/a.svg)](docs/await.md)",
             f"[![A graph]({HOST}/owner/provider/raw/v1.2.3/docs/a.svg)]({HOST}/docs/await.html)",
             "",
         ),
         ("[below](#below), [x](https://example.com/x)",) * 3,
-        ("![x](https://example.com/x.png)",) * 3,
-        ("`[how](docs/await.md)`",) * 3,
         ("``a ` [how](docs/await.md)``",) * 3,
         ("```python\nhow[0](docs/await.md)\n[how](docs/await.md)\n```",) * 3,
-        (
-            "two `a` and `b`, [how](docs/await.md)",
-            f"two `a` and `b`, [how]({HOST}/docs/await.html)",
-            "two `a` and `b`, how",
-        ),
-        ("[two\nlines](docs/await.md)", f"[two\nlines]({HOST}/docs/await.html)", "two\nlines"),
-        (
-            "a ` alone\n\n[how](docs/await.md) `",
-            f"a ` alone\n\n[how]({HOST}/docs/await.html) `",
-            "a ` alone\n\nhow `",
-        ),
     ],
+    ids=["page", "two lines", "file", "picture", "elsewhere", "code", "block"],
 )
 def test_a_readme_away_from_the_repository(readme: str, known: str, unknown: str) -> None:
     assert KNOWN.readme(readme, "1.2.3") == known
     assert NONE.readme(readme, "1.2.3") == unknown
-
-
-def test_the_table_is_the_one_of_this_project() -> None:
-    table = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["smspartner"]["addresses"]
-
-    assert vars(Addresses.read()) == table

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import audit
-from audit import Package, UnreachableError, is_allowed, licence_faults, table, vulnerabilities
+from audit import Package, UnreachableError, is_allowed, licence_faults, vulnerabilities
 from local_airflow import held_port
 
 pytestmark = pytest.mark.release
@@ -42,18 +42,13 @@ KNOWN_FAULT = {
 @pytest.mark.parametrize(
     ("licence", "expected"),
     [
-        ("MIT", True),
-        ("BSD License", True),
         ("MIT AND Apache-2.0", True),
         ("MIT; BSD License", True),
         ("GPL-3.0-only OR MIT", True),
         ("MIT AND GPL-3.0-only", False),
         ("MIT; GNU General Public License (GPL)", False),
-        ("GPL-3.0-only", False),
-        ("AGPL-3.0 OR GPL-3.0", False),
         ("GPL-3.0-only AND MIT OR MIT", False),
         ("MITRE", False),
-        ("UNKNOWN", False),
         ("", False),
     ],
 )
@@ -61,21 +56,21 @@ def test_which_licences_are_allowed(licence: str, *, expected: bool) -> None:
     assert is_allowed(licence, RULES["allowed"]) is expected
 
 
-def test_an_exception_is_for_a_package_and_its_licence() -> None:
-    assert licence_faults([Package("fine", "1.0", "MIT"), SEALED], RULES) == []
-
-
 @pytest.mark.parametrize(
-    ("packages", "fault"),
+    ("packages", "faults"),
     [
-        ([SEALED, Package("other", "2.0", "MPL-2.0")], "other 2.0 is MPL-2.0, which is not allowed"),
-        ([Package("sealed", "2.0", "GPL-3.0-only")], "sealed 2.0 is GPL-3.0-only, not MPL-2.0 any longer"),
-        ([Package("sealed", "2.0", "MIT")], "sealed needs no exception any longer: it is MIT"),
-        ([], "sealed is not installed, and needs no exception"),
+        ([Package("fine", "1.0", "MIT"), SEALED], []),
+        ([SEALED, Package("other", "2.0", "MPL-2.0")], ["other 2.0 is MPL-2.0, which is not allowed"]),
+        (
+            [Package("sealed", "2.0", "GPL-3.0-only")],
+            ["sealed 2.0 is GPL-3.0-only, not MPL-2.0 any longer"],
+        ),
+        ([], ["sealed is not installed, and needs no exception"]),
     ],
+    ids=["fine", "another package", "another licence", "not installed"],
 )
-def test_what_is_wrong_is_told(packages: list[Package], fault: str) -> None:
-    assert licence_faults(packages, RULES) == [fault]
+def test_an_exception_is_for_a_package_and_its_licence(packages: list[Package], faults: list[str]) -> None:
+    assert licence_faults(packages, RULES) == faults
 
 
 def test_each_exception_of_ours_has_its_reason() -> None:
@@ -85,12 +80,6 @@ def test_each_exception_of_ours_has_its_reason() -> None:
     for name, exception in rules["exceptions"].items():
         assert exception.keys() == {"licence", "reason"}
         assert not is_allowed(exception["licence"], rules["allowed"]), name
-
-
-def test_the_table_names_each_package_by_its_licence() -> None:
-    packages = [Package("b", "1", "MIT"), Package("A", "1", "MIT"), SEALED]
-
-    assert table(packages) == "   2  MIT: A, b\n   1  MPL-2.0: sealed"
 
 
 @contextmanager
@@ -125,7 +114,7 @@ def pip_audit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("pip_audit")
-def test_a_known_vulnerability_is_told() -> None:
+def test_a_known_vulnerability_is_reported() -> None:
     with database({"vulns": [KNOWN_FAULT]}) as (address, asked):
         found = vulnerabilities([Package("broken", "1.0", "MIT")], address)
 
@@ -134,21 +123,14 @@ def test_a_known_vulnerability_is_told() -> None:
 
 
 @pytest.mark.usefixtures("pip_audit")
-def test_without_one_nothing_is_told_and_each_was_asked_for() -> None:
-    with database({}) as (address, asked):
-        assert vulnerabilities([Package("a", "1.0", "MIT"), Package("b", "2.0", "MIT")], address) == []
-
-    assert {(each["package"]["name"], each["version"]) for each in asked} == {("a", "1.0"), ("b", "2.0")}
-
-
-@pytest.mark.usefixtures("pip_audit")
 def test_a_database_that_fails_is_no_clean_bill() -> None:
     with database({}, status=503) as (address, _), pytest.raises(UnreachableError):
         vulnerabilities([Package("a", "1.0", "MIT")], address)
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("pip_audit")
-def test_a_database_that_cannot_be_reached_is_told_plainly() -> None:
+def test_a_database_that_cannot_be_reached_is_reported_plainly() -> None:
     pytest.importorskip("piplicenses", reason="pip-licenses is of the group release")
 
     with held_port() as bound:
