@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property, lru_cache
@@ -20,22 +20,11 @@ ROOT = Path(__file__).parents[2]
 _MARK = re.compile(r"<!--\s*(?:dag:\s*(?=parse only:))?([\w -]+):\s*(.*?)\s*-->")
 _DIRECTIVE = re.compile(r"^:{3,}\s*\{([\w-]+)\}", re.MULTILINE)
 # Directives of MyST whose content is Markdown: code in them is found.
-_HOLD_MARKDOWN = {
-    *(
-        "admonition",
-        "attention",
-        "caution",
-        "danger",
-        "dropdown",
-        "error",
-        "hint",
-        "important",
-        "note",
-        "seealso",
-    ),
-    *("card", "grid", "grid-item", "grid-item-card", "tab-item", "tab-set", "tip", "warning"),
-}
-_HOLD_NO_CODE = {"contents", "figure", "image", "include", "toctree"}
+_HOLD_MARKDOWN = re.compile(
+    "admonition|attention|caution|card|danger|dropdown|error|grid|grid-item|grid-item-card|hint|important|note"
+    "|seealso|tab-item|tab-set|tip|warning"
+)
+_HOLD_NO_CODE = re.compile("contents|figure|image|include|toctree")
 # tests/example_dags runs what stands there.
 _INCLUDES_AN_EXAMPLE = re.compile(r"\{literalinclude\} (?:\.\./)+(example_dags/\w+\.py)")
 _CODE_IN_RST = re.compile(
@@ -44,11 +33,11 @@ _CODE_IN_RST = re.compile(
 
 
 class Kind(StrEnum):
-    """What a block is; each kind has a module of tests."""
+    """What a block is, and so how it is tested."""
 
-    DAG = "dags"
-    TEST = "test_files"
-    SCRIPT = "scripts"
+    DAG = "dag"
+    TEST = "test"
+    SCRIPT = "script"
     CONSOLE = "console"
     JSON = "json"
     SQL = "sql"
@@ -80,12 +69,8 @@ MARKS = {
 @dataclass(frozen=True)
 class Block:
     """
-    A code block.
+    A code block: where its fence stands, and its language.
 
-    :param page: the page's path in the repository.
-    :param line: the line of its fence.
-    :param language: the first word behind the fence.
-    :param text: the code.
     :param marks: what comments before it say: ``<!-- name: value -->``.
     """
 
@@ -153,15 +138,25 @@ def all_blocks() -> tuple[Block, ...]:
     )
 
 
-def of_page(block: Block, kind: Kind) -> list[Block]:
-    """Return the blocks of a kind that stand on the same page, in order."""
-    return [each for each in all_blocks() if each.page == block.page and each.kind is kind]
+def of_page(page: str, kind: Kind) -> list[Block]:
+    """Return the blocks of a kind that stand on a page, in order."""
+    return [each for each in all_blocks() if each.page == page and each.kind is kind]
 
 
 def each_of(kind: Kind) -> pytest.MarkDecorator:
     """Return a mark that runs a test for each block of a kind."""
-    found = [pytest.param(block, id=block.id) for block in all_blocks() if block.kind is kind]
-    return pytest.mark.parametrize("block", found)
+    found = [pytest.param(block.page, block, id=block.id) for block in all_blocks() if block.kind is kind]
+    return pytest.mark.parametrize(("page", "block"), found)
+
+
+def pages_with(kind: Kind, *, nightly: Collection[str] = ()) -> pytest.MarkDecorator:
+    """Return a mark that runs a test for each page with blocks of a kind, and gives them to it."""
+    found = dict.fromkeys(block.page for block in all_blocks() if block.kind is kind)
+    params = [
+        pytest.param(page, of_page(page, kind), id=page, marks=[pytest.mark.nightly] * (page in nightly))
+        for page in found
+    ]
+    return pytest.mark.parametrize(("page", "blocks"), params)
 
 
 def find_blocks(page: str, text: str, first_line: int = 1) -> Iterator[Block]:
@@ -170,9 +165,6 @@ def find_blocks(page: str, text: str, first_line: int = 1) -> Iterator[Block]:
 
     What could hide code is yielded in a language that no test knows: code that is only indented, and directives for
     code.
-
-    :param page: the page's name.
-    :param first_line: the number of the text's first line.
     """
     marks: dict[str, str] = {}
     for token in MarkdownIt("commonmark").parse(text):
@@ -188,7 +180,7 @@ def find_blocks(page: str, text: str, first_line: int = 1) -> Iterator[Block]:
             yield Block(page, line, "(indented)", token.content)
         elif token.type == "inline":
             for directive in _DIRECTIVE.finditer(token.content):
-                if directive[1] not in _HOLD_MARKDOWN | _HOLD_NO_CODE:
+                if not (_HOLD_MARKDOWN.fullmatch(directive[1]) or _HOLD_NO_CODE.fullmatch(directive[1])):
                     yield Block(page, line, f"{{{directive[1]}}}", token.content)
         marks = {}
 
@@ -199,10 +191,10 @@ def _of_fence(page: str, line: int, token: Token, marks: Mapping[str, str]) -> I
     directive = language.strip("{}")
     if language != f"{{{directive}}}":
         yield Block(page, line, language, token.content, marks)
-    elif directive in _HOLD_MARKDOWN:
+    elif _HOLD_MARKDOWN.fullmatch(directive):
         yield from find_blocks(page, token.content, line + 1)
     elif directive == "eval-rst":
         if _CODE_IN_RST.search(token.content):
             yield Block(page, line, language, token.content)
-    elif directive not in _HOLD_NO_CODE and not (example and (ROOT / example[1]).exists()):
+    elif not _HOLD_NO_CODE.fullmatch(directive) and not (example and (ROOT / example[1]).exists()):
         yield Block(page, line, language, token.content)

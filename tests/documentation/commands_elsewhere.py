@@ -1,4 +1,4 @@
-"""The commands on the pages that cannot run in a test of the pages, and what shows each instead."""
+"""The commands on the pages that cannot run in a test of the pages; what they name is looked up instead."""
 
 from __future__ import annotations
 
@@ -6,30 +6,23 @@ import re
 import shlex
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from documentation.blocks import ROOT
 from packaging.requirements import InvalidRequirement, Requirement
 
 
-@dataclass(frozen=True)
-class Elsewhere:
-    """
-    A kind of command that is not run.
-
-    :param command: what its text begins with.
-    :param shown_by: what runs it, or what it says, instead.
-    :param check: fails where the command names something that is not there.
-    """
-
-    command: str
-    shown_by: str
-    check: Callable[[list[str]], None]
+def find(command: str) -> str | None:
+    """Return the kind that a command is of, as ELSEWHERE has it; None for a command that runs."""
+    return next((each for each in ELSEWHERE if re.match(rf"{each}(?!\S)", command)), None)
 
 
-def find(command: str) -> Elsewhere | None:
-    """Return the kind that a command is of; None for a command that runs."""
-    return next((each for each in ELSEWHERE if re.match(rf"{each.command}(?!\S)", command)), None)
+def check(command: str) -> bool:
+    """Return whether a command is one of those that do not run; fail where it names what is not there."""
+    found = find(command)
+    if found is None:
+        return False
+    ELSEWHERE[found](shlex.split(command, comments=True))
+    return True
 
 
 def _is_target(words: list[str]) -> None:
@@ -52,8 +45,7 @@ def _is_installed_so(words: list[str]) -> None:
             wanted.pop(0)
         elif not word.startswith("--"):
             path, extras = re.fullmatch(r"(.*?)(?:\[([\w,-]+)\])?", word).groups()  # type: ignore[union-attr]
-            is_ours = "/" in path or path == project["name"]
-            if is_ours:
+            if "/" in path or path == project["name"]:
                 assert set((extras or "").split(",")) - {""} <= set(project["optional-dependencies"]), word
             else:
                 _is_of_airflow(word)
@@ -68,25 +60,9 @@ def _is_of_airflow(word: str) -> None:
     assert name.startswith("apache-airflow"), f"{name} is neither this distribution nor Airflow's"
 
 
-ELSEWHERE = [
-    Elsewhere(
-        "make",
-        "the Makefile has the target. A merge runs lint, docs, test and test-all with what that takes in (`.ci/run`); "
-        "the others are run by people",
-        _is_target,
-    ),
-    Elsewhere(
-        "pip install",
-        "the names and extras are there. tests/packaging builds the wheel, and every cell of the matrix installs it",
-        _is_installed_so,
-    ),
-]
-
-
-def check(command: str) -> bool:
-    """Return whether a command is one of those that do not run, and check what it names."""
-    found = find(command)
-    if found is None:
-        return False
-    found.check(shlex.split(command, comments=True))
-    return True
+ELSEWHERE: dict[str, Callable[[list[str]], None]] = {
+    # A merge runs most of the targets (`.ci/run`); the others are run by people.
+    "make": _is_target,
+    # tests/packaging builds the wheel, and every cell of the matrix installs it.
+    "pip install": _is_installed_so,
+}

@@ -15,12 +15,12 @@ from pathlib import Path
 from shutil import which
 
 from documentation import commands_elsewhere
-from documentation.blocks import Block, Kind, of_page
+from documentation.blocks import Block
 from documentation.place import API_KEY, Place, vendor
 
 from local_airflow import held_port
 
-SECONDS = 240
+SECONDS = 600
 _MARKER = "@@@"
 _DOUBLES_PORT = "8765"
 # It runs until it is stopped: the next command may need it.
@@ -30,19 +30,13 @@ EXPORTED_CONNECTION = re.compile(r"export (AIRFLOW_CONN_(\w+))=")
 _DOUBLE_IS_READY = "Press Ctrl+C"
 
 
-Results = dict[str, tuple[int, str]]
+Results = dict[int, tuple[int, str]]
 """How each command ended, and what it printed, by its line on the page."""
 
 
 @dataclass
 class Command:
-    """
-    A command of a block.
-
-    :param line: its line on the page.
-    :param text: the command.
-    :param shown: the lines that the page shows below it.
-    """
+    """A command, its line on the page, and the lines that the page shows below it."""
 
     line: int
     text: str
@@ -64,14 +58,9 @@ def commands_of(block: Block) -> list[Command]:
     return commands
 
 
-def run_page(block: Block, place: Place, database: Path) -> Results:
-    """
-    Run all commands of a page that can run.
-
-    :param database: the metadata database to begin with.
-    """
+def run_page(place: Place, commands: list[Command], database: Path) -> Results:
+    """Run all commands of a page that can run, on a metadata database to begin with."""
     place.furnish()
-    commands = [command for each in of_page(block, Kind.CONSOLE) for command in commands_of(each)]
     with vendor() as double:
         env = place.environment_of_processes(double, database)
         path = {"PATH": f"{_wrappers(place, double.url)}:{env['PATH']}"}
@@ -85,7 +74,7 @@ def run(commands: list[Command], *, env: Mapping[str, str], cwd: Path) -> Result
         script = "".join(_script(each, port) for each in commands if not commands_elsewhere.find(each.text))
         output = _output_of(script, env=env, cwd=cwd)
     ended = re.findall(rf"^{_MARKER} (\d+)\n(.*?)^{_MARKER} ended (\d+)$", output, re.MULTILINE | re.DOTALL)
-    return {line: (int(status), printed) for line, printed, status in ended}
+    return {int(line): (int(status), printed) for line, printed, status in ended}
 
 
 def _output_of(script: str, *, env: Mapping[str, str], cwd: Path) -> str:

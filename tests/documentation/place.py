@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from commands import PACKAGE_ROOT, environment_of_a_user
@@ -31,7 +30,6 @@ FILES = {
 """What stands in /data."""
 
 
-@dataclass(frozen=True)
 class Place:
     """
     A place of its own for a page.
@@ -40,38 +38,16 @@ class Place:
     :param page: the page.
     """
 
-    folder: Path
-    page: str
-
-    @property
-    def data(self) -> Path:
-        """What the page calls /data; commands run in it."""
-        return self.folder / "data"
-
-    @property
-    def dags(self) -> Path:
-        """The DAGs folder."""
-        return self.airflow / "dags"
-
-    @property
-    def airflow(self) -> Path:
-        """The home of Airflow, where it is by default in a user's home."""
-        return self.folder / "airflow"
-
-    @property
-    def temporary(self) -> Path:
-        """The folder of temporary files."""
-        return self.folder / "tmp"
-
-    @property
-    def tests(self) -> Path:
-        """The folder of the page's tests."""
-        return self.folder / "tests"
-
-    @property
-    def blocks(self) -> list[Block]:
-        """The blocks of the page."""
-        return [block for block in all_blocks() if block.page == self.page]
+    def __init__(self, folder: Path, page: str) -> None:
+        self.folder = folder
+        # What the page calls /data; commands run in it.
+        self.data = folder / "data"
+        # The home of Airflow, where it is by default in a user's home.
+        self.airflow = folder / "airflow"
+        self.dags = self.airflow / "dags"
+        self.temporary = folder / "tmp"
+        self.tests = folder / "tests"
+        self.blocks = [block for block in all_blocks() if block.page == page]
 
     def furnish(self) -> None:
         """Make the folders, and write the files that the page reads, and those of its DAGs that others use."""
@@ -112,11 +88,7 @@ class Place:
         }
 
     def environment_of_processes(self, double: SMSPartnerDouble, database: Path) -> dict[str, str]:
-        """
-        Return the environment of processes that have an Airflow of their own.
-
-        :param database: the metadata database to begin with.
-        """
+        """Return the environment of processes that have an Airflow of their own, and begin with a database."""
         shutil.copy(database, self.airflow / "airflow.db")
         return environment_of_a_user(
             self.airflow,

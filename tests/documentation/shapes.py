@@ -1,9 +1,8 @@
-"""What the provider really gives as JSON: rows, summaries and the like, made against the double."""
+"""What the provider really gives as JSON, made against the double: what the pages show of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from harness import TaskInstance
@@ -12,48 +11,26 @@ from airflow_provider_smspartner.operators.smspartner import (
     SMSPartnerMultiStatusOperator,
     SMSPartnerSendOperator,
     SMSPartnerStatusByTagOperator,
-    SMSPartnerStopListOperator,
 )
 from airflow_provider_smspartner.testing import SMSPartnerDouble
-from airflow_provider_smspartner.transfers.smspartner_to_sql import SMSPartnerStatusToSqlOperator
 
 MESSAGES = [("+33639980000", 1), ("+33639980001", 2)]
 
 
-def make(double: SMSPartnerDouble, folder: Path) -> dict[str, list[Any]]:
-    """
-    Return samples of each shape by its name.
-
-    :param folder: for a file.
-    """
-    double.add_stop("+33639980009")
+def make(double: SMSPartnerDouble) -> dict[str, list[Any]]:
+    """Return samples of each shape by its name: a page names one, or shows any of them."""
     double.add_message("+33639980001", 2, "Numéro introuvable")
     by_tag = xcoms(SMSPartnerStatusByTagOperator(task_id="by_tag", tag="spring"))
     by_list = xcoms(SMSPartnerMultiStatusOperator(task_id="by_list", messages=MESSAGES))
-    sent = xcoms(SMSPartnerSendOperator(task_id="send", recipients=["+33639980000"], message="Hello"))
-    tagged = xcoms(
-        SMSPartnerSendOperator(task_id="send", recipients=["+33639980000"], message="Hello", tag="sale")
-    )
-    file = xcoms(
-        SMSPartnerStatusByTagOperator(task_id="file", tag="spring", output_path=f"{folder}/rows.ndjson")
-    )
-    table = xcoms(
-        SMSPartnerStatusToSqlOperator(task_id="table", tag="spring", table="shape", sql_conn_id="warehouse")
-    )
-    stops = xcoms(SMSPartnerStopListOperator(task_id="stops"))
-    rows = [*by_tag["return_value"], *by_list["return_value"]]
+    recipients = {"recipients": ["+33639980000"], "message": "Hello"}
+    sends = [
+        xcoms(SMSPartnerSendOperator(task_id="send", **recipients, **tag))["summary"]  # type: ignore[arg-type]
+        for tag in ({}, {"tag": "sale"})
+    ]
     summaries = [by_tag["summary"], by_list["summary"]]
-    sends = [sent["summary"], tagged["summary"]]
     return {
-        "row": rows,
-        "rows": [rows],
+        "row": by_tag["return_value"] + by_list["return_value"],
         "summary": summaries,
-        "file": [file["return_value"]],
-        "table": [table["return_value"]],
-        "message": sent["return_value"],
-        "messages": [sent["return_value"]],
-        "send summary": sends,
-        "stop": stops["return_value"],
         "event of an asset": [{"smspartner": each} for each in summaries + sends],
     }
 

@@ -2,52 +2,43 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook
 from documentation import commands_elsewhere
-from documentation.blocks import Block, Kind, each_of
-from documentation.console import EXPORTED_CONNECTION, Command, Results, commands_of, differs, run, run_page
+from documentation.blocks import Block, Kind, pages_with
+from documentation.console import EXPORTED_CONNECTION, Command, commands_of, differs, run, run_page
 from documentation.place import Place
 
 from airflow_provider_smspartner._connection.settings import Settings, _warn_of_unknown
 
+# Each command of Airflow takes seconds to start: these are its own, or those of another page.
+SAY_AGAIN = {f"docs/{page}.md" for page in ("fr/demarrer", "operating", "recipes", "scaling", "testing")}
 
-@pytest.fixture
-def results(
-    block: Block,
+
+@pages_with(Kind.CONSOLE, nightly=SAY_AGAIN)
+def test_the_commands_of_a_page_run(  # noqa: PLR0917 - fixtures
+    page: str,
+    blocks: list[Block],
     tmp_path: Path,
     migrated_database: Path,
-    made_once: Callable[[str, Callable[[Path], None]], Path],
-) -> Results:
-    """What came of the commands of the page; they are run once for all workers."""
-
-    def run(path: Path) -> None:
-        place = Place(tmp_path / "page", block.page)
-        path.write_text(json.dumps(run_page(block, place, migrated_database)))
-
-    made = made_once(f"{block.page.replace(os.sep, '-')}.json", run)
-    results: Results = json.loads(made.read_text())
-    return results
-
-
-@each_of(Kind.CONSOLE)
-def test_its_commands_run(
-    block: Block, results: Results, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    commands = commands_of(block)
-    assert commands
+    commands = [command for block in blocks for command in commands_of(block)]
+    # Where a block says so, its last command fails.
+    fail = {commands_of(block)[-1].line: int(block.marks.get("exits", "0").split(",")[0]) for block in blocks}
+
+    results = run_page(Place(tmp_path / "page", page), commands, migrated_database)
+
     for command in commands:
-        where = f"{block.page}:{command.line}"
+        where = f"{page}:{command.line}"
         if commands_elsewhere.check(command.text):
             continue
-        status, printed = results[str(command.line)]
-        wanted = int(block.marks.get("exits", "0").split(",")[0]) if command is commands[-1] else 0
-        assert status == wanted, f"{where} ended with {status}:\n{printed}"
+        status, printed = results[command.line]
+        assert status == fail.get(command.line, 0), f"{where} ended with {status}:\n{printed}"
         if exported := EXPORTED_CONNECTION.match(command.text):
             monkeypatch.setenv(exported[1], printed.strip())
             check_connection(exported[2].lower(), caplog)
@@ -68,27 +59,16 @@ def check_connection(conn_id: str, caplog: pytest.LogCaptureFixture) -> None:
 def test_one_shell_runs_the_commands_of_a_page(tmp_path: Path) -> None:
     texts = [
         "export A=1  # a comment",
-        "echo $A; echo wrong >&2",
-        "printf no-end",
+        "echo $A; echo wrong >&2; printf no-end",
         "false",
         "if then",
         "make nothing",
         "read -rs KEY",
         'test -n "$KEY"',
     ]
+    commands = [Command(number, text) for number, text in enumerate(texts)]
 
-    results = run(
-        [Command(number, text) for number, text in enumerate(texts)], env=dict(os.environ), cwd=tmp_path
-    )
+    results = run(commands, env=dict(os.environ), cwd=tmp_path)
 
-    assert {line: status for line, (status, _) in results.items()} == {
-        "0": 0,
-        "1": 0,
-        "2": 0,
-        "3": 1,
-        "4": 2,
-        "6": 0,
-        "7": 0,
-    }
-    assert results["1"][1].split() == ["1", "wrong"]
-    assert results["2"][1] == "no-end\n"
+    assert {line: status for line, (status, _) in results.items()} == {0: 0, 1: 0, 2: 1, 3: 2, 5: 0, 6: 0}
+    assert results[1][1].split() == ["1", "wrong", "no-end"]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from airflow.exceptions import DagNotFound
 from airflow.providers.common.compat.sdk import Asset
 from documentation.blocks import Block, Kind, each_of, of_page
 from documentation.console import differs
-from documentation.following import events_of, followed_by, updated_by
 from documentation.place import Place
 from harness import AIRFLOW_3, Run, activate, dags_in, run
 
@@ -19,10 +21,13 @@ from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 # Airflow's scheduler and API run in this process, with warnings of their own.
 pytestmark = pytest.mark.filterwarnings("default")
+# Airflow 2 has other names for the same.
+_NAME = "asset" if AIRFLOW_3 else "dataset"
 
 
 @each_of(Kind.DAG)
 def test_it_runs(  # noqa: PLR0917 - fixtures
+    page: str,
     block: Block,
     place: Place,
     double: SMSPartnerDouble,
@@ -31,6 +36,7 @@ def test_it_runs(  # noqa: PLR0917 - fixtures
     caplog: pytest.LogCaptureFixture,
     recwarn: pytest.WarningsRecorder,
 ) -> None:
+    block.skip_unless_possible()
     caplog.set_level("INFO")
     path = place.write(block)
     dags = dags_in(path)
@@ -41,7 +47,7 @@ def test_it_runs(  # noqa: PLR0917 - fixtures
         return
     for dag in in_order([*dags.values()]):
         followed = followed_by(dag)
-        for other in of_page(block, Kind.DAG):
+        for other in of_page(page, Kind.DAG):
             if followed and other is not block and other.is_possible:
                 for each in dags_in(place.write(other)).values():
                     if updated_by(each) & followed:
@@ -52,7 +58,7 @@ def test_it_runs(  # noqa: PLR0917 - fixtures
         assert ended.state == "success", f"{block.id}: {dag.dag_id} ended as {ended.state}: {tasks}"
     # Logged through logging, or past it, as Airflow 3 does.
     printed = "".join(capfd.readouterr()) + caplog.text
-    for text in of_page(block, Kind.TEXT):
+    for text in of_page(page, Kind.TEXT):
         if text.marks.get("printed by") == block.file_name:
             missing = differs(text.text.splitlines(), printed)
             assert missing is None, f"{text.id} shows what was not printed: {missing}\n{printed}"
@@ -87,3 +93,45 @@ def know_outlets(dag: Any) -> None:
             for asset in task.outlets:
                 if isinstance(asset, Asset):
                     activate(asset)
+
+
+def followed_by(dag: Any) -> set[str]:
+    """Return the URIs of the assets that a DAG is scheduled on."""
+    return set(_uris(getattr(dag.timetable, f"{_NAME}_condition", None)))
+
+
+def _uris(condition: Any) -> Iterator[str]:
+    if hasattr(condition, "uri"):
+        yield condition.uri
+    for part in getattr(condition, "objects", ()):
+        yield from _uris(part)
+
+
+def updated_by(dag: Any) -> set[str]:
+    """Return the URIs of the assets that the tasks of a DAG update."""
+    return {asset.uri for task in dag.tasks for asset in task.outlets if hasattr(asset, "uri")}
+
+
+@contextmanager
+def events_of(uris: set[str]) -> Iterator[None]:
+    """Let runs that begin be triggered by all events that assets have had."""
+    from airflow.models import DagRun
+
+    models = import_module(f"airflow.models.{_NAME}")
+    event, asset = getattr(models, f"{_NAME.title()}Event"), getattr(models, f"{_NAME.title()}Model")
+    triggers = models.association_table
+
+    def trigger(_: Any, connection: Any, run: Any) -> None:
+        found = sa.select(event.id).join(getattr(event, _NAME)).where(asset.uri.in_(uris))
+        given = [{"dag_run_id": run.id, "event_id": each} for (each,) in connection.execute(found)]
+        assert given, f"nothing has updated {uris}"
+        connection.execute(triggers.insert(), given)
+
+    if not uris:
+        yield
+        return
+    sa.event.listen(DagRun, "after_insert", trigger)
+    try:
+        yield
+    finally:
+        sa.event.remove(DagRun, "after_insert", trigger)

@@ -67,12 +67,10 @@ class Stage:
         self.places: set[Place] = set()
 
     def connect(self, **extra: Any) -> None:
-        """Let the default connection have these settings."""
         for name, value in self.double.connection_env(requests_per_minute=0, **extra).items():
             self.monkeypatch.setenv(name, value)
 
     def connect_as(self, conn_id: str, connection: str) -> None:
-        """Make another Airflow connection, from its JSON."""
         self.monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection)
 
     def campaign(self, *statuses: str, size: int = 1) -> None:
@@ -81,19 +79,15 @@ class Stage:
             self.double.add_message(number, str(1001 + n), *statuses, tag="spring-sale")
 
     def fetch(self, **arguments: Any) -> None:
-        """Fetch a tag."""
         self._run(SMSPartnerStatusByTagOperator, **{"tag": "spring-sale", **arguments})
 
     def fetch_list(self, messages: object, **arguments: Any) -> None:
-        """Fetch a list."""
         self._run(SMSPartnerMultiStatusOperator, messages=messages, **arguments)
 
     def fetch_stop_list(self) -> None:
-        """Fetch the STOP list."""
         self._run(SMSPartnerStopListOperator)
 
     def await_campaign(self, **arguments: Any) -> None:
-        """Wait for a campaign in a worker."""
         self._run(SMSPartnerCampaignSensor, **_wait(deferrable=False, **arguments))
 
     def await_deferred(self, **arguments: Any) -> None:
@@ -110,16 +104,13 @@ class Stage:
         self._end(run)
 
     def send(self, *, context: dict[str, Any] | None = None, **arguments: Any) -> None:
-        """Send to three, or to others."""
         given = {"recipients": numbers(3), "message": "Hello", "tag": "spring-sale", **arguments}
         self._run(SMSPartnerSendOperator, context=context, **given)
 
     def notify(self, message: str) -> None:
-        """Call the notifier."""
         self._end(lambda: SMSPartnerNotifier(recipients=["+33639980000"], message=message).notify({}))
 
     def load(self, **arguments: Any) -> None:
-        """Load a tag into a table."""
         from airflow_provider_smspartner.transfers.smspartner_to_sql import SMSPartnerStatusToSqlOperator
 
         given = {"tag": "spring-sale", "table": "sms_statuses", "sql_conn_id": "warehouse", **arguments}
@@ -139,7 +130,6 @@ class Stage:
         self.double.misbehave(Fault("kill", apply))
 
     def place(self, name: str, content: str = "") -> Path:
-        """Write a file into the stage's folder."""
         path = self.folder / name
         path.write_text(content)
         return path
