@@ -6,9 +6,7 @@ import gzip
 import hashlib
 import tracemalloc
 import zlib
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from itertools import chain, repeat
 
 import pytest
@@ -36,17 +34,14 @@ def members(data: bytes) -> bytes:
 
 ENCODERS: dict[str, tuple[str | None, Callable[[bytes], bytes]]] = {
     "none": (None, bytes),
-    "identity": ("identity", bytes),
-    "GZip": (" GZip ", gzip.compress),
-    "identity and x-gzip": ("identity, x-gzip", gzip.compress),
+    "gzip": ("identity, x-GZip ", gzip.compress),
     "several members": ("gzip", members),
     "deflate": ("deflate", zlib.compress),
-    "zlib, small window": ("deflate", lambda data: deflated(data, 9)),
     "raw, stored": ("deflate", lambda data: deflated(data, -15, level=0)),
 }
 encoders = pytest.mark.parametrize(("encoding", "encode"), ENCODERS.values(), ids=ENCODERS)
 compressors = pytest.mark.parametrize(
-    ("encoding", "encode"), list(ENCODERS.values())[2:], ids=list(ENCODERS)[2:]
+    ("encoding", "encode"), list(ENCODERS.values())[1:], ids=list(ENCODERS)[1:]
 )
 
 
@@ -95,19 +90,20 @@ class TestWhatComesBack:
         assert decode(encoding, encode(noise(STEP_BYTES + 1))) == noise(STEP_BYTES + 1)
 
     @pytest.mark.parametrize("name", ["none", "several members", "deflate"])
-    def test_the_limit_itself(self, name: str) -> None:
+    def test_bodies_up_to_the_limit(self, name: str) -> None:
         encoding, encode = ENCODERS[name]
+
         assert decode(encoding, encode(bytes(MAX_BODY_BYTES))) == bytes(MAX_BODY_BYTES)
+        with pytest.raises(BodyError, match="larger than 4 MiB"):
+            decode(encoding, encode(bytes(MAX_BODY_BYTES + 1)))
 
 
 class TestWhatIsRefused:
     @pytest.mark.parametrize(
         ("encoding", "fault"),
         [
-            ("br", "Content-Encoding is none of gzip, deflate"),
             ("secret-key", "Content-Encoding is none of gzip, deflate"),
             ("gzip;q=1", "Content-Encoding is none of gzip, deflate"),
-            ("gzip, gzip", "several times"),
             ("deflate,br", "several times"),
         ],
     )
@@ -116,12 +112,12 @@ class TestWhatIsRefused:
             BodyDecoder(content_encoding=encoding)
         assert "secret" not in str(caught.value)
 
-    @pytest.mark.parametrize("length", [str(MAX_BODY_BYTES + 1), "9" * 5000, " 99999999999 "])
+    @pytest.mark.parametrize("length", [str(MAX_BODY_BYTES + 1), "9" * 5000])
     def test_a_length_beyond_the_limit_before_anything_is_read(self, length: str) -> None:
         with pytest.raises(BodyError, match="larger than 4 MiB"):
             BodyDecoder(content_length=length)
 
-    @pytest.mark.parametrize("length", [None, "-1", "many", "000000000000000000000000000000012"])
+    @pytest.mark.parametrize("length", ["-1", "many", "000000000000000000000000000000012"])
     def test_no_other_length(self, length: str | None) -> None:
         assert BodyDecoder(content_length=length).finish() == b""
 
@@ -143,11 +139,6 @@ class TestWhatIsRefused:
         fault, _ = outcome(encoding, data)
         assert fault in ("", "its compressed body ends too early", "its compressed body is damaged")
 
-    @encoders
-    def test_a_body_beyond_the_limit(self, encoding: str | None, encode: Callable[[bytes], bytes]) -> None:
-        with pytest.raises(BodyError, match="larger than 4 MiB"):
-            decode(encoding, encode(bytes(MAX_BODY_BYTES + 1)))
-
     @compressors
     def test_more_than_the_body(self, encoding: str, encode: Callable[[bytes], bytes]) -> None:
         with pytest.raises(BodyError, match="damaged"):
@@ -166,26 +157,25 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize(("encoding", "head", "again"), ENDLESS.values(), ids=ENDLESS)
-class TestEndless:
-    def test_ends_with_bounded_memory(self, encoding: str | None, head: bytes, again: bytes) -> None:
-        decoder = BodyDecoder(content_encoding=encoding)
-        chunk = again * max(1, STEP_BYTES // len(again))
-        tracemalloc.start()
-        try:
-            chunks = chain([head], repeat(chunk, 2 * MAX_BODY_BYTES // len(chunk) + 1000))
-            with pytest.raises(BodyError, match=rf"larger than 4 MiB|more than {MAX_MEMBERS:,} gzip members"):
-                deque(map(decoder.feed, chunks), maxlen=0)
-            _, peak = tracemalloc.get_traced_memory()
-        finally:
-            tracemalloc.stop()
-        assert peak < 3 * MAX_BODY_BYTES
+def test_an_endless_body_ends_in_small_steps_with_bounded_memory(
+    encoding: str | None, head: bytes, again: bytes
+) -> None:
+    decoder, steps = BodyDecoder(content_encoding=encoding), 0
+    # A step has an input and an output of 64 KiB at most.
+    pieces = again * max(1, 2**20 // len(again))
 
-    def test_is_taken_in_small_steps(self, encoding: str | None, head: bytes, again: bytes) -> None:
-        decoder = BodyDecoder(content_encoding=encoding)
-        raw = head + again * max(1, 2**20 // len(again))
-        steps = 0
-        with suppress(BodyError):
-            for _ in decoder.steps(raw):
+    def decode_for_ever() -> None:
+        nonlocal steps
+        for chunk in chain([head], repeat(pieces)):
+            for _ in decoder.steps(chunk):
                 steps += 1
-        # A step has an input and an output of 64 KiB at most; this is a MiB of input or 4 MiB of output.
-        assert steps >= 16
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(BodyError, match=rf"larger than 4 MiB|more than {MAX_MEMBERS:,} gzip members"):
+            decode_for_ever()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert steps >= 16
+    assert peak < 3 * MAX_BODY_BYTES

@@ -11,18 +11,7 @@ from typing import Any
 import pytest
 from clocks import START, FakeClock
 from combinations import in_turn, pairs
-from loopback import (
-    BOTH,
-    ONE_ROW,
-    SILENCE,
-    Ask,
-    RawServer,
-    Start,
-    both_ways,
-    response,
-    said,
-    timeout_for,
-)
+from loopback import BOTH, ONE_ROW, SILENCE, Ask, RawServer, Start, both_ways, response, said, timeout_for
 from waits_for import LIMIT
 
 from airflow_provider_smspartner._http import policy
@@ -47,21 +36,24 @@ TRANSIENT = {
     "redirect nowhere": (Fault.redirect("http://[", 308), None, 308),
 }
 QUESTIONS = {"by tag": ("status_by_tag", "spring"), "by list": ("multi_status", [("+33639980000", 1001)])}
+# Each half with each question.
+ASKED = {f"{half}, {name}": (ask, *each) for half, ask in BOTH.items() for name, each in QUESTIONS.items()}
+Asked = tuple[Ask, str, Any]
 
 
 class TestTriedAgain:
     """Which trouble may pass is the policy's to say, and the protocol's: here both halves keep to it."""
 
-    @pairs(trouble=TRANSIENT, ask=BOTH, question=QUESTIONS, passes=[False, True])
+    @in_turn(trouble=TRANSIENT, asked=ASKED, times={"twice": 2, "for ever": None, "once": 1})
     def test_up_to_max_attempts_in_total_or_until_it_passes(
-        self, start: Start, ask: Ask, question: tuple[str, Any], trouble: tuple[Any, ...], passes: bool
+        self, start: Start, asked: Asked, trouble: tuple[Any, ...], times: int | None
     ) -> None:
-        fault, code, http_status = trouble
+        (ask, *question), (fault, code, http_status) = asked, trouble
         double = start({"max_attempts": 3, "timeout": timeout_for(fault)})
         double.add_campaign("spring", size=1, settle_seconds=0)
-        double.misbehave(fault, times=2 if passes else None)
+        double.misbehave(fault, times=times)
 
-        if passes:
+        if times:
             (row,) = ask(SMSPartnerHook(), *question)
             assert row["status"] == "Delivered"
         else:
@@ -70,9 +62,9 @@ class TestTriedAgain:
             ) as caught:
                 ask(SMSPartnerHook(), *question)
             assert (caught.value.code, caught.value.http_status) == (code, http_status)
-        assert len(double.requests) == 3
+        assert len(double.requests) == (times + 1 if times else 3)
 
-    @pairs(ask=BOTH, configured=[{}, {"max_attempts": 1}])
+    @in_turn(ask=BOTH, configured=[{}, {"max_attempts": 1}])
     def test_five_times_by_default_and_never_on_demand(
         self, start: Start, ask: Ask, configured: dict[str, int], caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -111,18 +103,19 @@ class TestTriedAgain:
 
         assert clock.passed == pytest.approx(1)
 
-    @pairs(ask=BOTH, total=[30, 150])
+    @in_turn(total=[150, 30, 200], ask=BOTH)
     def test_until_the_time_of_a_call_is_over(
-        self, start: Start, ask: Ask, total: float, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+        self, start: Start, ask: Ask, total: int, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(policy, "TOTAL_SECONDS", total)
         double = start({"max_attempts": 1000})
         double.misbehave(Fault.status(503, retry_after=60), times=None)
+        tries = 1 + total // 60
 
         with pytest.raises(SMSPartnerUnavailableError, match="Gave up after") as caught:
             ask(SMSPartnerHook(), "status_by_tag", "spring")
-        assert clock.passed == pytest.approx(0 if total == 30 else 120)
-        assert len(double.requests) == (1 if total == 30 else 3)
+        assert clock.passed == pytest.approx(60 * (tries - 1))
+        assert len(double.requests) == tries
         assert caught.value.http_status == 503
 
     @both_ways
@@ -141,7 +134,6 @@ class TestTriedAgain:
 @in_turn(
     refused={
         "credentials": (Fault.error(10, http_status=400), SMSPartnerCredentialsError),
-        "credentials, HTTP 200": (Fault.error(1), SMSPartnerCredentialsError),
         "request": (Fault.error(50, http_status=400), SMSPartnerRequestError),
         "not found": (Fault.error(4), SMSPartnerNotFoundError),
     },
@@ -162,18 +154,13 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
 ODD_ANSWERS = {
     "nothing": b"",
     "not http": b"\x16\x03\x01\x02\x00\x01\x00",
-    "status 0": b"HTTP/1.1 000 \r\nContent-Length: 0\r\n\r\n",
     "a long status line": b"HTTP/1.1 200 " + b"x" * 70_000 + b"\r\n\r\n",
-    "a long header": HEAD + b"X: " + b"x" * 70_000 + b"\r\n\r\n",
-    "many headers": HEAD + b"X: y\r\n" * 1000 + b"\r\n",
     "a bad length": HEAD + b"Content-Length: many\r\n\r\n{}",
     "bad chunks": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
-    "cut chunks": HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{}",
     "bad gzip": response(b"not gzip", head=b"Content-Encoding: gzip\r\n"),
     "a header without a colon": HEAD + b"nonsense\r\nContent-Length: 2\r\n\r\n{}",
     "header bytes": HEAD + b"X-\xff\x00: \xff\r\nContent-Length: 2\r\n\r\n{}",
     "a cookie": response(b"{}", head=b"Set-Cookie: \xff=;;;\r\n"),
-    "a location": response(b"", status="301 Moved", head=b"Location: \xff\xfe://[\r\n"),
     "switched": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
 }
 
@@ -192,27 +179,19 @@ def test_any_answer_ends_in_an_error_of_ours(
             ask(SMSPartnerHook(), "status_by_tag", "spring")
 
 
-@pairs(
-    ask=BOTH,
-    answer={
-        "gzip": response(gzip.compress(ONE_ROW), head=b"Content-Encoding: gzip\r\n"),
-        "chunked": HEAD
-        + b"Transfer-Encoding: chunked\r\n\r\n"
-        + b"".join(b"1\r\n%c\r\n" % byte for byte in ONE_ROW)
-        + b"0\r\n\r\n",
-    },
-)
-def test_usual_ways_to_write_a_body(ask: Ask, answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    with RawServer(said(answer)) as server:
+@both_ways
+def test_usual_ways_to_write_a_body(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in gzip.compress(ONE_ROW)) + b"0\r\n\r\n"
+    head = HEAD + b"Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with RawServer(said(head + chunks)) as server:
         monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
         assert len(ask(SMSPartnerHook(), "status_by_tag", "spring")) == 1
 
 
 class TestWhereItGoes:
-    @in_turn(status=[301, 302, 303, 307, 308], ask=BOTH, question=QUESTIONS)
-    def test_redirects_are_not_followed(
-        self, start: Start, ask: Ask, question: tuple[str, Any], status: int
-    ) -> None:
+    @in_turn(asked=ASKED, status=[301, 302, 307])
+    def test_redirects_are_not_followed(self, start: Start, asked: Asked, status: int) -> None:
+        ask, *question = asked
         with RawServer(said(response(ONE_ROW))) as elsewhere:
             double = start({"max_attempts": 2})
             double.misbehave(Fault.redirect(f"{elsewhere.url}/v1/bulk-status-by-tag", status), times=None)
@@ -221,8 +200,9 @@ class TestWhereItGoes:
                 ask(SMSPartnerHook(), *question)
             assert elsewhere.heads == []
 
-    @pairs(ask=BOTH, question=QUESTIONS)
-    def test_headers(self, double: SMSPartnerDouble, ask: Ask, question: tuple[str, Any]) -> None:
+    @pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
+    def test_headers(self, double: SMSPartnerDouble, asked: Asked) -> None:
+        ask, *question = asked
         double.add_campaign("spring", size=1)
         ask(SMSPartnerHook(), *question)
 
@@ -247,5 +227,4 @@ class TestWhereItGoes:
             monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("key-1", max_attempts=2))
             with pytest.raises(SMSPartnerUnavailableError):
                 ask(SMSPartnerHook(), "status_by_tag", "spring")
-            assert len(server.heads) == 2
-            assert b"cookie" not in server.heads[1].lower()
+            assert [b"cookie" in head.lower() for head in server.heads] == [False, False]

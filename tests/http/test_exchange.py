@@ -66,7 +66,7 @@ def answer_each(client: socket.socket, server: RawServer, answer: Callable[[int]
 
 
 class TestInterimAnswers:
-    @pairs(ask=BOTH, interim=["100 Continue", "103 Early Hints", "199 Odd"])
+    @pairs(ask=BOTH, interim=["100 Continue", "103 Early Hints"])
     def test_each_call_gets_its_own_answer(
         self, ask: Ask, interim: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -116,10 +116,8 @@ DRIPS = {
     "a header": (HEAD + b"X: ", b"x"),
     "headers": (HEAD, b"X: y\r\n"),
     "a chunk's size": (CHUNKED, b"0"),
-    "a chunk's extension": (CHUNKED + b"1;", b"x"),
     "chunks": (CHUNKED, b"1\r\n \r\n"),
     "trailers": (CHUNKED + b"0\r\n", b"X: y\r\n"),
-    "headers of an interim answer": (b"HTTP/1.1 100 Continue\r\n", b"X: y\r\n"),
     "a body": (HEAD + b"Content-Length: 999999\r\n\r\n", b" "),
     "empty members": (HEAD + b"Content-Encoding: gzip\r\n\r\n", EMPTY_GZIP),
     "empty blocks": (HEAD + b"Content-Encoding: deflate\r\n\r\n", b"\x00\x00\x00\xff\xff"),
@@ -241,7 +239,7 @@ def stopped_after(start: bytes) -> Serve:
 class TestClosing:
     """Nothing but closing ends these calls."""
 
-    @pytest.mark.parametrize("drip", [None, "the status line", "headers", "trailers", "a body"])
+    @pytest.mark.parametrize("drip", [None, "headers", "trailers"])
     def test_from_another_thread_ends_a_call(self, drip: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
         with RawServer(stopped_after(DRIPS[drip][0] if drip else b"")) as server:
             lead_to(monkeypatch, server, timeout=ENDLESS, max_attempts=5)
@@ -317,15 +315,11 @@ def flooding(start: bytes, flood: bytes) -> Callable[[socket.socket, RawServer],
     return answer
 
 
-TOO_LARGE = {
+HTTP = {
     "an endless body": flooding(HEAD + b"\r\n", b" " * 2**16),
-    "chunks": flooding(CHUNKED, b"10000\r\n" + b" " * 2**16 + b"\r\n"),
-}
-UNUSABLE = {
     "a chunk of FFFFFFFFFFFFFFFFFF": flooding(CHUNKED + b"F" * 18 + b"\r\n", b" " * 2**16),
     "a chunk of -1": flooding(CHUNKED + b"-1\r\n", b" " * 2**16),
     "endless headers": flooding(HEAD, b"X: y\r\n"),
-    "a long header": flooding(HEAD, b"X: " + b"y" * 60_000 + b"\r\n"),
     "an endless status line": flooding(b"HTTP/1.1 200 ", b"x"),
     "endless trailers": flooding(CHUNKED + b"0\r\n", b"X: y\r\n"),
     "an endless extension": flooding(CHUNKED + b"1;", b"x"),
@@ -339,25 +333,29 @@ BODIES = {
 }
 
 
-class TestSize:
-    @pairs(ask=BOTH, answer={**TOO_LARGE, **UNUSABLE})
-    def test_ends_within_memory(self, ask: Ask, answer: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-        text = "larger than 4 MiB" if answer in TOO_LARGE.values() else None
-        self.check(ask, answer, text, monkeypatch)
+def ends_within_memory(ask: Ask, answer: Serve, text: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with RawServer(answer) as server:
+        lead_to(monkeypatch, server)
+        tracemalloc.start()
+        try:
+            with pytest.raises(SMSPartnerUnavailableError, match=text):
+                ask(SMSPartnerHook(), "status_by_tag", "spring")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 80 * 2**20
+    assert b"\r\naccept-encoding: gzip, deflate\r\n" in server.heads[0].lower()
 
-    @in_turn(ask=BOTH, answer=BODIES)
-    def test_is_decoded_within_memory(self, ask: Ask, answer: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.check(ask, answer, None if answer is BODIES["brotli"] else "larger than 4 MiB", monkeypatch)
 
-    def check(self, ask: Ask, answer: Serve, text: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-        with RawServer(answer) as server:
-            lead_to(monkeypatch, server)
-            tracemalloc.start()
-            try:
-                with pytest.raises(SMSPartnerUnavailableError, match=text):
-                    ask(SMSPartnerHook(), "status_by_tag", "spring")
-                _, peak = tracemalloc.get_traced_memory()
-            finally:
-                tracemalloc.stop()
-        assert peak < 80 * 2**20
-        assert b"\r\naccept-encoding: gzip, deflate\r\n" in server.heads[0].lower()
+@pairs(ask=BOTH, answer=HTTP)
+def test_an_endless_answer_ends_within_memory(
+    ask: Ask, answer: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "larger than 4 MiB" if answer is HTTP["an endless body"] else None
+    ends_within_memory(ask, answer, text, monkeypatch)
+
+
+@in_turn(answer=BODIES, ask=BOTH)
+def test_a_large_body_ends_within_memory(ask: Ask, answer: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = None if answer is BODIES["brotli"] else "larger than 4 MiB"
+    ends_within_memory(ask, answer, text, monkeypatch)
