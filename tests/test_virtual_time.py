@@ -25,12 +25,10 @@ def test_two_days_pass_at_once_and_in_order() -> None:
             async with asyncio.timeout(3600):
                 await asyncio.sleep(7200)
 
-    began = time.monotonic()
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         runner.run(main())
 
     assert woken == [0.5, 1, 24, 48]
-    assert time.monotonic() - began < 5
 
 
 def test_time_stands_still_for_a_thread() -> None:

@@ -15,23 +15,13 @@ SIMULATED_SECONDS = 48 * HOUR
 
 PAGE_SIZE = 50
 NEVER = math.inf
-FINAL = ("Delivered", "Not delivered", "KO")
 WORDS = {"Delivered": "Delivered", "Not delivered": "Not delivered", "KO": "ko", "Unknown": "Expired"}
 """What the vendor answers for a status."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """
-    Messages of a campaign that share a fate.
-
-    :param first_id: the first message's id; the others follow.
-    :param size: how many they are.
-    :param known_at: when the vendor begins to know them.
-    :param lost: from when until when it does not know them, for all that; before they settle.
-    :param settled_at: when they leave "Waiting".
-    :param status: what they become.
-    """
+    """Messages of a campaign that share a fate: `lost` is from when until when the vendor does not know them."""
 
     first_id: int
     size: int
@@ -59,14 +49,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Campaign:
-    """
-    A campaign as the vendor has it.
-
-    :param tag: its tag.
-    :param groups: its messages.
-    :param is_unknown_an_error: whether the vendor answers with an error while it knows none of them, or with no rows.
-    :param refused_message: the id of a message that the vendor refuses to be asked about, or None.
-    """
+    """A campaign as the vendor has it; while it knows none of it, it answers with an error or with no rows."""
 
     tag: str
     groups: tuple[Group, ...]
@@ -97,13 +80,7 @@ class Outage:
 
 @dataclass
 class Connection:
-    """
-    A connection to the vendor.
-
-    :param conn_id: its id in Airflow.
-    :param outages: when it is down, in their order.
-    :param refused_from: from when its key is refused.
-    """
+    """A connection to the vendor, which is down now and then, and whose key is refused from some time on."""
 
     conn_id: str
     outages: list[Outage]
@@ -115,23 +92,13 @@ class Connection:
         return self.outages[at] if at >= 0 and when < self.outages[at].ends else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WaitScript:
     """
-    A wait: what it is for, and when its trigger is stopped and started again.
+    A wait: what it is for, and from when until when its trigger does not run (`restarts`).
 
-    :param number: its number.
-    :param conn_id: its connection.
-    :param campaign: what it waits for.
-    :param by_tag: whether it asks by tag, or by the list of messages.
-    :param begins: when it begins.
-    :param timeout: seconds until its deadline.
-    :param grace: seconds for which messages that the vendor does not know are waited for.
-    :param interval: seconds between polls; with `backoff`, the first ones, up to ten times as many.
-    :param backoff: whether the pauses grow.
-    :param settled_ratio: as the sensor's.
-    :param expected_total: as the sensor's.
-    :param restarts: from when until when its trigger does not run.
+    It asks by tag, or by the list of messages. Its interval is that of the first polls; with `backoff` the later ones
+    are up to ten times as far apart.
     """
 
     number: int
@@ -160,12 +127,7 @@ class WaitScript:
 
 @dataclass
 class Script:
-    """
-    Everything that is to happen.
-
-    :param connections: by their ids.
-    :param waits: in the order of their numbers.
-    """
+    """Everything that is to happen: connections and campaigns by their ids, and waits in the order of their numbers."""
 
     connections: dict[str, Connection]
     waits: list[WaitScript]
@@ -198,30 +160,33 @@ def draw(waits: int, *, connections: int, seed: int) -> Script:
         shared = script.waits[-1] if by_tag and script.waits and random.random() < 0.2 else None
         if shared is not None and shared.by_tag:
             # Two waits for the same tag.
-            campaign, conn_id, begins, timeout = (
-                shared.campaign,
-                shared.conn_id,
-                shared.begins + 60,
-                shared.timeout,
-            )
+            campaign, conn_id = shared.campaign, shared.conn_id
+            begins, timeout = shared.begins + 60, shared.timeout
         else:
-            campaign = _campaign(
-                random, number=number, first_id=next_id, by_tag=by_tag, begins=begins, timeout=timeout
+            groups = tuple(_groups(random, first_id=next_id, by_tag=by_tag, begins=begins, timeout=timeout))
+            is_refused = not by_tag and random.random() < 0.02
+            campaign = Campaign(
+                f"tag{number}", groups, random.random() < 0.5, next_id if is_refused else None
             )
             conn_id = random.choice(list(known))
             next_id += campaign.size
-        script.waits.append(
-            _wait(
-                random,
-                number=number,
-                conn_id=conn_id,
-                campaign=campaign,
-                by_tag=by_tag,
-                begins=begins,
-                timeout=timeout,
-                stops=stops,
-            )
+        interval = max(timeout / 150, random.choice((30.0, 60.0, 120.0)))
+        backoff = random.random() < 0.1
+        wait = WaitScript(
+            number=number,
+            conn_id=conn_id,
+            campaign=campaign,
+            by_tag=by_tag,
+            begins=begins,
+            timeout=timeout,
+            grace=random.choice((0.0, 600.0, 0.3 * timeout)),
+            interval=interval / 10 if backoff else interval,
+            backoff=backoff,
+            settled_ratio=random.choice((1.0, 1.0, 1.0, 0.9, 0.5)),
+            expected_total=random.choice((None, None, None, campaign.size)),
+            restarts=tuple(_restarts(random, begins, timeout, stops)),
         )
+        script.waits.append(wait)
         script.campaigns[campaign.tag] = campaign
         for group in campaign.groups:
             script.group_of.update(dict.fromkeys(group.ids, group))
@@ -232,24 +197,18 @@ def draw(waits: int, *, connections: int, seed: int) -> Script:
 
 def _outages(random: Random) -> Iterator[Outage]:
     begins = 0.0
-    while True:
-        begins += random.uniform(4 * HOUR, 16 * HOUR)
-        if begins > SIMULATED_SECONDS:
-            return
+    while (begins := begins + random.uniform(4 * HOUR, 16 * HOUR)) <= SIMULATED_SECONDS:
         ends = begins + random.choice((60.0, 600.0, HOUR, 3 * HOUR)) * random.uniform(0.8, 1.2)
         yield Outage(begins, ends, random.choice(("refused connection", "HTTP 503", "time-out", "reset")))
         begins = ends
 
 
-def _campaign(
-    random: Random, *, number: int, first_id: int, by_tag: bool, begins: float, timeout: float
-) -> Campaign:
+def _groups(random: Random, *, first_id: int, by_tag: bool, begins: float, timeout: float) -> Iterator[Group]:
     if by_tag:
         size = random.choice((1, 3, 20, 49, 50, 51, 120))
     else:
         size = 1_100 if random.random() < 0.01 else random.choice((1, 1, 2, 5, 30))
     parts = min(size, random.choice((1, 2, 3)))
-    groups = []
     for part in range(parts):
         part_size = size // parts + (1 if part < size % parts else 0)
         known_at = begins - HOUR if random.random() < 0.7 else begins + random.uniform(0, 0.3) * timeout
@@ -264,45 +223,18 @@ def _campaign(
             lost = (lost_at, lost_at + random.uniform(30, 1_800))
             settled_at = max(settled_at, lost[1])
         status = random.choices(("Delivered", "Not delivered", "KO", "Unknown"), (80, 12, 4, 4))[0]
-        groups.append(Group(first_id, part_size, known_at, lost, settled_at, status))
+        yield Group(first_id, part_size, known_at, lost, settled_at, status)
         first_id += part_size
-    is_refused = not by_tag and random.random() < 0.02
-    return Campaign(
-        f"tag{number}", tuple(groups), random.random() < 0.5, groups[0].first_id if is_refused else None
-    )
 
 
-def _wait(
-    random: Random,
-    *,
-    number: int,
-    conn_id: str,
-    campaign: Campaign,
-    by_tag: bool,
-    begins: float,
-    timeout: float,
-    stops: list[float],
-) -> WaitScript:
-    interval = max(timeout / 150, random.choice((30.0, 60.0, 120.0)))
-    backoff = random.random() < 0.1
+def _restarts(
+    random: Random, begins: float, timeout: float, stops: list[float]
+) -> Iterator[tuple[float, float]]:
     times = [random.uniform(begins, begins + timeout) for _ in range(random.choice((0, 0, 1, 1, 2, 3)))]
     down = [(when, when + random.choice((1.0, 30.0, 600.0)) * random.uniform(0.5, 1.0)) for when in times]
     down += [(when, when + 30.0) for when in stops if begins < when < begins + timeout + 600]
-    restarts: list[tuple[float, float]] = []
+    started_last = -NEVER
     for stopped, started in sorted(down):
-        if not restarts or stopped > restarts[-1][1]:
-            restarts.append((stopped, started))
-    return WaitScript(
-        number=number,
-        conn_id=conn_id,
-        campaign=campaign,
-        by_tag=by_tag,
-        begins=begins,
-        timeout=timeout,
-        grace=random.choice((0.0, 600.0, 0.3 * timeout)),
-        interval=interval / 10 if backoff else interval,
-        backoff=backoff,
-        settled_ratio=random.choice((1.0, 1.0, 1.0, 0.9, 0.5)),
-        expected_total=random.choice((None, None, None, campaign.size)),
-        restarts=tuple(restarts),
-    )
+        if stopped > started_last:
+            yield stopped, started
+            started_last = started

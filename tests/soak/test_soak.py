@@ -1,7 +1,7 @@
 """
 A soak: many waits over two days of simulated time, with faults of every kind. An oracle says how each must end.
 
-`make test` runs a small one, ``make soak`` the full size.
+`make test` runs a small one, `make nightly` the full size.
 """
 
 from __future__ import annotations
@@ -86,16 +86,16 @@ def check(script: Script, *, at_least_certain: float) -> tuple[Soak, str]:
     wrong = [text for wait in script.waits if (text := _fault(wait, result, right[wait.number]))]
     certain = sum(len(each) == 1 for each in right.values())
     counted = sum("counts" in ending.payload for ending in result.endings.values())
-    told = (
+    report = (
         f"{len(script.waits)} waits ended: {_listed(verdicts_of(result))}. For {certain} the oracle "
-        f"leaves one verdict; {counted} told their counts.\n"
+        f"leaves one verdict; {counted} reported their counts.\n"
         f"{result.restarts} restarts, {result.vendor.calls} calls, {result.vendor.faults.total()} with a fault: "
         f"{_listed(result.vendor.faults)}.\n"
         f"{result.seconds / HOUR:.1f} hours of simulated time in {seconds:.1f} s."
     )
-    assert not wrong, f"{len(wrong)} waits ended wrongly:\n" + "\n".join(wrong[:20]) + "\n" + told
-    assert certain >= at_least_certain * len(script.waits), told
-    return result, told
+    assert not wrong, f"{len(wrong)} waits ended wrongly:\n" + "\n".join(wrong[:20]) + "\n" + report
+    assert certain >= at_least_certain * len(script.waits), report
+    return result, report
 
 
 def _fault(wait: Any, result: Soak, right: dict[str, Span]) -> str | None:
@@ -116,39 +116,23 @@ def _listed(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.most_common())
 
 
-def test_some_waits_end_as_they_must(lines: Lines) -> None:
-    result, told = check(draw(100, connections=4, seed=SEED), at_least_certain=0.8)
-
-    print(told)  # noqa: T201 - shown with -s
-    assert set(verdicts_of(result)) == {"done", "timed_out", "not_found", "refused"}
-    assert lines.count > 1_000
-    assert lines.leaks == []
-
-
-def test_nothing_is_left_of_waits_that_have_ended(lines: Lines) -> None:
-    before = living()
-    run(draw(40, connections=3, seed=SEED + 1))
-    assert living() == before
-    blocks = sys.getallocatedblocks()
-
-    run(draw(40, connections=3, seed=SEED + 1))
-
-    assert living() == before
-    assert sys.getallocatedblocks() - blocks < MAX_BLOCKS_LEFT
-
-
-@pytest.mark.nightly
-def test_two_thousand_waits_end_as_they_must(lines: Lines, capsys: pytest.CaptureFixture[str]) -> None:
-    run(draw(40, connections=3, seed=SEED + 1))
+@pytest.mark.parametrize(
+    ("waits", "connections"), [(100, 4), pytest.param(2_000, 8, marks=pytest.mark.nightly)]
+)
+def test_waits_end_as_they_must_and_leave_nothing(
+    lines: Lines, capsys: pytest.CaptureFixture[str], waits: int, connections: int
+) -> None:
+    run(draw(20, connections=3, seed=SEED + 1))  # what is made once
     before = living()
     blocks = sys.getallocatedblocks()
-    script = draw(2_000, connections=8, seed=SEED)
+    script = draw(waits, connections=connections, seed=SEED)
 
-    result, told = check(script, at_least_certain=0.8)
+    result, report = check(script, at_least_certain=0.8)
 
     with capsys.disabled():
-        print(f"\n{told}\n{lines.count} log lines.")  # noqa: T201 - what the soak is run for
+        print(f"\n{report}\n{lines.count} log lines.")  # noqa: T201 - what the soak is run for
     assert set(verdicts_of(result)) == {"done", "timed_out", "not_found", "refused"}
+    assert lines.count > 1_000
     assert lines.leaks == []
     del result, script
     assert living() == before

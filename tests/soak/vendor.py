@@ -32,13 +32,7 @@ _encode = msgspec.json.encode
 
 @dataclass
 class Vendor:
-    """
-    The vendor.
-
-    :param script: what is to happen.
-    :param answered: answers by connection.
-    :param faults: calls that met a fault, by what it was.
-    """
+    """The vendor of a script; it counts answers by connection, and calls that met a fault by what it was."""
 
     script: Script
     answered: Counter[str] = field(default_factory=Counter)

@@ -23,14 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class SoakTrigger(SMSPartnerCampaignTrigger):
-    """The trigger, with the event loop's time for the wall clock's."""
+    """The trigger, with the event loop's time for the wall clock's, and a log that is looked at."""
 
     _clock: ClassVar[Any] = staticmethod(virtual_now)
-
-    @property
-    def log(self) -> Any:
-        """The logger whose lines are looked at."""
-        return log
+    log: ClassVar[Any] = log
 
 
 class Lines(logging.Filter):
@@ -60,15 +56,7 @@ class Ending:
 
 @dataclass
 class Soak:
-    """
-    What has happened.
-
-    :param vendor: who was asked.
-    :param endings: how the waits have ended, by their number.
-    :param restarts: how often a trigger was stopped and started again.
-    :param seconds: of virtual time.
-    :param left: what the event loop still had when all waits had ended.
-    """
+    """What has happened in how much virtual time, and what the event loop still had when all waits had ended."""
 
     vendor: Vendor
     endings: dict[int, Ending] = field(default_factory=dict)
