@@ -23,9 +23,7 @@ def test_the_connections_test_button_is_on(tmp_path: Path, monkeypatch: pytest.M
 def test_the_connection_leads_to_the_double_and_names_its_port() -> None:
     with SMSPartnerDouble(api_key="key") as double:
         fields = connection_to(double)
-        settings = Settings.of(
-            Connection(conn_id="double", **fields),
-        )
+        settings = Settings.of(Connection(conn_id="double", **fields))
 
         assert settings.base_url == f"{double.url}/v1"
         assert settings.api_key == "key"

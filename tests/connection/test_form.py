@@ -8,7 +8,6 @@ import pytest
 from connection.reading import DEFAULTS, NUMBERS, VENDOR, settings
 
 from airflow_provider_smspartner._connection import fields
-from airflow_provider_smspartner._connection.fields import EXTRA_FIELDS
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.provider_info import get_provider_info
 
@@ -44,6 +43,7 @@ class TestForm:
 
         assert settings(host=placeholders["host"]).base_url == VENDOR
         assert placeholders["schema"] == placeholders["port"] == "leave empty"
+        assert set(placeholders) == {"password", "host", "schema", "port", *NUMBERS}
 
     def test_the_extra_fields_of_the_contract(self, described: dict[str, Any]) -> None:
         fields = described["conn-fields"]
@@ -55,6 +55,7 @@ class TestForm:
             "requests_per_minute": 0,
             "max_connections": 1,
         }
+        assert fields["sandbox"]["schema"] == {"type": ["boolean", "null"], "default": False}
         types = {name: field["schema"]["type"] for name, field in fields.items()}
         assert types.pop("timeout") == ["number", "null"]
         assert types.pop("sandbox") == ["boolean", "null"]
@@ -69,13 +70,6 @@ class TestForm:
             for value in (schema["minimum"] - 1, schema["maximum"] + 1):
                 with pytest.raises(ValueError, match=name):
                     settings(extra={name: value})
-
-    def test_a_boolean_has_no_bounds_and_no_placeholder(self, described: dict[str, Any]) -> None:
-        assert described["conn-fields"]["sandbox"]["schema"] == {
-            "type": ["boolean", "null"],
-            "default": False,
-        }
-        assert "sandbox" not in fields.PLACEHOLDERS
 
     def test_the_widgets_of_airflow_up_to_3_1(self, described: dict[str, Any]) -> None:
         why = "Airflow's web server up to 3.1 has these; Airflow since 3.2 takes the form from the metadata"
@@ -115,10 +109,6 @@ class TestForm:
         entered = settings(extra=right.data)
         assert (entered.timeout, entered.sandbox, entered.max_attempts) == (2.5, True, 5)
         assert settings(extra=Form(formdata=_Submitted({"timeout": ""})).data) == settings()
-
-    def test_the_form_has_no_field_beyond_the_table(self) -> None:
-        assert {field.name for field in EXTRA_FIELDS} == set(DEFAULTS)
-        assert set(fields.PLACEHOLDERS) == {"password", "host", "schema", "port", *NUMBERS}
 
 
 class _Submitted(dict[str, str]):

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
 from airflow_provider_smspartner.operators.smspartner import (
     SMSPartnerMultiStatusOperator,
@@ -16,26 +12,22 @@ from airflow_provider_smspartner.operators.smspartner import (
 from airflow_provider_smspartner.provider_info import get_provider_info
 from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSensor
 
-
-@pytest.mark.parametrize(
-    ("task", "arguments"),
-    [
-        (SMSPartnerStatusByTagOperator, {"tag": "spring"}),
-        (SMSPartnerMultiStatusOperator, {"messages": []}),
-        (SMSPartnerCampaignSensor, {"tag": "spring"}),
-        (SMSPartnerSendOperator, {"recipients": ["+33639980001"], "message": "Hello"}),
-        (SMSPartnerStopListOperator, {}),
-    ],
-)
-def test_each_task_links_to_the_account(task: Any, arguments: dict[str, Any]) -> None:
-    made = task(task_id="task", **arguments)
-    (link,) = made.operator_extra_links
-
-    assert link.name == "SMS Partner account"
-    assert link.get_link(made, ti_key=None) == "https://my.smspartner.fr/"
+TASKS = [
+    SMSPartnerStatusByTagOperator(task_id="by_tag", tag="spring"),
+    SMSPartnerMultiStatusOperator(task_id="by_list", messages=[]),
+    SMSPartnerCampaignSensor(task_id="wait", tag="spring"),
+    SMSPartnerSendOperator(task_id="send", recipients=["+33639980001"], message="Hello"),
+    SMSPartnerStopListOperator(task_id="stop_list"),
+]
 
 
-def test_airflow_is_told_of_the_link() -> None:
+def test_each_task_links_to_the_account() -> None:
+    links = {task.task_id: link for task in TASKS for link in task.operator_extra_links}
+
+    assert len(links) == len(TASKS)
+    assert {(link.name, link.get_link(None, ti_key=None)) for link in links.values()} == {
+        ("SMS Partner account", "https://my.smspartner.fr/")
+    }
     # Airflow's API server shows no link of a class that the provider does not name.
     path = f"{SMSPartnerAccountLink.__module__}.{SMSPartnerAccountLink.__qualname__}"
     assert get_provider_info()["extra-links"] == [path]
