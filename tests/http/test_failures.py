@@ -1,10 +1,11 @@
-"""What an error says of a request without an answer: which host and port, what happened, and nothing of the request."""
+"""What an error says of a request without an answer: what happened, and whether it surely was not sent."""
 
 from __future__ import annotations
 
-import json
 import re
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,157 +13,226 @@ import pytest
 from certificates import issue
 from combinations import pairs
 from loopback import (
-    BOTH,
-    Ask,
+    ENDLESS,
+    SILENCE,
+    RawServer,
     accepting,
-    both_ways,
+    alert,
+    close,
+    hang,
     never_accepting,
+    receive_and_reset,
+    reset,
+    response,
+    said,
+    say_nothing,
     speak_plainly,
     timeout_for,
     without_resolver,
 )
 from waits_for import LIMIT
+from writing import CLIENTS, Send, both_clients, settings_for, write
 
-from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
-from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner._http import policy
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerAmbiguousSendError,
+    SMSPartnerError,
+    SMSPartnerUnavailableError,
+)
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 from local_airflow import held_port
 
-KEY = "a-key-nobody-may-see"
-TAG = "tag-in-the-query"
-QUICK: dict[str, object] = {"max_attempts": 1, "requests_per_minute": 0, "timeout": LIMIT}
+WRITE, LONG = write(may_repeat=False), write(may_repeat=False, text="x" * 900_000)
+HOST = "api.sms.invalid"
 
-
-CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-FAULTS = {
-    "closed before": (Fault.hang(0), "was reached, but closed the connection without an answer"),
-    "closed within": (Fault.truncated(), "was reached, but its answer broke off"),
-    "reset before": (Fault.reset(), "was reached, but the connection was reset before the whole"),
-    "reset within": (
-        Fault.reset_in_body(),
-        "was reached, but (the connection was reset|its answer broke off)",
-    ),
-    "hangs before": (Fault.hang(60), r"was reached, but sent nothing for 1 s"),
-    "hangs within": (Fault.hang_in_body(60), r"was reached, but sent nothing for 1 s"),
-    "not HTTP": (Fault.raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "was reached, but its answer was not valid HTTP"),
-    "no status": (Fault.raw(b"HTTP/1.1 what\r\n\r\n"), "was reached, but its answer was not valid HTTP"),
-    "bad chunk size": (Fault.raw(CHUNKED + b"-1\r\nabc\r\n"), "was reached, but its answer"),
-    "huge chunk size": (Fault.raw(CHUNKED + b"F" * 18 + b"\r\nabc\r\n"), "was reached, but its answer"),
-}
+Fail = Callable[..., str]
 
 
 @pytest.fixture
-def double() -> Iterator[SMSPartnerDouble]:
-    with SMSPartnerDouble(api_key=KEY) as started:
-        yield started
+def fail(send: Send, caplog: pytest.LogCaptureFixture) -> Fail:
+    """Send a request that is lost, and return the error's text, which says nothing of the request."""
 
-
-Fail = Callable[[Ask, str], SMSPartnerUnavailableError]
-
-
-@pytest.fixture
-def fail(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Fail:
-    """Ask over a connection, and return the error, which says nothing of the request."""
-
-    def failed(ask: Ask, connection: str) -> SMSPartnerUnavailableError:
-        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", connection)
-        with pytest.raises(SMSPartnerUnavailableError) as caught:
-            ask(SMSPartnerHook(), "status_by_tag", TAG)
-        for text in (str(caught.value), repr(caught.value), caplog.text):
-            assert not any(part in text for part in (KEY, "apiKey", TAG))
+    def failed(kind: type[SMSPartnerError], url: str, *, timeout: float = LIMIT) -> str:
+        with pytest.raises(kind) as caught:
+            send(settings_for(url, timeout=timeout, max_attempts=2), WRITE)
+        assert not any(text in caplog.text + repr(caught.value) for text in ("test-key", "apiKey", "hello"))
         assert caught.value.__cause__ is None
-        return caught.value
+        if isinstance(caught.value, SMSPartnerUnavailableError):
+            assert caught.value.surely_unsent
+        return str(caught.value)
 
     return failed
 
 
-@pairs(ask=BOTH, trouble=FAULTS)
-def test_a_server_in_trouble(
-    ask: Ask, double: SMSPartnerDouble, trouble: tuple[Fault, str], fail: Fail
-) -> None:
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+SENT = {
+    "closed before": (Fault.hang(0), "closed the connection without an answer"),
+    "closed within": (Fault.truncated(), "its answer broke off"),
+    "reset before": (Fault.reset(), "the connection was reset before the whole"),
+    "reset within": (Fault.reset_in_body(), "(the connection was reset|its answer broke off)"),
+    "hangs before": (Fault.hang(60), "sent nothing for 1 s"),
+    "hangs within": (Fault.hang_in_body(60), "sent nothing for 1 s"),
+    "not HTTP": (Fault.raw(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), "its answer was not valid HTTP"),
+    "bad chunk size": (Fault.raw(CHUNKED + b"-1\r\nabc\r\n"), "its answer"),
+}
+
+
+@pairs(send=CLIENTS, trouble=SENT)
+def test_a_server_in_trouble(trouble: tuple[Fault, str], fail: Fail) -> None:
     fault, said_of_it = trouble
-    double.misbehave(fault)
+    with SMSPartnerDouble() as double:
+        double.misbehave(fault)
 
-    error = fail(ask, double.connection_json(**{**QUICK, "timeout": timeout_for(fault)}))
+        text = fail(SMSPartnerAmbiguousSendError, double.url, timeout=timeout_for(fault))
 
-    assert re.match(rf"SMS Partner at 127\.0\.0\.1:{double.port} {said_of_it}", str(error)), str(error)
-    assert not error.surely_unsent
-
-
-def connection_to(url: str, **extra: object) -> str:
-    return json.dumps({"conn_type": "smspartner", "host": url, "password": KEY, "extra": {**QUICK, **extra}})
-
-
-@both_ways
-class TestNotReached:
-    def test_a_closed_port(self, ask: Ask, fail: Fail) -> None:
-        with held_port() as bound:
-            port = bound.getsockname()[1]
-            error = fail(ask, connection_to(f"http://127.0.0.1:{port}"))
-
-        text = f"SMS Partner at 127.0.0.1:{port} could not be reached: the connection was refused. Check the port,"
-        assert str(error).startswith(text)
-        assert error.surely_unsent
-
-    def test_a_name_that_is_not_found(self, ask: Ask, fail: Fail, monkeypatch: pytest.MonkeyPatch) -> None:
-        without_resolver(monkeypatch)
-
-        error = fail(ask, connection_to("https://api.sms.invalid/v1"))
-
-        assert str(error).startswith(
-            "SMS Partner at api.sms.invalid:443 could not be reached: its name was not found. Check the host"
+        assert re.match(rf"SMS Partner at 127\.0\.0\.1:{double.port} was reached, but {said_of_it}", text), (
+            text
         )
-        assert error.surely_unsent
-
-    def test_a_server_that_takes_no_connection(self, ask: Ask, fail: Fail) -> None:
-        with never_accepting() as port:
-            error = fail(ask, connection_to(f"http://127.0.0.1:{port}", timeout=0.3))
-
-        text = "could not be reached: connecting took longer than 0.3 s. Check that no firewall"
-        assert text in str(error)
-        assert error.surely_unsent
 
 
-@both_ways
-class TestTls:
-    @pytest.fixture(autouse=True)
-    def _needs(self) -> None:
-        pytest.importorskip("cryptography", reason="makes the certificates")
+Away = AbstractContextManager[str]
 
-    @pytest.mark.parametrize(
-        ("host", "days", "is_trusted", "said_of_it"),
-        [
-            ("127.0.0.1", 1, False, "its TLS certificate is from an unknown authority. If a proxy"),
-            ("127.0.0.1", -1, True, "its TLS certificate has expired, or is not valid yet. Check the clock"),
-            ("192.0.2.1", 1, True, "its TLS certificate is for another host. Check the host"),
-            ("other.example", 1, True, "its TLS certificate is for another host. Check the host"),
-        ],
-        ids=["unknown", "expired", "other address", "other name"],
-    )
-    def test_a_certificate_that_does_not_do(  # noqa: PLR0917
-        self,
-        ask: Ask,
-        host: str,
-        days: int,
-        is_trusted: bool,
-        said_of_it: str,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        fail: Fail,
+
+@contextmanager
+def refusing() -> Iterator[str]:
+    with held_port() as bound:
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+@contextmanager
+def taking_no_connection() -> Iterator[str]:
+    with never_accepting() as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+def shaking_hands(answer: Callable[[socket.socket], None]) -> Callable[[], Away]:
+    @contextmanager
+    def served() -> Iterator[str]:
+        with accepting(answer) as port:
+            yield f"https://127.0.0.1:{port}"
+
+    return served
+
+
+UNSENT: dict[str, tuple[Callable[[], Away], str]] = {
+    "refused": (refusing, "could not be reached: the connection was refused. Check the port,"),
+    "not connected": (
+        taking_no_connection,
+        "could not be reached: connecting took longer than 0.3 s. Check that no firewall",
+    ),
+    "name": (
+        lambda: nullcontext(f"https://{HOST}/v1"),
+        f"SMS Partner at {HOST}:443 could not be reached: its name was not found. Check the host",
+    ),
+    "TLS, closed": (shaking_hands(close), "SMS Partner at 127.0.0.1:"),
+    "TLS, reset": (shaking_hands(receive_and_reset), "SMS Partner at 127.0.0.1:"),
+    "TLS, plain": (shaking_hands(speak_plainly), "was reached, but TLS could not be agreed on."),
+    "TLS, alert": (shaking_hands(alert), "was reached, but TLS could not be agreed on."),
+    "TLS, silent": (shaking_hands(say_nothing), "SMS Partner at 127.0.0.1:"),
+}
+
+
+@pairs(send=CLIENTS, where=UNSENT)
+def test_a_server_that_is_not_reached(
+    where: tuple[Callable[[], Away], str], fail: Fail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_resolver(monkeypatch)
+    away, said_of_it = where
+    never_answers = where in (UNSENT["not connected"], UNSENT["TLS, silent"])
+    with away() as url:
+        text = fail(SMSPartnerUnavailableError, url, timeout=0.3 if never_answers else LIMIT)
+
+    assert said_of_it in text
+    assert "Gave up after 2 tries" in text
+
+
+@pairs(
+    send=CLIENTS,
+    certificate={
+        "unknown": ("127.0.0.1", 1, "from an unknown authority. If a proxy"),
+        "expired": ("127.0.0.1", -1, "expired, or is not valid yet. Check the clock"),
+        "other address": ("192.0.2.1", 1, "for another host. Check the host"),
+        "other name": ("other.example", 1, "for another host. Check the host"),
+    },
+)
+def test_a_certificate_that_does_not_do(
+    certificate: tuple[str, int, str], fail: Fail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("cryptography", reason="makes the certificates")
+    host, days, said_of_it = certificate
+    issued = issue(tmp_path, host=host, ends=timedelta(days=days))
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+    if "unknown" not in said_of_it:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(issued.authority))
+
+    with RawServer(said(response(b"{}")), ssl_context=issued.server) as server:
+        text = fail(SMSPartnerUnavailableError, server.url)
+        assert not any(server.heads)
+    assert re.search(rf"was not trusted: its TLS certificate (is|has) {said_of_it}", text), text
+
+
+PROXIES = {
+    "407": said(response(b"who are you?", status="407 Proxy Authentication Required")),
+    "429": said(response(b"", status="429 Too Many Requests")),
+    "hangs up": said(b""),
+    "no HTTP": said(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
+    "a tunnel to nowhere": said(b"HTTP/1.1 200 Connection established\r\n\r\n"),
+}
+
+
+def lead_through(proxy: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+
+
+@pairs(send=CLIENTS, answer=PROXIES)
+def test_a_proxy_that_does_not_lead_there(
+    answer: Callable[[socket.socket, RawServer], None], fail: Fail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with RawServer(answer) as proxy:
+        lead_through(proxy, monkeypatch)
+        assert "Gave up after 2 tries" in fail(SMSPartnerUnavailableError, f"https://{HOST}")
+        assert [head.partition(b" ")[0] for head in proxy.heads] == [b"CONNECT", b"CONNECT"]
+
+
+@pairs(send=CLIENTS, silent=["server", "proxy"])
+def test_the_time_of_a_call_ends_before_there_is_a_connection(
+    silent: str, fail: Fail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policy, "TOTAL_SECONDS", 0.5)
+    with accepting(say_nothing) as port, RawServer(hang) as proxy:
+        if silent == "proxy":
+            lead_through(proxy, monkeypatch)
+        url = f"https://127.0.0.1:{port}" if silent == "server" else f"https://{HOST}"
+        text = fail(SMSPartnerUnavailableError, url, timeout=ENDLESS)
+    assert "was not asked: there was no connection to it within the 0.5 s" in text
+
+
+@both_clients
+@pytest.mark.parametrize("reads", [True, False])
+class TestItMayHaveGoneOut:
+    def test_it_is_read_in_part_or_not_at_all(self, send: Send, reads: bool) -> None:
+        def read_a_little(client: socket.socket) -> None:
+            client.recv(10)
+            reset(client)
+
+        answer, timeout = (read_a_little, LIMIT) if reads else (say_nothing, SILENCE)
+        with accepting(answer) as port, pytest.raises(SMSPartnerAmbiguousSendError):
+            send(settings_for(f"http://127.0.0.1:{port}", timeout=timeout), LONG)
+
+    def test_it_is_lost_after_the_handshake(
+        self, send: Send, reads: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        certificate = issue(tmp_path, host=host, ends=timedelta(days=days))
-        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
-        if is_trusted:
-            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.authority))
+        pytest.importorskip("cryptography", reason="makes the certificates")
+        certificate = issue(tmp_path)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.authority))
 
-        with SMSPartnerDouble(api_key=KEY, ssl_context=certificate.server) as double:
-            error = fail(ask, double.connection_json(**QUICK))
-            assert double.requests == []
-            assert f"127.0.0.1:{double.port} was not trusted: {said_of_it}" in str(error)
-        assert error.surely_unsent
+        def lose(client: socket.socket) -> None:
+            inner = certificate.server.wrap_socket(client, server_side=True)
+            if reads:
+                inner.recv(65536)
+            reset(inner)
 
-    def test_a_server_that_does_not_speak_tls(self, ask: Ask, fail: Fail) -> None:
-        with accepting(speak_plainly) as port:
-            error = fail(ask, connection_to(f"https://127.0.0.1:{port}"))
-
-        assert "was reached, but TLS could not be agreed on." in str(error)
+        with accepting(lose) as port, pytest.raises(SMSPartnerAmbiguousSendError):
+            send(settings_for(f"https://127.0.0.1:{port}"), WRITE)
