@@ -103,9 +103,6 @@ def test_multi_status_refusals(client: Client, content: Any, code: int) -> None:
     answer = response.json()
     assert (answer["success"], answer["code"]) == (False, code)
     assert answer["message"]
-
-
-def test_500_pairs_are_not_too_many(client: Client) -> None:
     assert len(client.post(body(SMSStatut_List=[PAIR] * 500)).json()["StatutResponse_List"]) == 500
 
 

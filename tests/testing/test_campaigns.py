@@ -49,13 +49,8 @@ def test_the_same_campaign_both_ways(client: Client) -> None:
     assert Counter(row["status"] for row in rows)["Waiting"] == 10
 
 
-def test_campaigns_share_no_message(client: Client) -> None:
-    one, two = (client.double.add_campaign(tag, size=3).messages for tag in ("one", "two"))
-    assert len({(each["phone_number"], each["message_id"]) for each in one + two}) == 6
-
-
 @in_turn(
-    size=[0, 1, 7, 100, 333],
+    size=[0, 7, 100, 333],
     outcomes={
         "one": {"a": 1.0},
         "two": {"a": 0.29, "b": 0.71},
@@ -78,12 +73,6 @@ def test_an_exact_share_is_not_rounded_away(client: Client) -> None:
     client.double.add_campaign("spring", size=200, settle_seconds=0)
     assert Counter(client.statuses("spring")) == {"Delivered": 190, "Not delivered": 10}
     assert Counter(spread_outcomes({"a": 0.29, "b": 0.01, "c": 0.7}, size=100)) == {"a": 29, "b": 1, "c": 70}
-
-
-def test_an_empty_campaign_is_known(client: Client) -> None:
-    client.double.add_campaign("spring", size=0)
-    answer = client.by_tag("spring")
-    assert (answer["success"], answer["total"], answer["StatutResponse_List"]) == (True, 0, [])
 
 
 def test_impossible_campaigns_and_messages(client: Client) -> None:
@@ -140,14 +129,6 @@ def test_auto_messages(run: Run) -> None:
     assert statuses_of(client, pairs) == ["Delivered"] * 2
 
 
-@pytest.mark.parametrize(
-    ("written", "international"),
-    [
-        ("07.12-34 56(78)", "+33712345678"),
-        ("0033612345678", "+33612345678"),
-        ("+33 6 12 34 56 78", "+33612345678"),
-        ("06123", "06123"),
-    ],
-)
-def test_e164(written: str, international: str) -> None:
-    assert e164(written) == international
+def test_e164() -> None:
+    written = ("07.12-34 56(78)", "0033612345678", "+33 6 12 34 56 78", "06123")
+    assert [*map(e164, written)] == ["+33712345678", "+33612345678", "+33612345678", "06123"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -33,7 +32,6 @@ def test_the_page_names_every_fault_as_it_can_be_made() -> None:
     ("fault", "status", "text", "headers"),
     [
         (Fault.status(503, retry_after=0.5), 503, "Service Unavailable", {"Retry-After": "0.5"}),
-        (Fault.status(503, retry_after="Fri, 21"), 503, "Service Unavailable", {"Retry-After": "Fri, 21"}),
         (Fault.status(599), 599, "Error", {"Retry-After": None}),
         (Fault.status(429, body="Trop de requêtes"), 429, "Trop de requêtes", {"Retry-After": None}),
         (Fault.html(502), 502, "<!DOCTYPE html>", {"Content-Type": "text/html"}),
@@ -107,13 +105,6 @@ def test_an_answer_of_its_own(
 def test_error_shapes(client: Client, shape: int, expected: Any) -> None:
     client.double.misbehave(Fault.error(9, "non", shape=shape))
     assert client.multi_status(PAIRS) == {"success": False, "code": 9, **expected}
-
-
-def test_error_without_a_code(client: Client) -> None:
-    client.double.misbehave(Fault.error(None, "NOCREDITS", shape=3, http_status=402))
-    response = client.me()
-    assert response.status_code == 402
-    assert response.json() == {"success": False, "error": {"message": "NOCREDITS"}}
 
 
 def test_failed_rows_need_rows_to_fail(client: Client) -> None:
@@ -285,29 +276,3 @@ def test_the_vendor_acts_once(run: Run) -> None:
     client.double.add_campaign("spring", size=4)
     client.double.misbehave(Fault.ignore_page().after_processing())
     assert client.by_tag("spring", page=2)["currentPage"] == 1
-
-
-def test_a_refused_request_has_sent_nothing_before_its_answer_is_lost(client: Client) -> None:
-    client.double.add_stop("+33639980001")
-    client.double.misbehave(Fault.reset().after_processing())
-    with pytest.raises(requests.ConnectionError):
-        send(client, "send")
-    assert client.double.sent == []
-
-
-def test_the_log_counts_what_was_sent_before_a_fault(
-    client: Client, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO, "airflow_provider_smspartner")
-    client.double.misbehave(Fault.status(502).after_processing())
-    client.double.misbehave(Fault.reset().after_processing())
-    send(client, "bulk-send")
-    with pytest.raises(requests.ConnectionError):
-        send(client, "send")
-    # A line is written once the connection is dealt with.
-    client.me()
-    assert caplog.messages == [
-        "POST /v1/bulk-send: HTTP 502, 1 SMS",
-        "POST /v1/send: no answer, 1 SMS",
-        "GET /v1/me: HTTP 200",
-    ]

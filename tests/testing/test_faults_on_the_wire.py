@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import json
 import socket
 from collections.abc import Iterator
-from itertools import repeat
-from typing import Any, cast
 
 import pytest
 import requests
 from testing.client import Client
-from virtual_time import VirtualLoop
 from waits_for import wait_until
 
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble, wire
@@ -53,9 +49,6 @@ def test_reset(client: Client) -> None:
     client.double.misbehave(Fault.reset())
     with raw_request(client.double) as connection, pytest.raises(ConnectionResetError):
         connection.recv(1)
-    client.double.misbehave(Fault.reset())
-    with pytest.raises(requests.ConnectionError, match="reset by peer"):
-        client.me()
     assert client.me().status_code == 200
 
 
@@ -144,32 +137,6 @@ def test_endless(client: Client, fault: Fault, part: bytes) -> None:
     wait_until(lambda: not client.double._in_flight, "the double to see it leave")
 
 
-def test_a_client_that_does_not_read_takes_no_memory_of_the_double() -> None:
-    class Transport:
-        """Of a client that takes all that waits for it at every tenth look."""
-
-        waiting = looked = most = taken = 0
-
-        def get_write_buffer_size(self) -> int:
-            self.looked += 1
-            if self.looked % 10 == 0:
-                self.taken, self.waiting = self.taken + self.waiting, 0
-            return self.waiting
-
-        def write(self, chunk: bytes) -> None:
-            self.waiting += len(chunk)
-            self.most = max(self.most, self.waiting)
-
-        def is_closing(self) -> bool:
-            return self.taken > 2**24
-
-    client, chunk = Transport(), b" " * 2**16
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(wire.pour(cast("Any", client), repeat(chunk)))
-    assert client.taken > 2**24
-    assert client.most <= wire._MAX_BUFFERED_BYTES + len(chunk)
-
-
 def test_gzip_bomb(client: Client) -> None:
     client.double.misbehave(Fault.gzip_bomb(4))
     with raw_request(client.double) as connection:
@@ -179,9 +146,9 @@ def test_gzip_bomb(client: Client) -> None:
     assert gzip.decompress(content) == b" " * 4 * 2**20
 
 
-@pytest.mark.parametrize(("status", "line"), [(102, b"102 Processing"), (199, b"199 Error")])
-def test_interim(client: Client, status: int, line: bytes) -> None:
-    client.double.misbehave(Fault.interim(3, status=status))
+def test_interim(client: Client) -> None:
+    line = b"199 Error"
+    client.double.misbehave(Fault.interim(3, status=199))
     with raw_request(client.double) as connection:
         got = received_until(connection, b"200 OK")
     assert got.startswith(b"HTTP/1.1 " + line + b"\r\n\r\nHTTP/1.1 " + line)
@@ -199,9 +166,3 @@ def test_trailing(client: Client) -> None:
     client.double.misbehave(Fault.trailing())
     with raw_request(client.double) as connection:
         assert received_until(connection, b"\r\n\r\n{}").count(b"HTTP/1.1 200 OK") == 2
-
-
-def test_raw(client: Client) -> None:
-    client.double.misbehave(Fault.raw(b"SSH-2.0-OpenSSH_9.6\r\n"))
-    with raw_request(client.double) as connection:
-        assert received(connection) == b"SSH-2.0-OpenSSH_9.6\r\n"

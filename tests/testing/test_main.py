@@ -66,14 +66,14 @@ def logged(process: Any) -> list[str]:
 
 def test_play(command: Callable[..., Any]) -> None:
     options = ["--port=0", "--page-size=10", "--campaign-size=25", "--settle-seconds=0"]
-    process = command(*options, "--api-key", "it's")
+    process = command(*options, "--api-key", "it's", "--tag", "unknown-one", "two", "--conn-id", "sms_test")
     listening, name, connection = introduced(process)
     url = connection["host"]
     assert listening == f"SMS Partner double listening on {url}"
-    assert name == "AIRFLOW_CONN_SMSPARTNER_DEFAULT"
+    assert name == "AIRFLOW_CONN_SMS_TEST"
     assert connection == {"conn_type": "smspartner", "host": url, "password": "it's", "extra": {}}
 
-    query = {"apiKey": "it's", "tag": "springtime"}
+    query = {"apiKey": "it's", "tag": "unknown-one"}
     answer = requests.get(f"{url}/v1/bulk-status-by-tag", params=query, timeout=60).json()
     assert (answer["total"], len(answer["StatutResponse_List"])) == (25, 10)
     body = {"apiKey": "it's", "SMSStatut_List": [{"phoneNumber": "0699999993", "messageId": 424242}]}
@@ -86,51 +86,6 @@ def test_play(command: Callable[..., Any]) -> None:
         "POST /v1/multi-status: HTTP 200, 1 rows",
         "GET /v1/me: HTTP 200",
     ]
-
-
-def test_defaults_and_tags(command: Callable[..., Any]) -> None:
-    process = command("--port", "0", "--tag", "unknown-one", "two", "--tag", "three", "--conn-id", "sms_test")
-    _, name, connection = introduced(process)
-    assert (name, connection["password"]) == ("AIRFLOW_CONN_SMS_TEST", "demo-key")
-
-    def rows(tag: str) -> Any:
-        query = {"apiKey": "demo-key", "tag": tag}
-        url = f"{connection['host']}/v1/bulk-status-by-tag"
-        return requests.get(url, params=query, timeout=60).json().get("StatutResponse_List")
-
-    assert [len(rows(tag)) for tag in ("unknown-one", "two", "three", "four")] == [120] * 4
-    assert rows("unknown-five") is None
-
-
-WATCHED = """
-from airflow_provider_smspartner.testing import __main__ as command
-
-class Watched(command.SMSPartnerDouble):
-    def clear_sent(self):
-        forgotten = len(self.sent)
-        super().clear_sent()
-        if forgotten:
-            print("forgotten:", forgotten, len(self.sent), flush=True)
-
-command.SMSPartnerDouble = Watched
-command.FORGET_SECONDS = 0.05
-command.main(["--port", "0"])
-"""
-
-
-def test_what_was_sent_is_forgotten_in_time(command: Callable[..., Any]) -> None:
-    process = command(program=WATCHED)
-    _, _, connection = introduced(process)
-    body = {"apiKey": "demo-key", "phoneNumbers": "+33639980001,+33639980002", "message": "Bonjour"}
-    answer = requests.post(f"{connection['host']}/v1/send", json=body, timeout=60).json()
-    assert process.stdout.readline() == "forgotten: 2 0\n"
-    # The message is known all the same, and has left.
-    query = {"apiKey": "demo-key", "messageId": answer["message_id"]}
-    cancelled = requests.get(f"{connection['host']}/v1/message-cancel", params=query, timeout=60)
-    assert cancelled.json()["code"] == 7
-
-    process.terminate()
-    assert logged(process) == ["POST /v1/send: HTTP 200, 2 SMS", "GET /v1/message-cancel: HTTP 200"]
 
 
 # Once the double was cleared, the signal comes before the first line that runs; in the next run before the second.
