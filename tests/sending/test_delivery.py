@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -230,12 +229,6 @@ def test_once_the_schedule_is_past_only_what_earlier_tries_have_sent_is_reported
             drive(calls, vendor(log))
         assert len(caught.value.receipts) == len(made)
     assert not log
-
-
-def test_a_schedule_that_is_to_come_is_sent(clock: FakeClock) -> None:
-    coming = campaign(scheduled_at=START + timedelta(minutes=5))
-
-    assert len(drive(deliver(coming, NoLedger()), vendor([]))) == 3
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from faults.arranged import Stage
 from faults.written import SEEN
 from harness import KEEPS_TASK_STATE
 from sending.page import PAGE, rows
-from sending.table import AMBIGUOUS, Row
-from sending.ways import TASKS, TEXT, WAYS, Ending, Operator, attempt
+from sending.table import Row
+from sending.ways import TASKS, TEXT, WAYS, Ending, attempt
 from told import Capture, assert_nothing_in, captured, told_by
 
-from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
+from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 capture = pytest.fixture(captured)
 
@@ -108,28 +108,6 @@ def test_a_send_ends_as_the_table_says_in_every_way(
         (*_, endings) = seen[name].values()
         for column, ending in zip(WAYS[name].tries, endings, strict=True):
             record_property(SEEN, (PAGE.name, row.happens, column, str(ending)))
-
-
-BEFORE_3_3 = {
-    "nothing fails": None,
-    "nothing was sent": Fault.status(429),
-    "all was sent": Fault.status(503).after_processing(),
-}
-
-
-@pytest.mark.parametrize("fault", BEFORE_3_3.values(), ids=BEFORE_3_3)
-def test_before_airflow_3_3_no_next_try_sends(fault: Fault | None, double: SMSPartnerDouble) -> None:
-    send = Operator(None)
-    if fault is not None:
-        double.misbehave(fault, times=None)
-    attempt(send, TASKS["same text"], double)
-    double.clear_faults()
-
-    ending, error = attempt(send, TASKS["same text"], double)
-
-    assert ending == AMBIGUOUS
-    assert "This is try 2 of the task, and nothing is sent" in str(error)
-    assert_nobody_got_two(double)
 
 
 def test_the_page_agrees_with_the_table() -> None:

@@ -26,12 +26,8 @@ TASKS: dict[str, Task] = {
     "own texts": {"recipients": [(number, f"{TEXT} {n}") for n, number in enumerate(NUMBERS)]},
 }
 
-Sender = Callable[[Task], Sequence[str] | None]
-"""
-Sends, and returns the numbers that it reports as accepted, or None where it reports nothing.
-
-Called again, it is the next try of the same task.
-"""
+Sender = Callable[[Task], Sequence[str]]
+"""Sends, and returns the numbers that it reports as accepted. Called again, it is the next try of the same task."""
 
 
 @dataclass(frozen=True)
@@ -97,22 +93,13 @@ def _async_notify(task: Task) -> Sequence[str]:
 
 
 class Operator:
-    """
-    The tries of a task.
+    """The tries of a task on Airflow 3.3 or later."""
 
-    :param store: what Airflow keeps of them, None before Airflow 3.3.
-    """
-
-    def __init__(self, store: StateStore | None) -> None:
-        self._store = store
-        self._try_number = 0
+    def __init__(self) -> None:
+        self._store = StateStore()
 
     def __call__(self, task: Task) -> Sequence[str]:
-        self._try_number += 1
-        context = new_context()
-        context["ti"].try_number = self._try_number
-        if self._store is not None:
-            context["task_state_store"] = self._store
+        context = new_context() | {"task_state_store": self._store}
         messages = SMSPartnerSendOperator(task_id="send", **task).execute(context)
         return [message["phone_number"] for message in messages]
 
@@ -120,7 +107,7 @@ class Operator:
 WAYS = {
     "hook": Way(lambda: _send, ["`hook.send`"]),
     "asynchronous hook": Way(lambda: _asend, ["`hook.asend`"]),
-    "operator": Way(lambda: Operator(StateStore()), ["operator", "its next try"]),
+    "operator": Way(Operator, ["operator", "its next try"]),
     # A notifier has one text for all.
     "notifier": Way(lambda: _notify, ["notifier"], texts=["same text"]),
     "asynchronous notifier": Way(lambda: _async_notify, ["notifier, asynchronously"], texts=["same text"]),
@@ -134,8 +121,7 @@ def attempt(send: Sender, task: Task, double: SMSPartnerDouble) -> tuple[Ending,
         accepted = send(task)
     except SMSPartnerError as error:
         return Ending(len(double.sent) - before, outcome=Outcome.of_error(error)), error
-    if accepted is None:
-        accepted = [sms.phone_number for sms in double.sent[before:]]
-    # What is reported as accepted was sent.
-    assert set(accepted) <= {sms.phone_number for sms in double.sent}
+    assert set(accepted) <= {sms.phone_number for sms in double.sent}, (
+        "what was not sent is reported as accepted"
+    )
     return Ending(len(double.sent) - before, len(accepted)), None
