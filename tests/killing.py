@@ -7,11 +7,12 @@ import json
 import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from commands import environment_of_the_tests, killed_after
+from waits_for import wait_until
 
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
@@ -64,6 +65,16 @@ def slowly(seconds: float) -> Fault:
     return Fault("slowly", apply)
 
 
+def held(until: threading.Event) -> Fault:
+    """Answer as ever, but not before an event."""
+
+    async def apply(request: Any, proceed: Any, _: object) -> Any:
+        await asyncio.to_thread(until.wait, 300)
+        return proceed(request)
+
+    return Fault("held", apply)
+
+
 def killed(
     double: SMSPartnerDouble,
     kind: str,
@@ -96,13 +107,11 @@ def killed(
             assert process.stdout is not None
             process.stdin.write(wanted + "\n")
             process.stdin.flush()
-            deadline = time.monotonic() + 60
-            while not when() and time.monotonic() < deadline and process.poll() is None:
-                time.sleep(0.02)
+            wait_until(lambda: when() or process.poll() is not None, "the task to be in its midst", limit=300)
             before = len(double.requests)
             process.send_signal(send)
             output = ""
-            with killed_after(process, 60):
+            with killed_after(process, 300):
                 for line in process.stdout:
                     output += line
                     if "on_kill has run" in line:

@@ -34,11 +34,3 @@ with DAG("send_mapped", schedule=None, params={"name": "Anne"}):
     SMSPartnerSendOperator.partial(task_id="send", message="Hello {{ params.name }}").expand_kwargs(
         list_groups()
     )
-
-with DAG("send_texts", schedule=None):
-
-    @task
-    def write_texts() -> list[dict[str, str]]:
-        return [{"phone_number": number, "message": f"Hello {n}"} for n, number in enumerate(NUMBERS[:3])]
-
-    SMSPartnerSendOperator(task_id="send", recipients=write_texts())  # type: ignore[arg-type, unused-ignore]

@@ -1,4 +1,4 @@
-"""Tasks that are terminated while Airflow renders their templates: tests/tasks/test_terminated.py."""
+"""Tasks that are terminated while Airflow renders their templates: tests/operators/test_on_kill.py."""
 
 from __future__ import annotations
 

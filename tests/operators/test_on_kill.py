@@ -1,32 +1,29 @@
-"""A fetch that is terminated: it asks no more, delivers nothing and leaves nothing behind."""
+"""A task that is terminated: it asks no more, delivers nothing and leaves nothing behind."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from harness import new_context
-from killing import killed, slowly
+from combinations import in_turn
+from harness import AIRFLOW_3, new_context, run_dag
+from killing import held, killed, slowly
 
 from airflow_provider_smspartner._http import blocking
 from airflow_provider_smspartner._http.policy import closed_before_answer
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
-from airflow_provider_smspartner.operators.smspartner import SMSPartnerStatusByTagOperator
+from airflow_provider_smspartner.operators.smspartner import (
+    SMSPartnerSendOperator,
+    SMSPartnerStatusByTagOperator,
+)
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
-PAGES = 200
+# What is asked at once.
 IN_FLIGHT = 4
-
-FETCHES: dict[str, tuple[str, dict[str, Any]]] = {
-    "tag": ("SMSPartnerStatusByTagOperator", {"tag": "spring"}),
-    "list": (
-        "SMSPartnerMultiStatusOperator",
-        {"messages": [[f"+336{n:08}", n] for n in range(500 * 20)]},
-    ),
-}
 
 
 def list_of_messages(hook: SMSPartnerHook) -> Iterator[Any]:
@@ -39,32 +36,51 @@ def tag_read_ahead(hook: SMSPartnerHook) -> Iterator[Any]:
 
 # Each case is a process that imports Airflow: what the handler does is looked at once.
 @pytest.mark.parametrize(
-    ("fetch", "lands", "raises"),
-    [("tag", False, False), ("tag", True, False), ("list", True, False), ("tag", True, True)],
-    ids=["tag, xcom", "tag, file", "list, file", "tag, file, the handler raises"],
+    ("kind", "arguments", "answered", "lands", "raises"),
+    [
+        pytest.param("SMSPartnerStatusByTagOperator", {"tag": "spring"}, 2, True, False, id="tag, file"),
+        pytest.param(
+            "SMSPartnerMultiStatusOperator",
+            {"messages": [[f"+336{n:08}", n] for n in range(500 * 20)]},
+            2,
+            True,
+            True,
+            id="list, file, the handler raises",
+        ),
+        pytest.param(
+            "SMSPartnerStopListOperator", {}, 0, False, False, id="stop list, xcom", marks=pytest.mark.nightly
+        ),
+    ],
 )
-def test_a_terminated_fetch_ends_soon_without_a_result(
-    double: SMSPartnerDouble, tmp_path: Path, fetch: str, lands: bool, raises: bool
+def test_a_terminated_fetch_ends_soon_without_a_result(  # noqa: PLR0917 - fixtures
+    double: SMSPartnerDouble,
+    tmp_path: Path,
+    kind: str,
+    arguments: dict[str, Any],
+    answered: int,
+    lands: bool,
+    raises: bool,
 ) -> None:
-    double.add_campaign("spring", size=50 * PAGES, settle_seconds=0)
-    double.misbehave(slowly(0.3), times=None)
-    kind, arguments = FETCHES[fetch]
+    double.add_campaign("spring", size=50 * 200, settle_seconds=0)
+    double.add_stop("+33639980001")
+    is_handled = threading.Event()
+    if answered:
+        double.misbehave(slowly(0), times=answered)
+    double.misbehave(held(is_handled), times=None)
     target = tmp_path / "rows.ndjson"
     target.write_text("old")
-    if lands:
-        arguments = {**arguments, "output_path": str(target)}
 
     told, later = killed(
         double,
         kind,
-        {**arguments, "max_xcom_rows": 1_000_000},
+        {**arguments, **({"output_path": str(target)} if lands else {}), "max_xcom_rows": 1_000_000},
         raises=raises,
-        when=lambda: len(double.requests) >= 3 and len(list(tmp_path.iterdir())) == 1 + lands,
+        when=lambda: len(double.requests) > answered and len(list(tmp_path.iterdir())) == 1 + lands,
+        then=is_handled.set,
     )
 
     assert told["outcome"].startswith("Terminated" if raises else "SMSPartnerError: The task was terminated")
     assert told["xcoms"] == {}
-    # What was in flight at that moment.
     assert later <= IN_FLIGHT + 1
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
@@ -92,8 +108,9 @@ def test_a_hook_that_is_closed_for_good_asks_no_more(double: SMSPartnerDouble) -
     again.close()
 
 
-@pytest.mark.parametrize("step", ["islice", "GivingUp", "ThreadPoolExecutor"])
-@pytest.mark.parametrize("fetch", [list_of_messages, tag_read_ahead], ids=["list", "tag"])
+@in_turn(
+    step=["islice", "GivingUp", "ThreadPoolExecutor"], fetch={"list": list_of_messages, "tag": tag_read_ahead}
+)
 def test_a_hook_that_is_closed_at_a_step_of_beginning_asks_no_more(
     double: SMSPartnerDouble,
     monkeypatch: pytest.MonkeyPatch,
@@ -138,8 +155,6 @@ def test_a_kill_while_the_file_is_published_delivers_nothing_else(
     assert context["ti"].xcoms == {}
     assert list(tmp_path.iterdir()) == []
 
-    monkeypatch.undo()
-
 
 def test_a_kill_after_the_file_was_published_says_that_it_is_there(
     double: SMSPartnerDouble, tmp_path: Path
@@ -166,3 +181,32 @@ def test_an_operator_can_be_executed_again_after_a_kill(double: SMSPartnerDouble
     assert len(operator.execute(new_context())) == 20
     operator.on_kill()
     assert len(operator.execute(new_context())) == 20
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 ends the task with an error in the signal's handler")
+def test_no_task_begins_that_is_terminated_while_it_is_rendered(
+    double: SMSPartnerDouble, metadata_database: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    double.add_campaign("spring", size=1, settle_seconds=0)
+
+    run = run_dag("terminated")
+
+    ends = {(task.task_id, task.map_index): task.state for task in run.dag_run.get_task_instances()}
+    assert len(ends) == 9
+    assert {*ends.values()} == {"failed"}
+    assert double.requests == []
+    assert double.sent == []
+    assert capfd.readouterr().out.count("The task was terminated before it began") >= len(ends)
+
+
+def test_a_kill_just_before_a_task_begins_keeps_it_from_beginning(double: SMSPartnerDouble) -> None:
+    operator = SMSPartnerSendOperator(task_id="send", recipients=["+33639980001"], message="Hello")
+    context = new_context()
+    operator.pre_execute(context)
+    operator.on_kill()
+    with pytest.raises(
+        SMSPartnerError, match="terminated before it began; nothing was asked, and nothing was sent"
+    ):
+        operator.execute(context)
+    assert double.requests == []

@@ -36,6 +36,11 @@ def by_list(**arguments: Any) -> SMSPartnerMultiStatusOperator:
     return SMSPartnerMultiStatusOperator(task_id="fetch", **{"messages": MESSAGES, **arguments})
 
 
+def file_of(path: Path, messages: Iterable[tuple[str, str]], *more: str) -> str:
+    path.write_text("phone_number,message_id\n" + "\n".join([*map(",".join, messages), *more]) + "\n")
+    return str(path)
+
+
 def test_fetches_all_pages_of_a_tag(double: SMSPartnerDouble) -> None:
     double.add_campaign(TAG, size=120, settle_seconds=0, outcomes={"Delivered": 0.95, "Not delivered": 0.05})
     context = new_context()
@@ -50,10 +55,13 @@ def test_fetches_all_pages_of_a_tag(double: SMSPartnerDouble) -> None:
     assert datetime.fromisoformat(summary["checked_at"]).utcoffset() is not None
 
 
-def test_gives_rows_by_tag_in_plain_json(double: SMSPartnerDouble) -> None:
+def test_gives_rows_by_tag_in_plain_json(double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch) -> None:
     double.add_message(*MESSAGES[0], "Delivered", tag=TAG, stop_sms=True)
+    for name, value in double.connection_env("other").items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT")
 
-    (row,) = by_tag().execute(new_context())
+    (row,) = by_tag(smspartner_conn_id="other").execute(new_context())
 
     assert re.fullmatch(r"20..-..-..T..:..:..\+00:00", row.pop("date") or "")
     assert json.loads(json.dumps(row)) == {
@@ -84,10 +92,14 @@ def test_gives_a_row_for_each_message_in_order(double: SMSPartnerDouble) -> None
     assert context["ti"].xcoms["summary"]["not_found"] == 1
 
 
-def test_an_empty_list_is_no_campaign_and_asks_for_nothing(double: SMSPartnerDouble) -> None:
+@pytest.mark.parametrize("in_file", [False, True], ids=["list", "file"])
+def test_no_messages_are_no_campaign_and_nothing_is_asked(
+    double: SMSPartnerDouble, tmp_path: Path, in_file: bool
+) -> None:
     context = new_context()
+    given = file_of(tmp_path / "messages.csv", []) if in_file else []
 
-    assert by_list(messages=[]).execute(context) == []
+    assert by_list(messages=given).execute(context) == []
     assert context["ti"].xcoms["summary"]["total"] == 0
     assert context["ti"].xcoms["summary"]["delivery_rate"] is None
     assert double.requests == []
@@ -105,65 +117,10 @@ def test_an_unknown_tag_fails_unless_it_may_be_empty(
         with pytest.raises(SMSPartnerNotFoundError):
             by_tag().execute(new_context())
         assert by_tag(allow_empty=True).execute(context) == []
-
-    assert context["ti"].xcoms["summary"]["total"] == 0
-
-
-def test_allow_empty_hides_no_other_error(double: SMSPartnerDouble) -> None:
-    double.misbehave(Fault.error(10))
-
-    with pytest.raises(SMSPartnerCredentialsError):
-        by_tag(allow_empty=True).execute(new_context())
-
-
-@pytest.mark.parametrize(
-    ("operator", "rendered", "fault"),
-    [
-        (by_tag(), {"tag": "two words"}, "white space"),
-        (by_list(), {"messages": [*MESSAGES, {"phone_number": "+33639980001"}]}, r"messages\[3\]: "),
-    ],
-)
-def test_refuses_bad_input_before_anything_is_sent(
-    double: SMSPartnerDouble, operator: Any, rendered: dict[str, Any], fault: str
-) -> None:
-    for name, value in rendered.items():
-        setattr(operator, name, value)
-
-    with pytest.raises(ValueError, match=fault):
-        operator.execute(new_context())
-
-    assert double.requests == []
-
-
-def test_uses_its_connection(double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-    double.add_message(*MESSAGES[0], "Delivered", tag=TAG)
-    for name, value in double.connection_env("other").items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT")
-
-    assert len(by_tag(smspartner_conn_id="other").execute(new_context())) == 1
-
-
-def test_pushes_no_summary_where_no_xcom_is_wanted(double: SMSPartnerDouble) -> None:
-    double.add_message(*MESSAGES[0], "Delivered", tag=TAG)
-    context = new_context()
-
-    by_tag(do_xcom_push=False).execute(context)
-
-    assert context["ti"].xcoms == {}
-
-
-@pytest.mark.parametrize(
-    ("operator", "templated"),
-    [(by_tag(), {"tag"}), (by_list(), {"messages"})],
-)
-def test_every_argument_but_switches_and_limits_is_templated(operator: Any, templated: set[str]) -> None:
-    shared = {"output_path", "output_conn_id", "phone_numbers", "pseudonym_conn_id", "smspartner_conn_id"}
-    assert set(operator.template_fields) == templated | shared
-
-
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+        assert context["ti"].xcoms["summary"]["total"] == 0
+        double.misbehave(Fault.error(10))
+        with pytest.raises(SMSPartnerCredentialsError):
+            by_tag(allow_empty=True).execute(context)
 
 
 def test_lets_rows_land_in_a_file(double: SMSPartnerDouble, tmp_path: Path) -> None:
@@ -173,31 +130,17 @@ def test_lets_rows_land_in_a_file(double: SMSPartnerDouble, tmp_path: Path) -> N
     landed = by_tag(output_path=str(path), max_xcom_rows=1).execute(context)
 
     assert landed == {"path": str(path), "rows": 120, "format": "ndjson"}
-    assert lines_of(path) == by_tag().execute(new_context())
+    assert [json.loads(line) for line in path.read_text().splitlines()] == by_tag().execute(new_context())
     assert context["ti"].xcoms["summary"]["total"] == 120
 
 
-def test_lets_rows_land_in_the_order_of_the_messages(double: SMSPartnerDouble, tmp_path: Path) -> None:
-    for message in MESSAGES:
-        double.add_message(*message, "Delivered")
-
-    by_list(messages=MESSAGES[::-1], output_path=f"file://{tmp_path}/rows.csv").execute(new_context())
-
-    header, *rows = (tmp_path / "rows.csv").read_text().splitlines()
-    assert header.startswith("phone_number,message_id,status,")
-    assert [row.split(",")[1] for row in rows] == ["1003", "1002", "1001"]
-
-
-@pytest.mark.parametrize(
-    ("name", "error"), [("rows.xlsx", ValueError), ("file-as-folder/rows.ndjson", OSError)]
-)
-def test_tells_that_a_file_cannot_be_written_before_anything_is_sent(
-    double: SMSPartnerDouble, tmp_path: Path, name: str, error: type[Exception]
+def test_a_file_that_cannot_be_written_is_reported_before_anything_is_asked(
+    double: SMSPartnerDouble, tmp_path: Path
 ) -> None:
     (tmp_path / "file-as-folder").touch()
 
-    with pytest.raises(error, match=name):
-        by_tag(output_path=str(tmp_path / name)).execute(new_context())
+    with pytest.raises(OSError, match="file-as-folder"):
+        by_tag(output_path=f"{tmp_path}/file-as-folder/rows.ndjson").execute(new_context())
 
     assert double.requests == []
 
@@ -227,31 +170,6 @@ def test_more_rows_than_xcom_is_meant_for_are_refused_on_the_first_page(double: 
     assert len(by_tag(max_xcom_rows=119, do_xcom_push=False).execute(new_context())) == 120
 
 
-def test_more_messages_than_xcom_is_meant_for_are_refused_before_anything_is_sent(
-    double: SMSPartnerDouble,
-) -> None:
-    with pytest.raises(ValueError, match="3 rows are more than `max_xcom_rows`, 2"):
-        by_list(max_xcom_rows=2).execute(new_context())
-
-    assert double.requests == []
-
-
-def test_reads_messages_from_a_file(double: SMSPartnerDouble, tmp_path: Path) -> None:
-    for message in MESSAGES:
-        double.add_message(*message, "Delivered")
-    path = tmp_path / "messages.csv"
-    path.write_text("message_id,phone_number\n" + "".join(f"{m},{p}\n" for p, m in [*MESSAGES, MESSAGES[0]]))
-
-    rows = by_list(messages=str(path)).execute(new_context())
-
-    assert [row["message_id"] for row in rows] == ["1001", "1002", "1003"]
-
-
-def file_of(path: Path, messages: Iterable[tuple[str, str]], *more: str) -> str:
-    path.write_text("phone_number,message_id\n" + "\n".join([*map(",".join, messages), *more]) + "\n")
-    return str(path)
-
-
 def test_holds_messages_of_a_file_on_disk_until_it_ends(
     double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
@@ -269,17 +187,7 @@ def test_holds_messages_of_a_file_on_disk_until_it_ends(
     assert len(backlogs) == 1
 
 
-def test_lets_go_of_the_messages_of_a_file_when_it_fails(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
-) -> None:
-    path = file_of(tmp_path / "messages.csv", MESSAGES)
-    double.misbehave(Fault.error(10), times=None)
-
-    with pytest.raises(SMSPartnerCredentialsError):
-        by_list(messages=path, output_path=f"{tmp_path}/rows.csv").execute(new_context())
-
-
-def test_a_fault_at_the_end_of_a_file_is_told_before_anything_is_sent(
+def test_a_fault_at_the_end_of_a_file_is_reported_before_anything_is_asked(
     double: SMSPartnerDouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backlogs: list[PendingOnDisk]
 ) -> None:
     # So that nothing but the check itself reads ahead.
@@ -296,19 +204,14 @@ def test_a_fault_at_the_end_of_a_file_is_told_before_anything_is_sent(
     assert not (tmp_path / "rows.csv").exists()
 
 
-def test_more_messages_in_a_file_than_xcom_is_meant_for_are_refused_before_anything_is_sent(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
+@pytest.mark.parametrize("in_file", [False, True], ids=["list", "file"])
+def test_more_messages_than_xcom_is_meant_for_are_refused_before_anything_is_asked(
+    double: SMSPartnerDouble, tmp_path: Path, in_file: bool
 ) -> None:
-    path = file_of(tmp_path / "messages.csv", [*MESSAGES, *MESSAGES])
+    messages = [*MESSAGES, *MESSAGES]
+    given = file_of(tmp_path / "messages.csv", messages) if in_file else messages
 
     with pytest.raises(ValueError, match="3 rows are more than `max_xcom_rows`, 2"):
-        by_list(messages=path, max_xcom_rows=2).execute(new_context())
+        by_list(messages=given, max_xcom_rows=2).execute(new_context())
 
-    assert double.requests == []
-
-
-def test_a_file_without_messages_asks_for_nothing(
-    double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
-) -> None:
-    assert by_list(messages=file_of(tmp_path / "messages.csv", [])).execute(new_context()) == []
     assert double.requests == []

@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any, cast
 from uuid import UUID
 
 import pytest
 from harness import KEEPS_TASK_STATE, TaskInstance
+from sending.receipts import NUMBERS, receipt_for
 from state_store import StateStore
 
+from airflow_provider_smspartner._sending import send as send_module
 from airflow_provider_smspartner._sending.delivery import Ledger, NoLedger, deliver, drive
 from airflow_provider_smspartner._sending.send import Send
 from airflow_provider_smspartner._tasks import ledger as ledgers
 from airflow_provider_smspartner._tasks.ledger import open_ledger
-from airflow_provider_smspartner.exceptions import (
-    SMSPartnerAmbiguousSendError,
-)
+from airflow_provider_smspartner.exceptions import SMSPartnerAmbiguousSendError
 from airflow_provider_smspartner.models import Receipt
 from airflow_provider_smspartner.protocol import Call
 
 needs_store = pytest.mark.skipif(not KEEPS_TASK_STATE, reason="Airflow keeps nothing for a task's next try")
 
-NUMBERS = [f"+3363998{n:04}" for n in range(1_003)]
 TEXT = "Come at nine"
 FINGERPRINT = "f" * 64
 CALLS = 3
-FIRST = NUMBERS[:500]
-
-
-def receipt_for(numbers: Sequence[str], message_id: str = "300", **members: Any) -> Receipt:
-    given = {"accepted": tuple(numbers), "sms": len(numbers), "cost": Decimal("19.014"), "currency": "EUR"}
-    return Receipt(message_id=message_id, **{**given, **members})
+FIRST = NUMBERS[:2]
 
 
 @pytest.fixture
@@ -41,56 +33,44 @@ def store() -> StateStore:
     return StateStore()
 
 
+@pytest.fixture
+def campaign(monkeypatch: pytest.MonkeyPatch) -> Send:
+    """A send of three calls."""
+    monkeypatch.setattr(send_module, "MAX_RECIPIENTS_PER_CALL", 2)
+    return Send.of(NUMBERS, TEXT, tag="spring")
+
+
 def opened(store: StateStore, fingerprint: str = FINGERPRINT) -> Ledger:
     context = {"ti": TaskInstance(), "task_state_store": store}
     return open_ledger(cast("Any", context), fingerprint, CALLS)
 
 
+def begun(store: StateStore) -> Ledger:
+    """Return the ledger of a try that has begun its first call."""
+    ledger = opened(store)
+    ledger.begin(0)
+    return ledger
+
+
 @needs_store
-def test_a_first_try_notes_which_send_it_is(store: StateStore) -> None:
+def test_a_try_notes_which_send_it_is_and_the_store_never_lets_go_of_it(store: StateStore) -> None:
+    from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]
+
     ledger = opened(store)
 
     assert store.get("smspartner_send") == {"fingerprint": FINGERPRINT, "calls": CALLS}
     assert ledger.adopt(0, FIRST) is None
+    ledger.begin(0)
+    assert store.retentions == [NEVER_EXPIRE] * 3
 
 
 @needs_store
-def test_a_later_try_adopts_what_was_made(store: StateStore) -> None:
-    receipt = receipt_for(FIRST)
-    earlier = opened(store)
-    earlier.begin(0)
-    earlier.finish(0, FIRST, receipt)
-
-    later = opened(store)
-
-    assert later.adopt(0, FIRST) == receipt
-    assert later.adopt(1, NUMBERS[500:1000]) is None
-
-
-@needs_store
-def test_a_call_that_was_under_way_is_ambiguous(store: StateStore) -> None:
-    opened(store).begin(0)
-
-    with pytest.raises(SMSPartnerAmbiguousSendError, match=r"while call 1 was under way: whether its 500 "):
-        opened(store).adopt(0, FIRST)
-
-
-@needs_store
-def test_a_call_that_was_withdrawn_can_be_made(store: StateStore) -> None:
-    earlier = opened(store)
-    earlier.begin(0)
-    earlier.withdraw(0)
-
-    assert opened(store).adopt(0, FIRST) is None
-
-
-@needs_store
-def test_refused_recipients_and_what_is_unknown_come_back_as_they_were(store: StateStore) -> None:
-    refused = {FIRST[7]: 14, FIRST[499]: None}
+def test_a_later_try_adopts_what_was_made_as_it_was(store: StateStore) -> None:
     receipts = [
-        receipt_for([number for number in FIRST if number not in refused], refused=refused),
+        receipt_for(0),
+        receipt_for(0, accepted=(FIRST[0],), refused={FIRST[1]: 14}),
+        receipt_for(0, accepted=(FIRST[1],), refused={FIRST[0]: None}, sms=None, cost=None, currency=None),
         Receipt(message_id=None, accepted=(), refused=dict.fromkeys(FIRST, 55)),
-        receipt_for(FIRST, sms=None, cost=None, currency=None),
     ]
     earlier = opened(store)
     for position, receipt in enumerate(receipts):
@@ -99,26 +79,35 @@ def test_refused_recipients_and_what_is_unknown_come_back_as_they_were(store: St
 
     later = opened(store)
 
-    assert [later.adopt(position, FIRST) for position in range(3)] == receipts
+    assert [later.adopt(position, FIRST) for position in range(5)] == [*receipts, None]
+    # After a call that was not made there is none to ask for.
+    store.fails_at = lambda _: True
+    assert later.adopt(5, FIRST) is None
 
 
 @needs_store
-def test_another_send_begins_anew_where_nothing_was_made(store: StateStore) -> None:
-    earlier = opened(store)
-    earlier.begin(0)
-    earlier.withdraw(0)
+def test_a_call_that_was_under_way_is_ambiguous(store: StateStore) -> None:
+    begun(store)
 
-    assert opened(store, "other").adopt(0, FIRST) is None
-    assert store.get("smspartner_send")["fingerprint"] == "other"
+    with pytest.raises(SMSPartnerAmbiguousSendError, match=r"while call 1 was under way: whether its 2 "):
+        opened(store).adopt(0, FIRST)
+
+
+@needs_store
+@pytest.mark.parametrize("fingerprint", [FINGERPRINT, "other"])
+def test_a_call_that_was_withdrawn_can_be_made_by_any_send(store: StateStore, fingerprint: str) -> None:
+    begun(store).withdraw(0)
+
+    assert opened(store, fingerprint).adopt(0, FIRST) is None
+    assert store.get("smspartner_send")["fingerprint"] == fingerprint
 
 
 @needs_store
 @pytest.mark.parametrize("was_made", [True, False], ids=["made", "under way"])
 def test_another_send_is_ambiguous_where_a_call_was_begun(store: StateStore, was_made: bool) -> None:
-    earlier = opened(store)
-    earlier.begin(0)
+    earlier = begun(store)
     if was_made:
-        earlier.finish(0, FIRST, receipt_for(FIRST))
+        earlier.finish(0, FIRST, receipt_for(0))
 
     with pytest.raises(SMSPartnerAmbiguousSendError, match="has begun to send something else"):
         opened(store, "other")
@@ -127,9 +116,7 @@ def test_another_send_is_ambiguous_where_a_call_was_begun(store: StateStore, was
 @needs_store
 @pytest.mark.parametrize("key", ["smspartner_send", "smspartner_send_call_0"])
 def test_what_it_cannot_read_is_ambiguous(store: StateStore, key: str) -> None:
-    earlier = opened(store)
-    earlier.begin(0)
-    earlier.finish(0, FIRST, receipt_for(FIRST))
+    begun(store).finish(0, FIRST, receipt_for(0))
     store.set(key, "edited by hand")
 
     with pytest.raises(SMSPartnerAmbiguousSendError):
@@ -137,78 +124,60 @@ def test_what_it_cannot_read_is_ambiguous(store: StateStore, key: str) -> None:
 
 
 @needs_store
-def test_the_store_never_lets_go_of_it_by_itself(store: StateStore) -> None:
-    from airflow.sdk import NEVER_EXPIRE  # type: ignore[attr-defined]
+def test_a_try_that_still_runs_begins_no_call_once_a_later_one_has_begun(store: StateStore) -> None:
+    earlier = opened(store)
+    opened(store)
 
-    opened(store).begin(0)
-
-    assert store.retentions == [NEVER_EXPIRE] * 3
+    with pytest.raises(SMSPartnerAmbiguousSendError, match="A later try of this task has begun"):
+        earlier.begin(0)
 
 
 @needs_store
-def test_no_number_and_no_text_is_stored(store: StateStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_number_and_no_text_is_stored(
+    store: StateStore, campaign: Send, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # The name of a try is random, and holds any five digits at times.
     monkeypatch.setattr(ledgers, "uuid4", lambda: UUID(int=0))
-    send = Send.of(NUMBERS, TEXT, tag="spring", max_recipients=2_000)
-    refused = dict.fromkeys(send.numbers_of(0)[:3], 14)
 
-    def make(call: Call[Receipt]) -> Receipt:
-        numbers = str((call.request.body or {})["phoneNumbers"]).split(",")
-        return receipt_for([each for each in numbers if each not in refused], refused=refused)
-
-    drive(deliver(send, opened(store, send.fingerprint("key"))), make)
+    drive(
+        deliver(campaign, opened(store, campaign.fingerprint("key"))),
+        lambda _: receipt_for(0, refused={NUMBERS[0]: 14}),
+    )
 
     kept = json.dumps(store.kept)
     assert len(store.kept) == 2 + CALLS
     assert '"0\\": 14' in kept
-    assert "63998" not in kept
-    assert TEXT not in kept
-    assert "spring" not in kept
+    assert not [each for each in ("63998", TEXT, "spring") if each in kept]
 
 
 @needs_store
-def test_a_call_that_cannot_be_noted_before_is_not_made(store: StateStore) -> None:
-    ledger = opened(store)
-    store.fails_at = lambda what: what == "set smspartner_send_call_0"
-
-    with pytest.raises(RuntimeError, match="does not answer"):
-        drive(deliver(Send.of(NUMBERS[:3], TEXT), ledger), never)
-
-
-@needs_store
-def test_a_call_that_cannot_be_noted_after_is_ambiguous_and_the_last(store: StateStore) -> None:
+def test_a_call_that_cannot_be_noted_after_is_ambiguous_and_the_last(
+    store: StateStore, campaign: Send
+) -> None:
     made: list[Call[Receipt]] = []
-    ledger = opened(store)
-    store.fails_at = lambda what: what == "set smspartner_send_call_0" and bool(made)
 
     def make(call: Call[Receipt]) -> Receipt:
         made.append(call)
-        return receipt_for(FIRST)
+        return receipt_for(0)
 
-    with pytest.raises(SMSPartnerAmbiguousSendError) as raised:
-        drive(deliver(Send.of(NUMBERS, TEXT, max_recipients=2_000), ledger), make)
+    ledger = opened(store)
+    store.fails_at = lambda what: what == "set smspartner_send_call_0" and bool(made)
+    said = r"Call 1 was made \(message id 300\), but Airflow could not note it \(RuntimeError\)"
+
+    with pytest.raises(SMSPartnerAmbiguousSendError, match=said) as raised:
+        drive(deliver(campaign, ledger), make)
 
     assert len(made) == 1
-    assert "Call 1 was made (message id 300), but Airflow could not note it (RuntimeError)" in str(
-        raised.value
-    )
     assert [each.message_id for each in raised.value.receipts] == ["300"]
     store.fails_at = lambda _: False
     with pytest.raises(SMSPartnerAmbiguousSendError, match="was under way"):
         opened(store).adopt(0, FIRST)
 
 
-def never(call: Call[Receipt]) -> Receipt:
-    raise AssertionError("nothing may be sent")
-
-
-def test_without_a_task_instance_nothing_is_remembered() -> None:
-    assert isinstance(open_ledger(cast("Any", {}), FINGERPRINT, CALLS), NoLedger)
-    assert isinstance(open_ledger(cast("Any", None), FINGERPRINT, CALLS), NoLedger)
-
-
 def test_without_a_store_only_the_first_try_may_send() -> None:
     context: Any = {"ti": TaskInstance()}
+    for known in ({}, None, context):
+        assert isinstance(open_ledger(cast("Any", known), FINGERPRINT, CALLS), NoLedger)
     context["ti"].try_number = 1
     assert isinstance(open_ledger(context, FINGERPRINT, CALLS), NoLedger)
 

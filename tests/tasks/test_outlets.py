@@ -29,16 +29,15 @@ def context_with_events() -> Any:
     return {**new_context(), "outlet_events": importlib.import_module(module).OutletEventAccessors()}
 
 
-@pytest.mark.parametrize("arguments", [{"deferrable": True}, {"deferrable": False}], ids=str)
-@pytest.mark.parametrize("where", ["xcom", "file"])
+@pytest.mark.parametrize(("deferrable", "lands"), [(True, False), (False, True)], ids=["deferrable", "file"])
 def test_the_sensor_attaches_its_summary(
-    double: SMSPartnerDouble, arguments: dict[str, Any], where: str, tmp_path: Path
+    double: SMSPartnerDouble, deferrable: bool, lands: bool, tmp_path: Path
 ) -> None:
     add(double, ["Waiting", "Delivered"], ["Delivered"], ["KO"])
     context = context_with_events()
-    path = {"output_path": f"{tmp_path}/rows.ndjson"} if where == "file" else {}
+    path = {"output_path": f"{tmp_path}/rows.ndjson"} if lands else {}
 
-    finish(context, outlets=[SPRING, ALL], **arguments, **path)
+    finish(context, outlets=[SPRING, ALL], deferrable=deferrable, **path)
 
     summary = context["ti"].xcoms["summary"]
     assert (summary["total"], summary["delivered"], summary["ko"]) == (3, 2, 1)
@@ -46,62 +45,40 @@ def test_the_sensor_attaches_its_summary(
         assert context["outlet_events"][asset].extra == {"smspartner": summary}
 
 
-def test_operators_attach_their_summary(double: SMSPartnerDouble) -> None:
+@pytest.mark.parametrize(
+    ("operator", "arguments"),
+    [
+        (SMSPartnerStatusByTagOperator, {"tag": TAG}),
+        (SMSPartnerMultiStatusOperator, {"messages": MESSAGES}),
+        (SMSPartnerSendOperator, {"recipients": ["+33639980001"], "message": "Hello"}),
+    ],
+)
+def test_an_operator_adds_its_summary_to_the_events_of_assets(
+    double: SMSPartnerDouble, operator: Any, arguments: dict[str, Any]
+) -> None:
     add(double, ["Delivered"], ["Delivered"], ["KO"])
-    for operator in (
-        SMSPartnerStatusByTagOperator(task_id="fetch", tag=TAG, outlets=[SPRING]),
-        SMSPartnerMultiStatusOperator(task_id="fetch", messages=MESSAGES, outlets=[SPRING]),
-        SMSPartnerSendOperator(
-            task_id="send", recipients=["+33639980001"], message="Hello", outlets=[SPRING]
-        ),
-    ):
-        context = context_with_events()
+    context = context_with_events()
+    context["outlet_events"][SPRING].extra["owner"] = "sales"
 
-        operator.execute(context)
+    operator(task_id="fetch", outlets=[ALIAS, SPRING], **arguments).execute(context)
 
-        assert context["outlet_events"][SPRING].extra == {"smspartner": context["ti"].xcoms["summary"]}
+    assert context["outlet_events"][SPRING].extra == {
+        "owner": "sales",
+        "smspartner": context["ti"].xcoms["summary"],
+    }
+    assert context["outlet_events"][ALIAS].extra == {}
 
 
 def test_without_xcom_the_event_holds_the_summary_all_the_same(double: SMSPartnerDouble) -> None:
     add(double, ["Delivered"])
     context = context_with_events()
+    fetch = SMSPartnerStatusByTagOperator(task_id="fetch", tag=TAG, outlets=[SPRING], do_xcom_push=False)
 
-    SMSPartnerStatusByTagOperator(task_id="fetch", tag=TAG, outlets=[SPRING], do_xcom_push=False).execute(
-        context
-    )
+    fetch.execute(context)
 
     assert context["ti"].xcoms == {}
     assert context["outlet_events"][SPRING].extra["smspartner"]["delivered"] == 1
-
-
-def test_what_the_dag_has_put_into_the_event_stays(double: SMSPartnerDouble) -> None:
-    add(double, ["Delivered"])
-    context = context_with_events()
-    context["outlet_events"][SPRING].extra["owner"] = "sales"
-
-    SMSPartnerStatusByTagOperator(task_id="fetch", tag=TAG, outlets=[SPRING]).execute(context)
-
-    assert set(context["outlet_events"][SPRING].extra) == {"owner", "smspartner"}
-
-
-def test_other_outlets_than_assets_are_left_alone(double: SMSPartnerDouble) -> None:
-    add(double, ["Delivered"])
-    context = context_with_events()
-
-    SMSPartnerStatusByTagOperator(task_id="fetch", tag=TAG, outlets=[ALIAS, SPRING]).execute(context)
-
-    assert len(context["outlet_events"]) == 1
-    assert context["outlet_events"][ALIAS].extra == {}
-    assert "smspartner" in context["outlet_events"][SPRING].extra
-
-
-@pytest.mark.parametrize("context", [{}, new_context()], ids=["empty", "without events"])
-def test_a_context_without_events_will_do(double: SMSPartnerDouble, context: Any) -> None:
-    add(double, ["Delivered"])
-
-    rows = SMSPartnerStatusByTagOperator(task_id="fetch", tag=TAG, outlets=[SPRING]).execute(context)
-
-    assert len(rows) == 1
+    assert len(fetch.execute(new_context())) == 1, "a context without events will do"
 
 
 def test_a_campaign_below_its_rate_fails_after_the_summary_was_attached(double: SMSPartnerDouble) -> None:

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 from harness import KEEPS_TASK_STATE
+from sending.receipts import NUMBERS
 
+from airflow_provider_smspartner._sending import send as send_module
 from airflow_provider_smspartner._sending.delivery import deliver, drive
 from airflow_provider_smspartner._sending.send import Send
 from airflow_provider_smspartner._tasks import ledger as ledgers
@@ -27,9 +29,14 @@ from airflow_provider_smspartner.protocol import Call
 
 pytestmark = pytest.mark.skipif(not KEEPS_TASK_STATE, reason="Airflow keeps nothing for a task's next try")
 
-SEND = Send.of([f"+3363998{n:04}" for n in range(501)], "Hello")
-CALLS = range(SEND.call_count)
+SEND = Send.of(NUMBERS[:2], "Hello")
+CALLS = range(2)
 Kept = dict[str, str]
+
+
+@pytest.fixture(autouse=True)
+def _a_call_for_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(send_module, "MAX_RECIPIENTS_PER_CALL", 1)
 
 
 class PausedError(BaseException):
@@ -38,13 +45,7 @@ class PausedError(BaseException):
 
 @dataclass(frozen=True)
 class Step:
-    """
-    What a try has done, and what that gave.
-
-    :param what: "get", "set", "delete", "made" or "failed".
-    :param of: a key of the store, or the position of a call.
-    :param gave: what was read.
-    """
+    """What a try has done, with a key of the store or a call, and what it has read."""
 
     what: str
     of: str
@@ -73,9 +74,7 @@ class Replay:
 
     def make(self, call: Call[Receipt]) -> Receipt:
         numbers = str((call.request.body or {})["phoneNumbers"]).split(",")
-        self._step(
-            "failed" if self._unsent else "made", str(SEND.numbers.index(numbers[0]) // 500), lambda: None
-        )
+        self._step("failed" if self._unsent else "made", str(SEND.numbers.index(numbers[0])), lambda: None)
         if self._unsent:
             raise SMSPartnerUnavailableError("no connection")
         return Receipt(message_id="300", accepted=tuple(numbers))
@@ -93,14 +92,7 @@ class Replay:
 
 @dataclass(frozen=True)
 class Try:
-    """
-    A try of the task.
-
-    :param name: tells it from the other one.
-    :param unsent: whether no call of it can be made: the vendor cannot be reached.
-    :param taken: its steps so far.
-    :param end: how it has ended, None before.
-    """
+    """A try of the task: its steps so far, and how it has ended; no call of it can be made if it is `unsent`."""
 
     name: str
     unsent: bool = False
