@@ -227,8 +227,7 @@ def test_messages_that_cannot_be_read_are_the_trouble_of_one_wait() -> None:
     assert counts_of(tally) == Counter({status_of("2"): 1})
 
 
-@pytest.mark.parametrize("others", [1, 3])
-@pytest.mark.parametrize("failure", [None, REFUSED], ids=["answered", "refused"])
+@pytest.mark.parametrize(("failure", "others"), [(None, 1), (REFUSED, 1), (REFUSED, 3)])
 def test_a_wait_that_lets_go_of_its_messages_under_way_leaves_the_others(
     failure: Exception | None, others: int
 ) -> None:
@@ -399,17 +398,6 @@ def test_a_long_list_that_is_let_go_of_while_it_is_read_is_asked_for_no_further(
 
     assert counts_of(run(vendor, main, in_flight=1)).total() == 1
     assert list(map(len, vendor.asked)) == [500, 500, 500, 1]
-
-
-def test_waits_for_one_tag_share_one_reading() -> None:
-    vendor = Vendor(pages={"spring": [[D, D], [D]]})
-
-    tallies = run(
-        vendor, lambda polls: asyncio.gather(*(poll(polls, wait_for(tag="spring")) for _ in range(50)))
-    )
-
-    assert vendor.asked == [("spring", 1), ("spring", 2)]
-    assert [counts_of(tally) for tally in tallies] == [Counter({D: 3})] * 50
 
 
 def test_a_tag_is_read_only_as_far_as_its_verdict_needs() -> None:

@@ -10,7 +10,7 @@ import pytest
 from shared_polls.vendor import DOWN, WRONG_KEY, on_a_loop, seconds
 from virtual_time import at
 
-from airflow_provider_smspartner._shared_polls.outage import Outage, without_header
+from airflow_provider_smspartner._shared_polls.outage import Outage
 from airflow_provider_smspartner.exceptions import SMSPartnerNotFoundError, SMSPartnerUnavailableError
 
 
@@ -48,16 +48,6 @@ async def test_one_call_asks_and_the_others_wait_for_its_answer() -> None:
     assert [await each for each in others] == [False] * 4
     assert not outage.is_on
     assert not await outage.turn(30.0)
-
-
-@on_a_loop
-async def test_after_each_failure_the_next_one_asks() -> None:
-    outage = await outage_after(1)
-    for each in asking(outage, 3):
-        assert await each
-        outage.failed(DOWN, was_asking=True, interval=30.0)
-
-    assert outage.is_on
 
 
 @on_a_loop
@@ -204,9 +194,3 @@ class TestPauses:
 
         assert await outage.turn(30.0)
         assert seconds() == pytest.approx(pause)
-
-
-def test_an_error_without_the_vendors_header_is_the_same_otherwise() -> None:
-    error = without_header(SMSPartnerUnavailableError("x", code=1, http_status=2, retry_after="secret"))
-
-    assert (str(error), error.code, error.http_status, error.retry_after) == ("x", 1, 2, None)
