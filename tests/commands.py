@@ -55,7 +55,7 @@ def killed_after(process: subprocess.Popen[Any], seconds: float) -> Iterator[Non
 
 
 def run_python(
-    *arguments: str, env: Mapping[str, str], cwd: Path | None = None, stdin: str = "", seconds: float = 120
+    *arguments: str, env: Mapping[str, str], cwd: Path | None = None, stdin: str = "", seconds: float = 600
 ) -> subprocess.CompletedProcess[str]:
     """
     Run Python, and return how it ended and what it printed.

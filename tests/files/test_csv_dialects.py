@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from combinations import pairs
 
 from airflow_provider_smspartner._messages.from_file import MessageFile
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
@@ -19,10 +20,12 @@ def read(path: Path, content: str | bytes) -> list[MessageRef]:
     return list(MessageFile.of(str(path)))
 
 
-@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with a byte order mark"])
-@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
-@pytest.mark.parametrize("separator", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
-@pytest.mark.parametrize("stated", [False, True], ids=["", "sep="])
+@pairs(
+    mark={"plain": "", "with a byte order mark": "\ufeff"},
+    end={"LF": "\n", "CRLF": "\r\n"},
+    separator={"comma": ",", "semicolon": ";", "tab": "\t"},
+    stated={"header": False, "sep=": True},
+)
 def test_the_header_tells_the_separator(
     tmp_path: Path, mark: str, end: str, separator: str, stated: bool
 ) -> None:
@@ -40,10 +43,9 @@ def test_the_header_tells_the_separator(
 @pytest.mark.parametrize(
     "header",
     [
+        "phone_number;message_id;PhoneNumber",  # an exact name goes before a similar one
         " phone_number ; message_id ",
-        '"phone_number";"message_id"',
         '"phone_number" ;messageId',
-        "phoneNumber;messageId",
         "PHONE_NUMBER;Message_ID",
         "phone_number;message_id;;",
         '"phone_number";message_id;"a, ""b"",\nc"',
@@ -51,11 +53,6 @@ def test_the_header_tells_the_separator(
 )
 def test_a_header_may_be_written_in_many_ways(tmp_path: Path, header: str) -> None:
     assert read(tmp_path, f"{header}\n+33612345678;111\n+33712345678;ab-2\n") == WANTED
-
-
-def test_an_exact_name_goes_before_a_similar_one(tmp_path: Path) -> None:
-    content = "PhoneNumber;phone_number;message_id\nx;+33612345678;111\ny;+33712345678;ab-2\n"
-    assert read(tmp_path, content) == WANTED
 
 
 def test_only_ascii_is_the_same_in_the_encoding_of_windows(tmp_path: Path) -> None:
@@ -71,29 +68,34 @@ def fault(path: Path, content: str) -> str:
     return str(raised.value).partition("m.csv: ")[2]
 
 
-def test_a_header_that_does_not_fit_is_shown(tmp_path: Path) -> None:
-    told = fault(tmp_path, "Nom;Téléphone mobile;Identifiant-SMS;tel2\nx;+33612345678;1;2\n")
-    assert "there is no column phone_number and no column message_id" in told
-    assert "'Nom', 'Téléphone mobile', 'Identifiant-SMS', 'tel2'" in told
-    assert "phone_number or phoneNumber" in told
-    assert "message_id or messageId" in told
-    assert "no column message_id" in fault(tmp_path, "phone_number,id\n1,2\n")
-    assert "no column phone_number" not in fault(tmp_path, "phone_number,id\n1,2\n")
+@pytest.mark.parametrize(
+    ("header", "shown"),
+    [
+        (
+            "Nom;Téléphone mobile;Identifiant-SMS;tel2",
+            (
+                "no column phone_number and no column message_id: there are 'Nom', 'Téléphone mobile', "
+                "'Identifiant-SMS', 'tel2'. Accepted are phone_number or phoneNumber, and message_id or messageId"
+            ),
+        ),
+        ("phone_number,id", "there is no column message_id: there are 'phone_number', 'id'."),
+        (";".join(f"c{n}" for n in range(30)), "'c18', 'c19' and 10 more"),
+        ("phone_number;message_id;phone_number", "the column phone_number is there twice"),
+    ],
+    ids=["neither", "one of two", "many", "twice"],
+)
+def test_a_header_that_does_not_fit_is_shown(tmp_path: Path, header: str, shown: str) -> None:
+    assert shown in fault(tmp_path, f"{header}\nx;+33612345678;1;2\n")
 
 
 @pytest.mark.parametrize(
     "line",
     [
         "+33698765432;111",
-        "0698765432,111",
-        "06 98 76 54 32;111",
-        "Marie;tel 06.98.76.54.32;111",
         "Marie;tel 06 98 76 54 32;111",
-        "a98765432b;c",
         "٠٦٩٨٧٦٥٤٣٢;a",
         "x" * 41 + ";y",
         '"a\nb";c',
-        "{'phone_number': '+33698765432'};a",
         ";".join(f"c{n}" for n in range(1_000)) + ";98765432",
     ],
 )
@@ -102,16 +104,3 @@ def test_a_first_line_that_is_no_header_is_not_shown(tmp_path: Path, line: str) 
     assert "does not look like a header" in told
     for part in line.replace("\n", ";").replace(",", ";").split(";"):
         assert len(part) < 4 or part not in told
-
-
-def test_no_more_than_twenty_names_are_shown(tmp_path: Path) -> None:
-    told = fault(tmp_path, ";".join(f"c{n}" for n in range(30)) + "\n")
-    assert "'c19'" in told
-    assert "'c20'" not in told
-    assert "and 10 more" in told
-
-
-def test_a_column_that_is_there_twice_is_told(tmp_path: Path) -> None:
-    assert "the column phone_number is there twice" in fault(
-        tmp_path, "phone_number;message_id;phone_number\n+33612345678;111;+33712345678\n"
-    )

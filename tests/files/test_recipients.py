@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +67,7 @@ def test_values_are_read_as_they_stand_there_and_in_order(tmp_path: Path, ending
         assert list(NumberFile.of(uri)) == [number for number, _ in RECIPIENTS]
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     recipients=st.lists(
         st.tuples(
@@ -79,23 +77,18 @@ def test_values_are_read_as_they_stand_there_and_in_order(tmp_path: Path, ending
         max_size=6,
     )
 )
-def test_any_texts_are_read(tmp_path: Path, ending: str, recipients: list[tuple[str, str]]) -> None:
-    needs(ending)
-    uri = written(tmp_path / f"r{ending}", recipients)
+def test_any_texts_are_read_from_csv(tmp_path: Path, recipients: list[tuple[str, str]]) -> None:
+    uri = written(tmp_path / "r.csv", recipients)
     assert list(NumberAndTextFile.of(uri)) == recipients
 
 
-@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["plain", "with a byte order mark"])
-@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
-@pytest.mark.parametrize("separator", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
-def test_csv_as_spreadsheets_write_it(tmp_path: Path, mark: str, end: str, separator: str) -> None:
-    lines = [
-        separator.join(["nom", "Message", "phoneNumber", "", ""]),
-        separator.join(["Zoé", '"a;b,c\td"', "0612345678", "", ""]),
-        separator * 4,
-        separator.join(["", '"two\nlines"', "33712345678", "", ""]),
-    ]
-    content = mark + end.join(lines)
+def test_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:
+    content = (
+        "\ufeffnom;Message;phoneNumber;;\r\n"
+        'Zoé;"a;b,c\td";0612345678;;\r\n'
+        ";;;;\r\n"
+        ';"two\nlines";33712345678;;'
+    )
     wanted = [("0612345678", "a;b,c\td"), ("33712345678", "two\nlines")]
     assert of_content(NumberAndTextFile, tmp_path / "r.csv", content) == wanted
     assert of_content(NumberFile, tmp_path / "r.csv", content) == [number for number, _ in wanted]
@@ -131,8 +124,6 @@ def test_other_storages(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"phone_number": number, "message": text} for number, text in RECIPIENTS]
     Output.of("s3://aws@bucket/r.csv", table=TABLE).write(rows)
     assert list(NumberAndTextFile.of("s3://bucket/r.csv", "aws")) == RECIPIENTS
-    with pytest.raises(FileNotFoundError, match=r"s3://aws@bucket/none\.csv"):
-        list(NumberFile.of("s3://aws@bucket/none.csv"))
 
 
 # Faults
@@ -152,35 +143,17 @@ def fault(kind: type[Any], path: Path, content: str | bytes) -> str:
 
 GOOD = f"phone_number,message\n{NUMBER},{SECRET}\n"
 OBJECT = json.dumps({"phone_number": NUMBER, "message": SECRET}) + "\n"
-
 KEYS = "the keys of a recipient are phone_number (or phoneNumber)"
+NO_NUMBER = ": there is no column phone_number: "
+A_PAIR = "a recipient with a text of its own is a (phone_number, text) pair"
 
-FAULTS: dict[str, tuple[type[Any], str, str | bytes, str]] = {
-    "no text": (
-        NumberAndTextFile,
-        ".csv",
-        f"phone_number\n{NUMBER}\n",
-        ": there is no column message: there are ",
-    ),
-    "no number": (
-        NumberFile,
-        ".csv",
-        f"message\n{SECRET}\n",
-        ": there is no column phone_number: there are ",
-    ),
-    "no header": (
-        NumberFile,
-        ".csv",
-        f"{NUMBER}\n{NUMBER}\n",
-        ": there is no column phone_number: the first line",
-    ),
-    "empty": (NumberFile, ".csv", "", ": there is no column phone_number: the file is empty"),
+FAULTS: dict[str, tuple[type[Any], str, str, str]] = {
+    "no text": (NumberAndTextFile, ".csv", f"phone_number\n{NUMBER}\n", ": there is no column message: "),
+    "no number": (NumberFile, ".csv", f"message\n{SECRET}\n", f"{NO_NUMBER}there are "),
+    "no header": (NumberFile, ".csv", f"{NUMBER}\n{NUMBER}\n", f"{NO_NUMBER}the first line"),
+    "empty": (NumberFile, ".csv", "", f"{NO_NUMBER}the file is empty"),
     "short": (NumberAndTextFile, ".csv", GOOD + f"{NUMBER}\n", ", row 2: fewer columns than the header"),
     "quote": (NumberAndTextFile, ".csv", GOOD + f'{NUMBER},"{SECRET}\n', ", row 2: not CSV"),
-    "latin-1": (NumberAndTextFile, ".csv", GOOD.encode() + b"+33698765432,\xe9t\xe9\n", ", row 2: not UTF-8"),
-    "huge": (NumberAndTextFile, ".csv", GOOD + f"{NUMBER},{'x' * 70_000}\n", ", row 2: a row of more than"),
-    "no gzip": (NumberFile, ".csv.gz", GOOD, ": Not a gzipped file"),
-    "cut": (NumberFile, ".csv.gz", gzip.compress(GOOD.encode())[:-9], ", row 2: Compressed file ended early"),
     "no JSON": (NumberAndTextFile, ".ndjson", OBJECT + f'{{"{SECRET}', ", row 2: not JSON"),
     "no key": (
         NumberAndTextFile,
@@ -188,57 +161,31 @@ FAULTS: dict[str, tuple[type[Any], str, str | bytes, str]] = {
         OBJECT + json.dumps({"phoneNumber": NUMBER, "text": SECRET}),
         f", row 2: message is missing: {KEYS} and message, not phoneNumber, text",
     ),
-    "no number's key": (
-        NumberFile,
-        ".ndjson",
-        OBJECT + json.dumps({"phone": NUMBER, SECRET: 1}),
-        f", row 2: phone_number is missing: {KEYS}, not phone, 1 other",
-    ),
-    "text for a pair": (
-        NumberAndTextFile,
-        ".ndjson",
-        OBJECT + f'"{NUMBER}"',
-        ", row 2: a recipient with a text",
-    ),
-    "three values": (
-        NumberAndTextFile,
-        ".ndjson",
-        f'["{NUMBER}", "a", "b"]',
-        ", row 1: a recipient with a text",
-    ),
-    "no Parquet": (NumberFile, ".parquet", GOOD, ": not Parquet"),
+    "text for a pair": (NumberAndTextFile, ".ndjson", OBJECT + f'"{NUMBER}"', f", row 2: {A_PAIR}"),
+    "three values": (NumberAndTextFile, ".ndjson", f'["{NUMBER}", "a", "b"]', f", row 1: {A_PAIR}"),
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_told_by_its_row_without_number_and_text(tmp_path: Path, name: str) -> None:
+def test_a_fault_is_reported_by_its_row_without_number_and_text(tmp_path: Path, name: str) -> None:
     kind, ending, content, told = FAULTS[name]
     needs(ending)
     assert fault(kind, tmp_path / f"r{ending}", content).startswith(told)
 
 
 @pytest.mark.parametrize(
-    "line",
+    "content",
     [
-        "0698765432,Bonjour; à demain",
-        "0698765432,Bonjour, à demain",
-        "0698765432,Bonjour,",
+        "phone_number,message\n+33612345678,Bonjour\n0698765432,Bonjour, à demain\n",
+        "phone_number;message;;\n+33612345678;Bonjour;;\n0698765432;Bonjour;à demain;\n",
     ],
+    ids=["beyond the header", "in a column without a name"],
 )
-def test_a_text_that_a_separator_cuts_is_not_read(tmp_path: Path, line: str) -> None:
-    separator = ";" if ";" in line else ","
-    content = (
-        f"phone_number{separator}message\n+33612345678{separator}Bonjour\n{line.replace(',', separator, 1)}\n"
-    )
-    told = fault(NumberAndTextFile, tmp_path / "r.csv", content)
-    assert told == ", row 2: more columns than the header: quote a text that has separators in it"
+def test_a_text_that_a_separator_cuts_is_not_read(tmp_path: Path, content: str) -> None:
+    reported = fault(NumberAndTextFile, tmp_path / "r.csv", content)
+    assert reported == ", row 2: more columns than the header: quote a text that has separators in it"
     # Where no text is wanted, nothing is lost.
     assert of_content(NumberFile, tmp_path / "r.csv", content) == ["+33612345678", "0698765432"]
-
-
-def test_a_text_does_not_go_on_in_a_column_without_a_name(tmp_path: Path) -> None:
-    content = "phone_number;message;;\n+33612345678;Bonjour;;\n+33612345679;Bonjour;à demain;\n"
-    assert ", row 2: more columns" in fault(NumberAndTextFile, tmp_path / "r.csv", content)
 
 
 def test_a_first_line_that_may_be_a_text_is_not_shown(tmp_path: Path) -> None:
@@ -248,23 +195,20 @@ def test_a_first_line_that_may_be_a_text_is_not_shown(tmp_path: Path) -> None:
     assert "there are 'Numéro', 'Texte-SMS'. Accepted are phone_number or phoneNumber, and message" in told
 
 
-def test_parquet_columns_of_another_type_or_size_are_told(tmp_path: Path) -> None:
-    path = tmp_path / "r.parquet"
-    faults: list[tuple[dict[str, Any], str]] = [
-        ({"phone_number": [33698765432], "message": ["a"]}, "the column phone_number holds int64, not text"),
-        ({"phone_number": [NUMBER], "message": [1]}, "the column message holds int64, not text"),
-        (
-            {"phone_number": [NUMBER], "message": ["x" * 100_000]},
-            "row 1: the column message holds values of more",
-        ),
-        (
-            {"phone_number": ["1" * 100_000], "message": ["x"]},
-            "row 1: the column phone_number holds values of more",
-        ),
-    ]
-    for columns, told in faults:
-        with pytest.raises(SMSPartnerInputError, match=told):
-            of_columns(NumberAndTextFile, path, columns)
+@pytest.mark.parametrize(
+    ("number", "text", "reported"),
+    [
+        (33698765432, "a", "the column phone_number holds int64, not text"),
+        (NUMBER, 1, "the column message holds int64, not text"),
+        (NUMBER, "x" * 100_000, "row 1: the column message holds values of more"),
+    ],
+    ids=["number", "text", "long text"],
+)
+def test_parquet_columns_of_another_type_or_size_are_reported(
+    tmp_path: Path, number: object, text: object, reported: str
+) -> None:
+    with pytest.raises(SMSPartnerInputError, match=reported):
+        of_columns(NumberAndTextFile, tmp_path / "r.parquet", {"phone_number": [number], "message": [text]})
 
 
 def test_nulls_in_parquet_are_the_callers_to_judge(tmp_path: Path) -> None:
@@ -272,17 +216,6 @@ def test_nulls_in_parquet_are_the_callers_to_judge(tmp_path: Path) -> None:
     columns = {"phone_number": [NUMBER, None], "message": pa.array([None, None])}
     assert of_columns(NumberAndTextFile, tmp_path / "r.parquet", columns) == [(NUMBER, None), (None, None)]
     assert of_columns(NumberFile, tmp_path / "r.parquet", columns) == [NUMBER, None]
-
-
-def test_a_callers_error_names_the_place_as_the_files_own_do() -> None:
-    file = NumberFile.of("s3://aws@bucket/r.csv")
-    assert file.place_of(3) == "recipients in s3://aws@bucket/r.csv, row 3"
-    assert file.place_of() == "recipients in s3://aws@bucket/r.csv"
-
-
-def test_an_unknown_ending_lists_those_that_there_are() -> None:
-    with pytest.raises(SMSPartnerInputError, match=r"one of \.ndjson, .*\.parquet"):
-        NumberFile.of("s3://bucket/recipients.xlsx")
 
 
 # Recipients in a list
@@ -293,26 +226,12 @@ def test_a_recipient_of_a_list_has_the_same_forms() -> None:
     pair = (NUMBER, SECRET)
     assert to_number_and_text(pair) == to_number_and_text(list(pair)) == pair
     assert to_number_and_text({"message": SECRET, "phone_number": NUMBER}) == pair
-    for odd in (NUMBER, b"ab", None, 33698765432, (NUMBER,), {NUMBER, SECRET}):
-        with pytest.raises(
-            SMSPartnerInputError, match="is a \\(phone_number, text\\) pair or a mapping"
-        ) as raised:
-            to_number_and_text(odd)
-        assert "98765432" not in str(raised.value)
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_memory_does_not_grow(tmp_path: Path, ending: str) -> None:
-    needs(ending)
-    text = "x" * 150
-    uri = written(tmp_path / f"r{ending}", ((f"+336{n:08}", f"{text}{n}") for n in range(40_000)))
-    source = NumberAndTextFile.of(uri)
-    next(iter(source))
-    tracemalloc.start()
-    try:
-        assert sum(1 for _ in source) == 40_000
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    # In a list they would be 13 MB.
-    assert peak < 4_000_000
+@pytest.mark.parametrize("odd", [NUMBER, b"ab", None, 33698765432, (NUMBER,), {NUMBER, SECRET}], ids=type)
+def test_what_is_no_recipient_is_reported_without_its_number(odd: object) -> None:
+    with pytest.raises(
+        SMSPartnerInputError, match=r"is a \(phone_number, text\) pair or a mapping"
+    ) as raised:
+        to_number_and_text(odd)
+    assert "98765432" not in str(raised.value)

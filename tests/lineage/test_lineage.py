@@ -44,24 +44,6 @@ def is_taken(uri: str) -> bool:
     return True
 
 
-@pytest.fixture
-def events(double: SMSPartnerDouble, metadata_database: None, tmp_path: Path) -> list[dict[str, Any]]:
-    """The events of a run, as OpenLineage has written them into a file."""
-    if find_spec("airflow.providers.openlineage") is None:
-        pytest.skip("apache-airflow-providers-openlineage is not installed")
-    arrange(double, tmp_path)
-    log = tmp_path / "openlineage.ndjson"
-    transport = {"type": "file", "log_file_path": str(log), "append": True}
-    env = environment_of_the_tests() | {
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{METADATA_DATABASE}",
-        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
-        "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests",
-        "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/warehouse.db"}),
-    }
-    output_of(run_python(str(RUNNING), str(tmp_path), env=env))
-    return [json.loads(line) for line in log.read_text().splitlines()]
-
-
 def completed(events: list[dict[str, Any]], task_id: str) -> dict[str, Any]:
     """Return the event of a task that has succeeded."""
     (event,) = (
@@ -74,17 +56,31 @@ def completed(events: list[dict[str, Any]], task_id: str) -> dict[str, Any]:
 
 def names(datasets: list[dict[str, Any]]) -> list[tuple[str, str, int | None]]:
     """Return the namespace, the name and the number of rows of each dataset."""
+    statistics = [each.get("outputFacets", {}).get("outputStatistics", {}) for each in datasets]
     return [
-        (
-            each["namespace"],
-            each["name"],
-            each.get("outputFacets", {}).get("outputStatistics", {}).get("rowCount"),
-        )
-        for each in datasets
+        (each["namespace"], each["name"], facts.get("rowCount"))
+        for each, facts in zip(datasets, statistics, strict=True)
     ]
 
 
-def test_openlineage_shows_datasets_and_rows(events: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_openlineage_shows_datasets_and_rows(
+    double: SMSPartnerDouble, metadata_database: None, tmp_path: Path
+) -> None:
+    if find_spec("airflow.providers.openlineage") is None:
+        pytest.skip("apache-airflow-providers-openlineage is not installed")
+    arrange(double, tmp_path)
+    log = tmp_path / "openlineage.ndjson"
+    transport = {"type": "file", "log_file_path": str(log), "append": True}
+    env = environment_of_the_tests() | {
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{METADATA_DATABASE}",
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+        "AIRFLOW__OPENLINEAGE__NAMESPACE": "tests",
+        "AIRFLOW_CONN_WAREHOUSE": json.dumps({"conn_type": "sqlite", "host": f"{tmp_path}/warehouse.db"}),
+    }
+
+    output_of(run_python(str(RUNNING), str(tmp_path), env=env))
+
+    events = [json.loads(line) for line in log.read_text().splitlines()]
     shown = {
         task_id: {kind: names(completed(events, task_id)[kind]) for kind in ("inputs", "outputs")}
         for task_id in ("send", "fetch", "wait", "stops", "plain", "table")
@@ -131,8 +127,6 @@ def test_the_collector_is_told_of_files(double: SMSPartnerDouble, tmp_path: Path
     [
         ("s3://aws_default@bucket/sms/rows.csv", "s3://bucket/sms/rows.csv"),
         ("s3://bucket/a@b.csv", "s3://bucket/a@b.csv"),
-        ("gs://bucket/rows.csv", "gs://bucket/rows.csv"),
-        ("file:///data/rows.csv", "file:///data/rows.csv"),
         ("/data/rows.csv", "file:///data/rows.csv"),
         ("postgres://user:secret@db:5432/dwh/public/statuses", "postgres://db:5432/dwh/public/statuses"),
     ],

@@ -67,13 +67,6 @@ def test_gives_each_message_once_and_in_order(messages: list[MessageRef]) -> Non
         assert all(type(each) is MessageRef for each in backlog)
 
 
-@pytest.mark.parametrize("count", [0, 1, 499, 500, 501, 1_000, 1_234])
-def test_gives_any_number_of_messages(count: int) -> None:
-    with closing(backlog_of(list(refs(count)))) as backlog:
-        assert list(backlog) == list(refs(count))
-        assert len(backlog) == count
-
-
 OUTCOMES = st.sampled_from(list(DeliveryStatus))
 ENDS = st.sampled_from(
     [None, None, SMSPartnerUnavailableError("x"), SMSPartnerNotFoundError("x"), ValueError("x")]
@@ -115,30 +108,15 @@ def test_is_read_as_a_list_in_memory_is(
             assert str(on_disk) == str(in_memory)
 
 
-def test_what_is_settled_is_dropped_once_it_is_kept_and_not_before() -> None:
-    with closing(backlog_of(list(refs(1_200)))) as backlog:
-        for each in refs(700):
-            backlog.settle(each)
-        assert len(backlog) == 1_200
-        backlog.undo()
-        assert list(backlog) == list(refs(1_200))
-
-        for each in refs(700):
-            backlog.settle(each)
-        backlog.keep()
-        backlog.undo()
-        assert list(backlog) == list(refs(1_200))[700:]
-        assert len(backlog) == 500
-
-
-def test_settles_what_it_gives_while_it_gives_it() -> None:
-    with closing(backlog_of(list(refs(2_100)))) as backlog:
+@pytest.mark.parametrize("count", [0, 500, 1_234])
+def test_settles_what_it_gives_while_it_gives_it(count: int) -> None:
+    with closing(backlog_of(list(refs(count)))) as backlog:
         given = []
         for each in backlog:
             given.append(each)
             backlog.settle(each)
         backlog.keep()
-        assert given == list(refs(2_100))
+        assert given == list(refs(count))
         assert (len(backlog), list(backlog)) == (0, [])
 
 
@@ -170,12 +148,6 @@ def test_its_file_has_no_name_and_is_gone_once_it_is_closed() -> None:
         next(iter(backlog))
 
 
-def test_is_on_disk_whatever_sqlite_was_built_for() -> None:
-    with closing(PendingOnDisk()) as backlog:
-        assert backlog._database.execute("PRAGMA temp_store").fetchone() == (1,)
-        assert backlog._database.execute("PRAGMA temp.cache_size").fetchone() == (-2_000,)
-
-
 def test_closing_does_not_wait_for_the_thread_that_loads_it() -> None:
     before, begun, go_on, read = nameless_files(), Event(), Event(), []
 
@@ -183,14 +155,14 @@ def test_closing_does_not_wait_for_the_thread_that_loads_it() -> None:
         for each in refs(100_000):
             if each == ref(60_000):
                 begun.set()
-                go_on.wait(30)
+                go_on.wait(60)
             read.append(each)
             yield each
 
     backlog = PendingOnDisk()
     loading = Thread(target=backlog.load, args=(slowly(),))
     loading.start()
-    assert begun.wait(30)
+    assert begun.wait(60)
     backlog.close()
     go_on.set()
     loading.join()
@@ -201,7 +173,7 @@ def test_closing_does_not_wait_for_the_thread_that_loads_it() -> None:
         next(iter(backlog))
 
 
-def test_a_fault_in_a_file_is_told_and_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_fault_in_a_file_is_reported_and_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     lines = [f"{number},{message_id}\n" for number, message_id in refs(60_000)]
     path.write_text("phone_number,message_id\n" + "".join(lines) + "0998765432,1\n")
@@ -214,7 +186,7 @@ def test_a_fault_in_a_file_is_told_and_leaves_nothing_behind(tmp_path: Path) -> 
     assert "98765432" not in str(raised.value)
 
 
-def test_a_full_disk_is_told_without_numbers() -> None:
+def test_a_full_disk_is_reported_without_numbers() -> None:
     with closing(PendingOnDisk()) as backlog:
         backlog._database.execute("PRAGMA temp.max_page_count = 10")
         with pytest.raises(

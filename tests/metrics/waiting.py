@@ -18,7 +18,7 @@ def wait(double: SMSPartnerDouble, *, deferrable: bool, trouble: str) -> None:
     """
     Wait until the campaign of the double is done.
 
-    :param trouble: `passing`: two requests of a poll fail; `refusal`: the key is refused; or none.
+    :param trouble: `passing`: two requests of a poll fail; `refusal`: the key is refused.
     """
     sensor = SMSPartnerCampaignSensor(
         task_id="await_campaign", tag="spring", deferrable=deferrable, poke_interval=0.05, timeout=60

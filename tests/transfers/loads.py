@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from harness import new_context
 from warehouses import CONN_ID
 
@@ -12,6 +13,9 @@ from airflow_provider_smspartner.transfers.smspartner_to_sql import SMSPartnerSt
 
 TAG = "spring"
 MESSAGES = [("+33639980001", "1001"), ("+33639980002", "1002"), ("+33639980003", "1003")]
+
+each_database = pytest.mark.parametrize("warehouse", ["sqlite", "postgresql", "mariadb"], indirect=True)
+"""For facts that each database has code of its own for, in the provider or in its driver."""
 
 
 def transfer(**arguments: Any) -> SMSPartnerStatusToSqlOperator:

@@ -1,16 +1,21 @@
-"""Storages whose packages are not installed, or that Airflow does not know: told by what to install or to write."""
+"""Storages and paths that do not do: an error says what to install or to write; and how storages are looked up."""
 
 from __future__ import annotations
 
 import importlib
+import threading
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat import sdk
+from combinations import in_turn
 from files.rows import rows
-from files.stores import STORE_MODULE, Bucket, attached
+from files.stores import STORE_MODULE
 from harness import AIRFLOW_3
 
 from airflow_provider_smspartner._files.output import Output
+from airflow_provider_smspartner._files.recipients import NumberFile
+from airflow_provider_smspartner._files.storage import Place
 from airflow_provider_smspartner._messages.from_file import MessageFile
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 
@@ -37,11 +42,10 @@ def not_written(scheme: str) -> None:
     Output.of(f"{scheme}://bucket/m.csv").write(rows(1))
 
 
-USES = pytest.mark.parametrize("use", [not_readable, not_writable, not_written])
+USES = {"read": not_readable, "check": not_writable, "write": not_written}
 
 
-@USES
-@pytest.mark.parametrize("scheme", PACKAGES)
+@in_turn(scheme=PACKAGES.keys(), use=USES)
 def test_a_storage_without_its_package_says_what_to_install(use: Any, scheme: str) -> None:
     told = rf"^{scheme}://bucket/m\.csv needs {PACKAGES[scheme]}: pip install '{PACKAGES[scheme]}'$"
     with pytest.raises(ImportError, match=told) as raised:
@@ -49,16 +53,14 @@ def test_a_storage_without_its_package_says_what_to_install(use: Any, scheme: st
     assert raised.value.__suppress_context__
 
 
-@USES
-@pytest.mark.parametrize("scheme", ["nowhere", "S3", "s33", "memory"])
+@in_turn(scheme=["nowhere", "S3", "s33", "memory"], use=USES)
 def test_an_unknown_scheme_is_bad_input(use: Any, scheme: str) -> None:
     with pytest.raises(SMSPartnerInputError, match=rf"Airflow knows no storage '{scheme}://'"):
         use(scheme)
 
 
-@USES
 def test_a_provider_without_the_library_that_it_needs_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, use: Any
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def without_library(*_: object) -> None:
         raise ImportError("Airflow FS S3 protocol requires the s3fs library")
@@ -70,17 +72,42 @@ def test_a_provider_without_the_library_that_it_needs_says_what_to_install(
     for user in (module, schemes, STORE_MODULE):
         monkeypatch.setattr(user, "get_fs", without_library, raising=False)
     with pytest.raises(ImportError, match=r"needs apache-airflow-providers-amazon\[s3fs\]"):
-        use("s3")
+        not_readable("s3")
 
 
-def test_a_storage_that_is_there_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    attached(monkeypatch, "s3", Bucket())
-    Output.of("s3://bucket/rows.csv").write(rows(3))
-    assert len(list(MessageFile.of("s3://bucket/rows.csv"))) == 3
+ENDS = r"must end in one of \.ndjson, \.ndjson\.gz, \.csv, \.csv\.gz, \.parquet$"
 
 
-@pytest.mark.parametrize("of", [Output.of, MessageFile.of])
-@pytest.mark.parametrize("path", ["s3://bucket/*.csv", "/data/day?.csv", "rows.xlsx", "s3://bucket/rows"])
-def test_a_pattern_and_an_unknown_ending_are_bad_input(of: Any, path: str) -> None:
-    with pytest.raises(SMSPartnerInputError, match=r"must (name one file|end in one of \.ndjson)"):
+@in_turn(
+    path=[
+        *("rows", "rows.txt", "rows.CSV", "rows.csv.zip", "rows.parquet.gz", "s3://bucket/messages.xlsx", ""),
+        *("s3://bucket/*.csv", "file:///tmp/day?.csv", "gs://bucket/[a].parquet"),
+    ],
+    of={"output": Output.of, "messages": MessageFile.of, "numbers": NumberFile.of},
+)
+def test_a_pattern_and_an_unknown_ending_are_bad_input(path: str, of: Any) -> None:
+    with pytest.raises(SMSPartnerInputError, match="must name one file" if set(path) & {*"*?["} else ENDS):
         of(path)
+
+
+def test_nothing_is_looked_up_before_it_is_needed() -> None:
+    Output.of("s3://no_such_connection@bucket/rows.csv", "nor_this")
+
+
+def test_a_slow_look_up_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, found = sdk.ObjectStoragePath, threading.Event()
+
+    def find_another() -> None:
+        with pytest.raises(FileNotFoundError):
+            Place("file:///no/such/file").open()
+        found.set()
+
+    def look_up(uri: str) -> object:
+        if uri.endswith("slow"):
+            threading.Thread(target=find_another, daemon=True).start()
+            assert found.wait(60)
+        return real(uri)
+
+    monkeypatch.setattr(sdk, "ObjectStoragePath", look_up)
+    with pytest.raises(FileNotFoundError):
+        Place("file:///no/such/slow").open()
