@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -83,15 +84,14 @@ def test_a_large_tag_is_not_read_whole(double: SMSPartnerDouble, check: Check) -
     assert len([each for each in double.requests if each.path.endswith(BY_TAG)]) == 6
 
 
-@pytest.mark.parametrize(("page", "failing"), [(2, {"page parameter", "total"}), (3, {"total"})])
-def test_a_page_that_is_refused(double: SMSPartnerDouble, check: Check, page: int, failing: set[str]) -> None:
-    double.misbehave(BEHAVE, times=page - 1, path=BY_TAG)
+def test_a_page_that_is_refused(double: SMSPartnerDouble, check: Check) -> None:
+    double.misbehave(BEHAVE, path=BY_TAG)
     double.misbehave(Fault.error(40), path=BY_TAG)
 
     done = check("--tag", campaign_of(double).tag, "--json")
 
-    assert (done.exit_code, done.failing()) == (1, failing)
-    assert done.finding("total")["seen"] == f"page {page}: refused (code 40, HTTP 200)"
+    assert (done.exit_code, done.failing()) == (1, {"page parameter", "total"})
+    assert done.finding("total")["seen"] == "page 2: refused (code 40, HTTP 200)"
 
 
 def each_row(**changes: Callable[[dict[str, Any]], Any]) -> Fault:
@@ -99,148 +99,135 @@ def each_row(**changes: Callable[[dict[str, Any]], Any]) -> Fault:
     return Fault.rows(lambda rows: [row | {k: change(row) for k, change in changes.items()} for row in rows])
 
 
-def as_national(row: dict[str, Any]) -> str:
-    return "0" + str(row["phoneNumber"]).removeprefix("+33")
+def statuses(change: Callable[[str], str]) -> Fault:
+    return each_row(status=lambda row: change(row["status"]))
 
 
-Quirk = tuple[Fault, dict[str, str], set[str]]
-"""The fault, what is seen by name, and what does not hold."""
+def dates(change: Callable[[str], object]) -> Fault:
+    return each_row(date=lambda row: change(row["date"]))
 
-OF_TAGS: dict[str, Quirk] = {
-    "page ignored": (
-        Fault.ignore_page(),
-        {"page parameter": "asked for page 2: number 1, the rows of page 1"},
-        {"page parameter"},
+
+@dataclass
+class Quirk:
+    """What the vendor does, the finding that shows it, and what does not hold."""
+
+    fault: Fault
+    name: str
+    seen: str
+    failing: set[str]
+
+
+PAGES, TOTAL, CASING = "page parameter", "total", "casing of statuses"
+COMPLETE, UNKNOWN, ORDER = "completeness of a list", "unknown message", "order of a list"
+WHOLE_CALL = "not found (code 4, HTTP 404) for the whole call"
+OTHER_CODE = "a row with another code"
+SPACED = "Delivered: 4, Delivered with other spaces: 114, Not delivered with other spaces: 6"
+OF_TAGS = {
+    "page ignored": Quirk(
+        Fault.ignore_page(), PAGES, "asked for page 2: number 1, the rows of page 1", {PAGES}
     ),
-    "total as text": (
-        Fault.total("120"),
-        {"total, currentPage": "total: text, currentPage: number", "total": "total 120, 120 rows on 3 pages"},
-        {"total, currentPage"},
+    "text": Quirk(
+        Fault.total("120"), "total, currentPage", "total: text, currentPage: number", {"total, currentPage"}
     ),
-    "total too large": (
-        Fault.total(130),
-        {"total": "total 130, and 120 rows on the pages that came"},
-        {"total"},
-    ),
-    "total too small": (
-        Fault.total(20),
-        {"total": "total 20, 50 rows on 1 page", "page parameter": "the tag has a single page"},
-        {"total"},
-    ),
-    "total missing": (
-        Fault.total(None),
-        {"total": "page 1: an answer that can't be used (HTTP 200)"},
-        {"total"},
-    ),
-    "waiting with a date": (
-        each_row(status=lambda _: "Waiting"),
-        {"date of a Waiting row": "by tag: 120 with a date, 0 without"},
+    "too large": Quirk(Fault.total(130), TOTAL, "total 130, and 120 rows on the pages that came", {TOTAL}),
+    "too small": Quirk(Fault.total(20), TOTAL, "total 20, 50 rows on 1 page", {TOTAL}),
+    "missing": Quirk(Fault.total(None), TOTAL, "page 1: an answer that can't be used (HTTP 200)", {TOTAL}),
+    "waiting with a date": Quirk(
+        statuses(lambda _: "Waiting"),
+        "date of a Waiting row",
+        "by tag: 120 with a date, 0 without",
         set(),
     ),
-    "lower case": (
-        each_row(status=lambda row: row["status"].lower()),
-        {"casing of statuses": "Delivered: 4, delivered: 114, not delivered: 6"},
-        {"casing of statuses"},
+    "lower case": Quirk(
+        statuses(str.lower), CASING, "Delivered: 4, delivered: 114, not delivered: 6", {CASING}
     ),
-    "spaces": (
-        each_row(status=lambda row: f" {row['status']}\n"),
-        {
-            "casing of statuses": "Delivered: 4, Delivered with other spaces: 114, Not delivered with other spaces: 6"
-        },
-        {"casing of statuses"},
-    ),
-    "a status of its own": (
-        each_row(status=lambda _: "Expired"),
-        {"other statuses": "120 of 125 rows with another status"},
+    "spaces": Quirk(statuses(" {}\n".format), CASING, SPACED, {CASING}),
+    "another status": Quirk(
+        statuses(lambda _: "Expired"),
+        "other statuses",
+        "120 of 125 rows with another status",
         {"other statuses"},
     ),
-    "dates as numbers": (
-        each_row(date=lambda row: int(row["date"])),
-        {"dates": "epoch seconds as a number: 120, epoch seconds as text: 4"},
-        {"dates"},
+    "dates as numbers": Quirk(
+        dates(int), "dates", "epoch seconds as a number: 120, epoch seconds as text: 4", {"dates"}
     ),
-    "unreadable dates": (
-        each_row(date=lambda _: "yesterday"),
-        {"dates": "epoch seconds as text: 4, unreadable: 120"},
-        {"dates"},
+    "unreadable dates": Quirk(
+        dates(lambda _: "yesterday"), "dates", "epoch seconds as text: 4, unreadable: 120", {"dates"}
     ),
-    "the tag refused": (
+    "refused": Quirk(
         Fault.error(3, http_status=400),
-        {"total": "page 1: refused (code 3, HTTP 400)", "unknown tag": "refused (code 3, HTTP 400), `code`"},
-        {"total", "unknown tag"},
+        "unknown tag",
+        "refused (code 3, HTTP 400), `code`",
+        {TOTAL, "unknown tag"},
     ),
-    "fake success by tag": (
+    "fake success": Quirk(
         Fault.fake_success(),
-        {"unknown tag": "an answer that can't be used (HTTP 200), `code`"},
-        {"total", "unknown tag"},
+        "unknown tag",
+        "an answer that can't be used (HTTP 200), `code`",
+        {TOTAL, "unknown tag"},
     ),
 }
 
 # In the order of the tags' quirks that they stand beside: neither shows in what is seen of the other.
-OF_LISTS: dict[str, Quirk] = {
-    "code 4 for the whole call": (
+OF_LISTS = {
+    "code 4": Quirk(
         Fault.error(4, http_status=404),
-        {
-            "unknown message": "alone: not found (code 4, HTTP 404) for the whole call; "
-            "among others: not found (code 4, HTTP 404) for the whole call",
-            "completeness of a list": "not found (code 4, HTTP 404) for the whole call",
-        },
-        {"unknown message", "completeness of a list"},
+        UNKNOWN,
+        f"alone: {WHOLE_CALL}; among others: {WHOLE_CALL}",
+        {UNKNOWN, COMPLETE},
     ),
-    "the unknown known": (
+    "the unknown known": Quirk(
         each_row(success=lambda _: True, code=lambda _: 200, status=lambda _: "Waiting"),
-        {
-            "unknown message": "alone: a row with another code; among others: a row with another code",
-            "date of a Waiting row": "by list: 4 with a date, 1 without",
-        },
-        {"unknown message"},
+        UNKNOWN,
+        f"alone: {OTHER_CODE}; among others: {OTHER_CODE}",
+        {UNKNOWN},
     ),
-    "a row missing": (
+    "a row missing": Quirk(
         Fault.rows(lambda rows: [row for row in rows if row["messageId"] != 1002]),
-        {"completeness of a list": "3 of 4 messages answered"},
-        {"completeness of a list"},
+        COMPLETE,
+        "3 of 4 messages answered",
+        {COMPLETE},
     ),
-    "rows repeated": (
+    "rows repeated": Quirk(
         Fault.rows(lambda rows: rows + rows[:2]),
-        {"repeats in a list": "2 of 5 messages in several rows"},
+        "repeats in a list",
+        "2 of 5 messages in several rows",
         {"repeats in a list"},
     ),
-    "rows of others": (
+    "rows of others": Quirk(
         Fault.rows(lambda rows: [*rows, rows[0] | {"messageId": 5}]),
-        {"phone numbers": "5 as asked, 0 in another notation, 1 not asked for"},
+        "phone numbers",
+        "5 as asked, 0 in another notation, 1 not asked for",
         {"phone numbers"},
     ),
-    "no row for the unknown": (
+    "no row for the unknown": Quirk(
         Fault.rows(lambda rows: [row for row in rows if row["success"]]),
-        {"unknown message": "alone: no row; among others: no row"},
-        {"unknown message"},
+        UNKNOWN,
+        "alone: no row; among others: no row",
+        {UNKNOWN},
     ),
-    "reversed": (
-        Fault.rows(lambda rows: rows[::-1]),
-        {"order of a list": "neither as asked nor always the same"},
-        set(),
+    "reversed": Quirk(
+        Fault.rows(lambda rows: rows[::-1]), ORDER, "neither as asked nor always the same", set()
     ),
-    "ids as text": (
-        each_row(messageId=lambda row: str(row["messageId"])),
-        {"message ids": "text: 5"},
-        {"message ids"},
+    "ids as text": Quirk(
+        each_row(messageId=lambda row: str(row["messageId"])), "message ids", "text: 5", {"message ids"}
     ),
-    "sorted": (
+    "sorted": Quirk(
         Fault.rows(lambda rows: sorted(rows, key=lambda row: str(row["messageId"]))),
-        {"order of a list": "an order of its own, whichever way it is asked"},
+        ORDER,
+        "an order of its own, whichever way it is asked",
         set(),
     ),
-    "asked twice, answered once": (
+    "answered once": Quirk(
         Fault.rows(lambda rows: [row for at, row in enumerate(rows) if row not in rows[:at]]),
-        {"a message asked for twice": "1 row"},
+        "a message asked for twice",
+        "1 row",
         set(),
     ),
-    "national notation": (
-        each_row(phoneNumber=as_national),
-        {
-            "phone numbers": "0 as asked, 5 in another notation, 0 not asked for",
-            "completeness of a list": "4 of 4 messages answered",
-        },
+    "national notation": Quirk(
+        each_row(phoneNumber=lambda row: str(row["phoneNumber"]).replace("+33", "0")),
+        "phone numbers",
+        "0 as asked, 5 in another notation, 0 not asked for",
         {"phone numbers"},
     ),
 }
@@ -251,15 +238,15 @@ def test_a_quirk_is_reported(double: SMSPartnerDouble, check: Check, tag: Quirk,
     campaign = campaign_of(double)
     # The messages have settled by the second look.
     double.advance(10)
-    for path, (fault, *_) in ((BY_TAG, tag), (BY_LIST, messages)):
-        double.misbehave(fault, times=None, path=path)
+    double.misbehave(tag.fault, times=None, path=BY_TAG)
+    double.misbehave(messages.fault, times=None, path=BY_LIST)
 
     done = check(*about(campaign), "--json")
 
-    seen, failing = tag[1] | messages[1], tag[2] | messages[2]
-    assert {name: done.finding(name)["seen"] for name in seen} == seen
-    assert done.failing() == failing
-    assert done.exit_code == (1 if failing else 0)
+    for quirk in (tag, messages):
+        assert done.finding(quirk.name)["seen"] == quirk.seen
+    assert done.failing() == tag.failing | messages.failing
+    assert done.exit_code == (1 if done.failing() else 0)
     assert len(double.requests) == done.report["requests"]["sent"] <= 20
 
 

@@ -154,14 +154,6 @@ def test_nothing_more_is_asked_once_the_connection_is_lost(double: SMSPartnerDou
     assert "connection was reset" in done.err
 
 
-def test_a_failed_assumption_goes_before_trouble(double: SMSPartnerDouble, check: Check) -> None:
-    done = sent_with_faults(
-        double, check, (Fault.ignore_page(), "bulk-status-by-tag"), (Fault.reset(), "multi-status")
-    )
-
-    assert done.exit_code == 1
-
-
 def test_the_ceiling_of_the_connection_is_kept(
     double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, check: Check
 ) -> None:
