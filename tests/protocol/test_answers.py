@@ -228,12 +228,12 @@ def test_a_place_deep_inside_an_answer_is_not_named_to_its_end() -> None:
     body={"page": b"<html>", "code": refused(429), "fake success": FAKE_SUCCESS},
 )
 def test_retry_after_is_kept(name: str, value: str, body: object) -> None:
-    told = error_of(tag_call(), body, 429, **{"Content-Type": "text/html", name: value})
-    not_told = error_of(tag_call(), body, 429)
+    later = error_of(tag_call(), body, 429, **{"Content-Type": "text/html", name: value})
+    any_time = error_of(tag_call(), body, 429)
 
-    assert isinstance(told, SMSPartnerUnavailableError)
-    assert isinstance(not_told, SMSPartnerUnavailableError)
-    assert (told.retry_after, not_told.retry_after) == (value, None)
+    assert isinstance(later, SMSPartnerUnavailableError)
+    assert isinstance(any_time, SMSPartnerUnavailableError)
+    assert (later.retry_after, any_time.retry_after) == (value, None)
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,7 @@ from typing import Any
 
 import pytest
 from combinations import in_turn, pairs
-from protocol.samples import (
-    MULTI_STATUS,
-    PHONE,
-    REF,
-    answer_of,
-    error_of,
-    multi_call,
-    multi_row,
-    pairs_of,
-)
+from protocol.samples import MULTI_STATUS, PHONE, REF, answer_of, error_of, multi_call, multi_row, pairs_of
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError

@@ -165,7 +165,7 @@ def test_a_page_that_is_not_believed(page: Answer, fault: str) -> None:
 
 
 def test_a_row_has_no_message_id_and_keeps_what_is_no_mobile_number() -> None:
-    rows = [{"phoneNumber": "36200", "messageId": 307}, {"phoneNumber": "short 1"}]
+    rows: list[dict[str, object]] = [{"phoneNumber": "36200", "messageId": 307}, {"phoneNumber": "short 1"}]
 
     page = tag_call().read(page_of(rows, total=2))
 

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from fuzz.oracles import KEY
-from protocol.samples import (
-    MULTI_STATUS,
-    PHONE,
-    answer_of,
-    multi_call,
-    multi_row,
-    tag_call,
-)
+from protocol.samples import MULTI_STATUS, PHONE, answer_of, multi_call, multi_row, tag_call
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner.models import DeliveryStatus
@@ -22,20 +16,22 @@ from airflow_provider_smspartner.protocol import Call
 
 
 @pytest.mark.parametrize(
-    ("call", "path", "query"),
+    ("make", "path", "query"),
     [
-        (tag_call(), "/bulk-status-by-tag", {"tag": "montag"}),
-        (protocol.tag_page("montag", 1), "/bulk-status-by-tag", {"tag": "montag"}),
-        (protocol.tag_page("montag", 2), "/bulk-status-by-tag", {"tag": "montag", "page": "2"}),
-        (protocol.account(), "/me", {}),
-        (protocol.cancel(" 0307 "), "/message-cancel", {"messageId": "0307"}),
-        (protocol.stop_list(), "/stop-sms/list", {}),
+        (tag_call, "/bulk-status-by-tag", {"tag": "montag"}),
+        (lambda: protocol.tag_page("montag", 1), "/bulk-status-by-tag", {"tag": "montag"}),
+        (lambda: protocol.tag_page("montag", 2), "/bulk-status-by-tag", {"tag": "montag", "page": "2"}),
+        (protocol.account, "/me", {}),
+        (lambda: protocol.cancel(" 0307 "), "/message-cancel", {"messageId": "0307"}),
+        (protocol.stop_list, "/stop-sms/list", {}),
     ],
     ids=["tag", "first page", "later page", "account", "cancel", "stop list"],
 )
-def test_what_is_asked_by_get(call: Call[Any], path: str, query: dict[str, str]) -> None:
-    assert (call.request.method, call.request.path) == ("GET", path)
-    assert call.request.with_key(KEY) == ({"apiKey": KEY, **query}, None)
+def test_what_is_asked_by_get(make: Callable[[], Call[Any]], path: str, query: dict[str, str]) -> None:
+    request = make().request
+
+    assert (request.method, request.path) == ("GET", path)
+    assert request.with_key(KEY) == ({"apiKey": KEY, **query}, None)
 
 
 def test_multi_status() -> None:
