@@ -144,9 +144,9 @@ def test_message_list(playground: SMSPartnerDouble, capfd: pytest.CaptureFixture
 
 
 def test_send_and_await(playground: SMSPartnerDouble, capfd: pytest.CaptureFixture[str]) -> None:
-    numbers = [f"+336399802{n:02}" for n in range(40)]
+    numbers = [f"+336399800{n:02}" for n in range(40)]
 
-    run = run_dag("smspartner_send_and_await", conf={"recipients": numbers, "tag": "autumn"})
+    run = run_dag("smspartner_send_and_await", conf={"tag": "autumn"})
 
     assert run.state == "success"
     assert [sms.phone_number for sms in playground.sent] == numbers
@@ -155,19 +155,11 @@ def test_send_and_await(playground: SMSPartnerDouble, capfd: pytest.CaptureFixtu
     summary = run.xcom("await_delivery", key="summary")
     assert (summary["total"], summary["settled"]) == (40, True)
     assert run.xcom("judge_delivery") == summary["delivery_rate"]
-    printed = capfd.readouterr().out
+    printed = "".join(capfd.readouterr())
     assert "Sent to 40 of 40 recipients, tag autumn:" in printed
     assert "40 SMS for 1.52 EUR" in printed
     assert f"Total{40:>19}" in printed
-
-
-def test_send_and_await_prints_no_phone_number(
-    playground: SMSPartnerDouble, capfd: pytest.CaptureFixture[str]
-) -> None:
-    run_dag("smspartner_send_and_await")
-
-    assert len(playground.sent) == 40
-    assert_no_phone_number("".join(capfd.readouterr()))
+    assert_no_phone_number(printed)
 
 
 def test_personalised_texts(
@@ -282,12 +274,9 @@ def test_alert_below_a_rate(playground: SMSPartnerDouble) -> None:
     said = "80.00% of 10 messages were delivered, less than the 90.00% asked for."
     assert sms.text == f"autumn: {said if is_told else 'the wait has failed'}"
 
-
-def test_alert_below_a_rate_is_silent_above_it(playground: SMSPartnerDouble) -> None:
-    run = run_dag("smspartner_alert_below_a_rate", conf={"tag": "autumn"})
-
-    assert run.state == "success"
-    assert playground.sent == []
+    # Above the rate it is silent.
+    assert run_dag("smspartner_alert_below_a_rate", conf={"tag": "winter"}).state == "success"
+    assert playground.sent == [sms]
 
 
 def test_legal_hours(playground: SMSPartnerDouble) -> None:
@@ -307,14 +296,10 @@ def test_legal_hours(playground: SMSPartnerDouble) -> None:
         ("2026-03-25 03:00", "2026-03-25 09:00"),
         ("2026-03-25 08:55", "2026-03-25 09:05"),
         ("2026-03-25 18:55", "2026-03-26 09:00"),
-        ("2026-03-25 23:55", "2026-03-26 09:00"),
         ("2026-03-28 22:00", "2026-03-30 09:00"),  # a Saturday; the clocks go forward in the night
-        ("2026-03-29 12:00", "2026-03-30 09:00"),  # a Sunday
         ("2026-12-24 19:30", "2026-12-26 09:00"),
         ("2026-04-04 22:00", "2026-04-07 09:00"),  # the Saturday before Easter
         ("2026-05-13 22:00", "2026-05-15 09:00"),  # the day before Ascension Day
-        ("2026-05-25 10:00", "2026-05-26 09:00"),  # Whit Monday
-        ("2027-03-29 10:00", "2027-03-30 09:00"),  # Easter Monday
     ],
 )
 def test_the_next_legal_time(now: str, leaves_at: str) -> None:
@@ -360,23 +345,19 @@ def test_mapped_campaigns(playground: SMSPartnerDouble) -> None:
         assert shown == ["north", "south", "east"]
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a file that has landed."""
-    return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
-
-
-@pytest.fixture
-def listed(playground: SMSPartnerDouble) -> list[str]:
-    """Return the ids of the messages that the list of the example names; the double knows them."""
-    for n in range(2_300):
+def test_partitioned_list(
+    playground: SMSPartnerDouble, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    listed = [str(500_000 + n) for n in range(2_300)]
+    for n, message_id in enumerate(listed):
         # One message, in the second part, is delivered after it was first asked for.
         statuses = ["Waiting", "Delivered"] if n == 1_500 else ["KO" if n % 10 == 7 else "Delivered"]
-        playground.add_message(f"+3363998{n:04}", str(500_000 + n), *statuses)
-    return [str(500_000 + n) for n in range(2_300)]
+        playground.add_message(f"+3363998{n:04}", message_id, *statuses)
+    conf = {"folder": tmp_path.as_uri()}
+    at = datetime(2025, 11, 21, 10, tzinfo=UTC)
 
-
-def test_partitioned_list(listed: list[str], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    run = run_dag("smspartner_partitioned_list", conf={"folder": tmp_path.as_uri()})
+    run = run_dag("smspartner_partitioned_list", conf=conf, at=at)
 
     assert run.state == "success"
     landed = [run.xcom("fetch_part", map_index=index) for index in range(3)]
@@ -384,8 +365,8 @@ def test_partitioned_list(listed: list[str], tmp_path: Path, capfd: pytest.Captu
     paths = [Path(part["path"].removeprefix("file://")) for part in landed]
     assert sorted((tmp_path / "statuses").rglob("*.*")) == paths
     assert [path.parent.name for path in paths] == ["part=0000", "part=0001", "part=0002"]
-    rows = [row for path in paths for row in read(path)]
-    assert [row["message_id"] for row in rows] == listed
+    lines = [line for path in paths for line in gzip.decompress(path.read_bytes()).splitlines()]
+    assert [json.loads(line)["message_id"] for line in lines] == listed
     summary = run.xcom("add_up")
     assert [summary[key] for key in ("total", "delivered", "ko", "waiting")] == [2_300, 2_069, 230, 1]
     assert summary["checked_at"] == max(
@@ -396,43 +377,24 @@ def test_partitioned_list(listed: list[str], tmp_path: Path, capfd: pytest.Captu
     assert f"Total{2_300:>19} in 3 parts" in printed
     assert_no_phone_number(printed)
 
+    # A part that is run again replaces its own file.
+    before = {path: path.read_bytes() for path in paths}
+    assert run_dag("smspartner_partitioned_list", conf=conf, at=at).state == "success"
+    assert sorted((tmp_path / "statuses").rglob("*.*")) == paths
+    assert [path.parent.name for path in paths if path.read_bytes() != before[path]] == ["part=0001"]
 
-def test_a_part_that_is_run_again_replaces_its_own_file(listed: list[str], tmp_path: Path) -> None:
-    at = datetime(2025, 11, 21, 10, tzinfo=UTC)
-    landed = []
-    for _ in range(2):
-        run = run_dag("smspartner_partitioned_list", conf={"folder": tmp_path.as_uri()}, at=at)
-        assert run.state == "success"
-        landed.append({path: path.read_bytes() for path in sorted((tmp_path / "statuses").rglob("*.*"))})
-
-    before, after = landed
-    assert list(before) == list(after)
-    changed = [path for path in after if after[path] != before[path]]
-    assert [path.parent.name for path in changed] == ["part=0001"]
-
-
-def test_partitioned_list_is_one_table(listed: list[str], tmp_path: Path) -> None:
-    duckdb = pytest.importorskip("duckdb")
-    conf = {"folder": tmp_path.as_uri(), "part_size": 900}
-    for day in (1, 2):
-        run_dag("smspartner_partitioned_list", conf=conf, at=datetime(2025, 11, day, tzinfo=UTC))
-
-    files = f"{tmp_path}/statuses/*/*/*.ndjson.gz"
+    # The files are one table.
     with duckdb.connect(config={"threads": 1}) as connection:
+        files = f"{tmp_path}/statuses/*/*/*.ndjson.gz"
         table = connection.sql(f"FROM read_json('{files}', hive_partitioning=true)")
-        assert dict(zip(table.columns, map(str, table.types), strict=True))["phone_number"] == "VARCHAR"
-        parts = (
-            table.aggregate("run, part, count(*), min(message_id), max(message_id)").order("ALL").fetchall()
-        )
-
-    assert [(run[:18], int(part), *rest) for run, part, *rest in parts] == [
-        (f"manual__2025-11-0{day}", part, rows, listed[part * 900], listed[part * 900 + rows - 1])
-        for day in (1, 2)
-        for part, rows in ((0, 900), (1, 900), (2, 500))
-    ]
+        types = dict(zip(table.columns, map(str, table.types), strict=True))
+        parts = table.aggregate("run, part, count(*)").order("ALL").fetchall()
+    assert types["phone_number"] == "VARCHAR"
+    found = [(name[:18], int(part), count) for name, part, count in parts]
+    assert found == [("manual__2025-11-21", part, rows) for part, rows in enumerate((1_000, 1_000, 300))]
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.nightly)])
 def test_nightly_warehouse(
     playground: SMSPartnerDouble,
     tmp_path: Path,
@@ -486,21 +448,6 @@ def test_nightly_warehouse_reports_in_spite_of_a_day_without_a_campaign(
 
 
 def test_every_example_is_tested() -> None:
-    examples = {path.stem for path in EXAMPLE_DAGS.glob("*.py")}
+    tests = Path(__file__).read_text()
 
-    assert examples == {
-        "alert_below_a_rate",
-        "alert_on_failure",
-        "campaign_by_tag",
-        "campaign_outlet",
-        "csv_from_a_colleague",
-        "legal_hours",
-        "mapped_campaigns",
-        "message_list",
-        "nightly_warehouse",
-        "partitioned_list",
-        "personalised_texts",
-        "resend_undelivered",
-        "send_and_await",
-        "watch_the_account",
-    }
+    assert [path.stem for path in EXAMPLE_DAGS.glob("*.py") if f"def test_{path.stem}(" not in tests] == []

@@ -46,7 +46,6 @@ class Airflow2:
         return Area.around(answer, self._page.locator(".panel-heading"), self._row("#conn_type"))
 
     def graph(self, run: DagRun) -> Area:
-        """The graph of a run."""
         from playwright import sync_api
 
         nodes = self._page.locator(".react-flow__node")
@@ -83,7 +82,6 @@ class Airflow2:
         return Area.around(lines, below=first, margin=4)
 
     def xcom(self, run: DagRun, task_id: str) -> Area:
-        """The XComs of a task."""
         # So high that no row has to be scrolled to.
         self._open(run, "xcom", task_id=task_id, height=3600)
         self._page.get_by_text("delivery_rate").wait_for()
@@ -100,7 +98,6 @@ class Airflow2:
         return Area.around(self._page.get_by_role("table").filter(has_text="return_value"))
 
     def link(self, run: DagRun, task_id: str, name: str) -> Area:
-        """An extra link of a task."""
         self._open(run, "details", task_id=task_id)
         link = self._page.get_by_role("link", name=name)
         link.wait_for()

@@ -76,7 +76,6 @@ class Airflow3:
         return Area.around(self._page.get_by_role("table"), answer, margin=8)
 
     def graph(self, run: DagRun) -> Area:
-        """The graph of a run."""
         self._resize(1500, 700)
         self._page.goto(f"/dags/{run.dag_id}/runs/{run.run_id}")
         self._page.get_by_role("button", name="Show Graph").click()
@@ -108,7 +107,6 @@ class Airflow3:
         return Area.around(self._page.get_by_role("code").first)
 
     def xcom(self, run: DagRun, task_id: str) -> Area:
-        """The XComs of a task."""
         self._resize(1280, 1200)
         self._page.goto(f"/dags/{run.dag_id}/runs/{run.run_id}/tasks/{task_id}/xcom")
         self._page.get_by_role("button", name="Expand all").click()
@@ -118,7 +116,6 @@ class Airflow3:
         return Area.around(self._page.get_by_role("table"))
 
     def link(self, run: DagRun, task_id: str, name: str) -> Area:
-        """An extra link of a task."""
         self._resize(1280, 800)
         self._page.goto(f"/dags/{run.dag_id}/runs/{run.run_id}/tasks/{task_id}/details")
         link = self._page.get_by_role("link", name=name)

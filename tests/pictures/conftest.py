@@ -15,18 +15,23 @@ from harness import AIRFLOW_3
 from lacking import skip_without
 
 from airflow_provider_smspartner.testing import SMSPartnerDouble
-from local_airflow import LocalAirflow, connection_to
+from local_airflow import DagRun, LocalAirflow, connection_to
 from pictures.airflow_2 import Airflow2
 from pictures.airflow_3 import Airflow3
-from pictures.campaign import CONN_ID, HELD_SECONDS, SETTLE_SECONDS, Campaign
 from pictures.local_airflow_2 import LocalAirflow2
-from pictures.table import PICTURES, SERIES, WRONG_CONN_ID, WRONG_KEY, Scene
+from pictures.table import CONN_ID, PICTURES, SENSOR, SERIES, WRONG_CONN_ID, WRONG_KEY, Scene
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 # Of the account of both doubles.
 KEY = "the-key-of-the-account"
+DAG_ID = "smspartner_send_and_await"
+# Twelve messages, polled every 6 s: each poll finds two more that have settled.
+PARAMS = {"recipients": [f"+336399800{number:02}" for number in range(12)], "tag": "spring-sale"}
+SETTLE_SECONDS = 36
+# Longer than it takes to look at all pictures.
+HELD_SECONDS = 3600
 FONTS = ("Liberation Sans", "Liberation Mono")
 # A family that is not there is as wide as any other that is not.
 _HAS_FONT = """
@@ -52,7 +57,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture
 def takes_pictures(request: pytest.FixtureRequest) -> bool:
-    """Whether the pictures are to be written."""
     return bool(request.config.getoption("--take-pictures", default=False))
 
 
@@ -114,9 +118,28 @@ def connections(holding: SMSPartnerDouble) -> Mapping[str, Mapping[str, Any]]:
 
 
 @pytest.fixture(scope="package")
-def campaign(airflow: LocalAirflow, holding: SMSPartnerDouble, settling: SMSPartnerDouble) -> Campaign:
-    """The campaigns."""
-    return Campaign(airflow, holding, settling)
+def waiting(airflow: LocalAirflow, holding: SMSPartnerDouble) -> DagRun:
+    """A run whose sensor is deferred, and stays so; the triggerer polls for it."""
+    run = airflow.trigger(DAG_ID, PARAMS, run_id="spring-sale-1")
+    airflow.wait_for(
+        "the sensor to be deferred", lambda: run.task(SENSOR)["state"] == "deferred", seconds=300
+    )
+
+    def polls() -> int:
+        return sum(request.path.endswith("/multi-status") for request in holding.requests)
+
+    airflow.wait_for("a poll of the triggerer", lambda: polls() > 1, seconds=300)
+    return run
+
+
+@pytest.fixture(scope="package")
+def settled(airflow: LocalAirflow, settling: SMSPartnerDouble, waiting: DagRun) -> DagRun:
+    """A run that has ended well; after the other: the first look-up of a triggerer takes seconds."""
+    # No clock is moved: what the pictures show of times is true.
+    airflow.store_connection(CONN_ID, settling)
+    run = airflow.trigger(DAG_ID, PARAMS, run_id="spring-sale-2")
+    airflow.wait_for("the run to end", lambda: run.state == "success", seconds=300)
+    return run
 
 
 @pytest.fixture
@@ -134,6 +157,5 @@ def page(browser: Browser, airflow: LocalAirflow) -> Iterator[Page]:
 
 
 @pytest.fixture
-def scene(page: Page, campaign: Campaign, connections: Mapping[str, Mapping[str, Any]]) -> Scene:
-    """What there is to look at."""
-    return Scene(Airflow3(page) if AIRFLOW_3 else Airflow2(page), campaign, connections)
+def scene(page: Page, connections: Mapping[str, Mapping[str, Any]], request: pytest.FixtureRequest) -> Scene:
+    return Scene(Airflow3(page) if AIRFLOW_3 else Airflow2(page), request.getfixturevalue, connections)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_smspartner._connection.fields import EXTRA_FIELDS, HOOK_NAME, PLACEHOLDERS, RELABELING
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
-from pictures.campaign import CONN_ID, SENSOR
 
 if TYPE_CHECKING:
     from local_airflow import DagRun
-    from pictures.campaign import Campaign
+    from pictures.airflow_2 import Airflow2
+    from pictures.airflow_3 import Airflow3
     from pictures.seen import Area
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -21,39 +21,13 @@ PICTURES = DOCS / "pictures"
 # The newest Airflow and the oldest: their UIs have little in common.
 SERIES = ("3.3", "2.11")
 
+SENSOR = "await_delivery"
+CONN_ID = "smspartner_default"
 # What is typed into the form that is not stored; a picture shows dots.
 TYPED_KEY = "the-key-of-no-account"
 # A second connection, whose key the double refuses.
 WRONG_CONN_ID = "smspartner_marketing"
 WRONG_KEY = "the-key-of-another-account"
-
-
-class UI(Protocol):
-    """Where an Airflow shows what is pictured: each method goes there, and returns that part of the page."""
-
-    def connection_form(self, conn_id: str, key: str) -> Area:
-        """Return the form of a new connection, with the key typed in."""
-
-    def connection_form_extra(self, conn_id: str, key: str) -> Area:
-        """Return the extra fields of that form."""
-
-    def test_connection(self, conn_id: str, connection: Mapping[str, Any]) -> Area:
-        """Return the answer of the Test button."""
-
-    def graph(self, run: DagRun) -> Area:
-        """Return the graph of a run."""
-
-    def tasks(self, run: DagRun, task_id: str) -> Area:
-        """Return the states of a run's tasks, above all of one."""
-
-    def log(self, run: DagRun, task_id: str, *, until: str) -> Area:
-        """Return the log of a task, as soon as it says something."""
-
-    def xcom(self, run: DagRun, task_id: str) -> Area:
-        """Return the XComs of a task."""
-
-    def link(self, run: DagRun, task_id: str, name: str) -> Area:
-        """Return an extra link of a task."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +36,12 @@ class Scene:
     What there is to look at.
 
     :param ui: the UI.
-    :param campaign: the campaigns.
+    :param run: gives the run that is ``waiting`` or ``settled``.
     :param connections: the stored connections by their ids, keys included.
     """
 
-    ui: UI
-    campaign: Campaign
+    ui: Airflow2 | Airflow3
+    run: Callable[[str], DagRun]
     connections: Mapping[str, Mapping[str, Any]]
 
 
@@ -117,17 +91,17 @@ TABLE = (
     ),
     Picture(
         "graph",
-        lambda scene: scene.ui.graph(scene.campaign.waiting()),
+        lambda scene: scene.ui.graph(scene.run("waiting")),
         ("send", "SMSPartnerSendOperator", "success", SENSOR, "SMSPartnerCampaignSensor", "deferred"),
     ),
     Picture(
         "deferred",
-        lambda scene: scene.ui.tasks(scene.campaign.waiting(), SENSOR),
+        lambda scene: scene.ui.tasks(scene.run("waiting"), SENSOR),
         (SENSOR, "eferred"),  # the older UI writes it small
     ),
     Picture(
         "wait-log",
-        lambda scene: scene.ui.log(scene.campaign.settled(), SENSOR, until="; done."),
+        lambda scene: scene.ui.log(scene.run("settled"), SENSOR, until="; done."),
         (
             "Waiting for campaign of 12 messages until 100% of its messages have settled",
             "next poll in 6 s",
@@ -137,12 +111,12 @@ TABLE = (
     ),
     Picture(
         "xcom",
-        lambda scene: scene.ui.xcom(scene.campaign.settled(), SENSOR),
+        lambda scene: scene.ui.xcom(scene.run("settled"), SENSOR),
         ("return_value", "phone_number", "raw_status", "summary", "delivery_rate", "settled"),
     ),
     Picture(
         "link",
-        lambda scene: scene.ui.link(scene.campaign.settled(), SENSOR, SMSPartnerAccountLink.name),
+        lambda scene: scene.ui.link(scene.run("settled"), SENSOR, SMSPartnerAccountLink.name),
         (SMSPartnerAccountLink.name,),
     ),
 )
