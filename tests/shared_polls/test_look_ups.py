@@ -105,27 +105,8 @@ class TestLookUp:
             await Connection("one").look_up()
         assert seconds() == 30
 
-    @on_a_loop
-    async def test_that_is_given_up_with_the_connection_ends_its_waits(self, backend: Backend) -> None:
-        backend.seconds = 10.0
-        connection = Connection("one")
-        waiting = asyncio.ensure_future(connection.look_up())
-        await asyncio.sleep(1)
-        await connection.close()
-
-        with pytest.raises(SMSPartnerUnavailableError, match=r"'one' cannot be used.*look-up was given up"):
-            await waiting
-
 
 class TestFoundBy:
-    @on_a_loop
-    async def test_a_connection_that_is_there_is_said_at_once(self, backend: Backend) -> None:
-        connection = Connection("one")
-        settings = await connection.look_up()
-
-        assert await connection.found_by(seconds() + 1_000) is settings
-        assert (len(backend.asked), seconds()) == (1, 0)
-
     @on_a_loop
     async def test_it_is_looked_for_until_it_is_there_at_pauses_that_double_up_to_a_minute(
         self, backend: Backend
@@ -141,7 +122,8 @@ class TestFoundBy:
 
             found = await asyncio.gather(*waiting)
 
-            assert [settings.api_key if settings else None for settings in found] == [key] * 3
+            found.append(await connection.found_by(seconds() + 3_600))  # at once
+            assert [settings.api_key if settings else None for settings in found] == [key] * 4
             for number, pause in enumerate(pauses(backend)[began:]):
                 assert min(2.0**number, 60.0) / 2 <= pause <= min(2.0**number, 60.0)
             asked = len(backend.asked)
@@ -194,12 +176,7 @@ class TestSaysNow:
         # Whoever was sent with the old settings learns it without a look-up.
         assert (await connection.says_now(used, sent_at=seconds(), must_know=True)).api_key == "new"
         assert len(backend.asked) == 2
-
-    @on_a_loop
-    async def test_before_any_look_up_it_is_looked_up(self, backend: Backend) -> None:
-        used = await Connection("one").look_up()
-        backend.key = "new"
-
+        # As does who asks before any look-up.
         assert (await Connection("one").says_now(used, sent_at=0, must_know=False)).api_key == "new"
 
     @on_a_loop

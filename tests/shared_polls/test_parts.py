@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 from shared_polls.vendor import on_a_loop, ref, subscriber
-from virtual_time import virtual_now
+from virtual_time import EPOCH, virtual_now
 
 from airflow_provider_smspartner._shared_polls.per_loop import PerLoop
 from airflow_provider_smspartner._shared_polls.schedule import Schedule
-from airflow_provider_smspartner._shared_polls.shared_call import SharedCall, shared_calls
-from airflow_provider_smspartner._shared_polls.subscriber import Subscriber
+from airflow_provider_smspartner._shared_polls.shared_call import shared_calls
+from airflow_provider_smspartner._shared_polls.subscriber import ImpossibleStepError, State, Subscriber
 from airflow_provider_smspartner._shared_polls.waiters import AT_ONCE, Waiters
+from airflow_provider_smspartner._waiting.tally import Tally
+from airflow_provider_smspartner.models import DeliveryStatus
 
 
 def scheduled(*due_in: tuple[Subscriber, float]) -> Schedule:
@@ -127,6 +129,61 @@ class TestSchedule:
         assert schedule.take_due() == [due, half, exact]
 
 
+class TestSubscriber:
+    @on_a_loop
+    async def test_a_poll_begins_and_is_answered_once(self) -> None:
+        each = subscriber(1)
+        with pytest.raises(ImpossibleStepError, match=r"^FINISH while SCHEDULED$"):
+            each.answer()
+        each.take(0.0)
+        with pytest.raises(ImpossibleStepError, match=r"^TAKE while POLLING$"):
+            each.take(0.0)
+
+    @on_a_loop
+    async def test_only_an_answer_to_the_poll_under_way_counts(self) -> None:
+        each = subscriber(1, answered=lambda _: EPOCH, is_polling=True)
+        for number in range(3):
+            assert [each.wants(poll) for poll in range(4)] == [poll == number for poll in range(4)]
+            assert each.answer() == EPOCH
+            assert not any(each.wants(poll) for poll in range(4))
+            each.take(0.0)
+
+    @pytest.mark.parametrize("ends", ["answered", "cancelled"])
+    @on_a_loop
+    async def test_what_comes_after_the_end_changes_nothing(self, ends: str) -> None:
+        each = subscriber(1, is_polling=True)
+        each.answer() if ends == "answered" else each.outcome.cancel()
+        each.fail(ValueError("x"))
+        each.move(EPOCH)
+
+        assert each.answer() is None
+        assert (each.state, each.wants(0), each.outcome.cancelled()) == (
+            State.ENDED,
+            False,
+            ends == "cancelled",
+        )
+
+    @on_a_loop
+    async def test_a_move_forgets_what_the_poll_has_read(self) -> None:
+        each = subscriber(1, is_polling=True)
+        each.calls_left = 2
+        each.add({ref(1): DeliveryStatus.DELIVERED})
+        each.move(EPOCH)
+
+        assert (each.size, await each.outcome) == (1, EPOCH)
+
+    @on_a_loop
+    async def test_an_error_of_who_takes_the_answer_is_the_waits(self) -> None:
+        def answered(_: Tally) -> None:
+            raise ValueError("a fault of the trigger")
+
+        each = subscriber(1, answered=answered, is_polling=True)
+
+        assert each.answer() is None
+        with pytest.raises(ValueError, match="a fault of the trigger"):
+            await each.outcome
+
+
 class TestSharedCalls:
     @on_a_loop
     async def test_a_call_holds_500_messages_each_once_whosever_they_are(self) -> None:
@@ -155,18 +212,6 @@ class TestSharedCalls:
 
         assert list(part.messages) == [ref(2), ref(3), ref(4)]
         assert part.subscribers == {waits[1]: 0, waits[2]: 5}
-
-    @pytest.mark.parametrize(("count", "sizes"), [(1, [1]), (2, [1, 1]), (5, [2, 3]), (0, [])])
-    @on_a_loop
-    async def test_halves_are_of_the_waits_that_still_want_it(self, count: int, sizes: list[int]) -> None:
-        gone, *waits = (subscriber(n, is_polling=True) for n in range(count + 1))
-        call = SharedCall(subscribers=dict.fromkeys([gone, *waits], 0))
-        gone.outcome.cancel()
-
-        halves = list(call.halves())
-
-        assert [len(half.subscribers) for half in halves] == sizes
-        assert [each for half in halves for each in half.subscribers] == waits
 
 
 class TestWaiters:

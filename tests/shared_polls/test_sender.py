@@ -146,14 +146,6 @@ async def test_a_call_that_is_of_no_use_any_more_is_not_sent() -> None:
     assert vendor.asked == []
 
 
-@on_a_loop
-async def test_no_more_calls_are_on_their_way_than_allowed() -> None:
-    vendor = Vendor(seconds=1.0)
-    await send_some(await opened(vendor, in_flight=2), 7)
-
-    assert (len(vendor.asked), vendor.most_in_flight) == (7, 2)
-
-
 @pytest.mark.parametrize(
     "error", [SMSPartnerRequestError("no", code=9), ValueError("a fault of ours")], ids=["refused", "fault"]
 )

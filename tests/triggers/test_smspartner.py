@@ -71,14 +71,6 @@ def test_fires_a_verdict_and_counts_once_a_tag_has_settled(double: SMSPartnerDou
     assert len(double.requests) == 3
 
 
-def test_counts_messages_that_need_no_more_asking(double: SMSPartnerDouble) -> None:
-    add(double, ["Waiting", "Delivered"], tag=None)
-
-    event = fire(stored(trigger(messages=MESSAGES[:1], settled={"Delivered": 6, "KO": 1})))
-
-    assert event == {"verdict": "done", "counts": {"Delivered": 7, "KO": 1}}
-
-
 def test_takes_stored_messages_as_they_are(double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch) -> None:
     def normalised(text: str) -> str:
         raise AssertionError("the library of phone numbers would be loaded on the event loop")
