@@ -24,8 +24,6 @@ from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 Ask = Callable[[SMSPartnerHook, str, Any], list[Any]]
 
-PATIENCE = 5.0
-"""How many seconds a test waits for what comes: a busy machine may answer late."""
 SILENCE = 1.0
 """The timeout of a connection on which something never comes, and nothing comes late."""
 ENDLESS = 3600.0

@@ -34,19 +34,13 @@ def a_moment_later(client: socket.socket, answer: bytes, is_read: threading.Sema
     client.sendall(UNASKED)
 
 
-def in_part_a_moment_later(client: socket.socket, answer: bytes, is_read: threading.Semaphore) -> None:
-    client.sendall(answer)
-    is_read.acquire(timeout=LIMIT)
-    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n")
-
-
 def cut_in_the_same_segment(client: socket.socket, answer: bytes, is_read: threading.Semaphore) -> None:
     client.sendall(answer + b"HTTP/1.1 200 OK\r\nX: ")
     is_read.acquire(timeout=LIMIT)
     client.sendall(b"\r\n" + UNASKED)
 
 
-TROUBLE = [in_the_same_segment, a_moment_later, in_part_a_moment_later, cut_in_the_same_segment]
+TROUBLE = [in_the_same_segment, a_moment_later, cut_in_the_same_segment]
 
 
 class Server(RawServer):

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from certificates import issue
 from clocks import FakeClock
-from combinations import pairs
+from combinations import in_turn
 from loopback import ENDLESS, SILENCE, RawServer, hang, head_of, receive_body, reset, response
 from waits_for import LIMIT, wait_until
 from writing import CLIENTS, Send, asend, both_clients, settings_for, write
@@ -41,23 +41,23 @@ class Keeping(RawServer):
     def __init__(self) -> None:
         self.asked: list[tuple[int, bool]] = []
         """Of each request: the client's port, and whether it said that it would close the connection."""
-        self.left: set[int] = set()
-        """The ports of the clients that closed their connection."""
-        super().__init__(self._serve)
+        left: set[int] = set()
 
-    def _serve(self, client: socket.socket, _: RawServer) -> None:
-        port, head = client.getpeername()[1], self.heads[-1]
-        while head:
-            closing = {port for port, closes in self.asked if closes}
-            wait_until(lambda closing=closing: closing <= self.left, "the clients that said they would leave")
-            self.asked.append((port, b"\r\nconnection: close\r\n" in head.lower()))
-            receive_body(client, head)
-            client.sendall(OK)
-            head = head_of(client)
-        self.left.add(port)
+        def serve(client: socket.socket, _: RawServer) -> None:
+            port, head = client.getpeername()[1], self.heads[-1]
+            while head:
+                leave = {port for port, closes in self.asked if closes}
+                wait_until(lambda leave=leave: leave <= left, "the clients that said they would leave")
+                self.asked.append((port, b"\r\nconnection: close\r\n" in head.lower()))
+                receive_body(client, head)
+                client.sendall(OK)
+                head = head_of(client)
+            left.add(port)
+
+        super().__init__(serve)
 
 
-@pairs(send=CLIENTS, method=["GET", "POST"])
+@in_turn(send=CLIENTS, method=["GET", "POST"])
 def test_it_is_opened_for_the_request_and_closed_after_it(send: Send, method: str) -> None:
     once = write(may_repeat=False, method=method)
     with Keeping() as server:
@@ -112,11 +112,13 @@ def test_each_has_a_tunnel_of_its_own(send: Send, tmp_path: Path, monkeypatch: p
     ]
 
 
-KEPT, CLOSED = OK, response(b"{}")
+CLOSED = response(b"{}")
 
 
-@pytest.mark.parametrize("answer", [KEPT, CLOSED, b""], ids=["kept", "closed by its answer", "no answer"])
-@pytest.mark.parametrize("call", [READ, WRITE], ids=["read", "write"])
+@in_turn(
+    answer={"kept": OK, "no answer": b"", "closed by its answer": CLOSED, "lost": b""},
+    call={"read": READ, "write": WRITE},
+)
 def test_a_closed_client_leaves_no_connection_to_a_server_that_says_no_goodbye(
     call: Call[int], answer: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,28 +135,8 @@ def test_a_closed_client_leaves_no_connection_to_a_server_that_says_no_goodbye(
         settings = settings_for(server.url, timeout=LIMIT if answer else SILENCE, max_attempts=1)
         with nullcontext() if answer else pytest.raises(SMSPartnerError):
             asend(settings, call)
-        # A socket that is left open is told by the garbage collector, and fails the test.
+        # A socket that is left open is reported by the garbage collector, and fails the test.
         gc.collect()
-
-
-class Pairs(RawServer):
-    """Answers two requests once both have come, and notes how many it had at once."""
-
-    def __init__(self) -> None:
-        self.now = self.most = 0
-        lock, both = threading.Lock(), threading.Barrier(2, timeout=LIMIT)
-
-        def serve(client: socket.socket, _: RawServer) -> None:
-            with lock:
-                self.now += 1
-                self.most = max(self.most, self.now)
-            receive_body(client, self.heads[-1])
-            both.wait()
-            with lock:
-                self.now -= 1
-            client.sendall(CLOSED)
-
-        super().__init__(serve)
 
 
 def send_six(settings: Settings) -> list[int]:
@@ -175,9 +157,20 @@ def asend_six(settings: Settings) -> list[int]:
 
 @pytest.mark.parametrize("send_all", [send_six, asend_six], ids=["sync", "async"])
 def test_max_connections_counts_them(send_all: Callable[[Settings], list[int]]) -> None:
-    with Pairs() as server:
+    now: list[socket.socket] = []
+    most, both = [], threading.Barrier(2, timeout=LIMIT)
+
+    def answer_two_at_once(client: socket.socket, server: RawServer) -> None:
+        now.append(client)
+        most.append(len(now))
+        receive_body(client, server.heads[-1])
+        both.wait()
+        now.remove(client)
+        client.sendall(CLOSED)
+
+    with RawServer(answer_two_at_once) as server:
         assert send_all(settings_for(server.url, max_connections=2)) == [200] * 6
-    assert server.most == 2
+    assert max(most) == 2
 
 
 @both_clients

@@ -58,7 +58,7 @@ class TestTurns:
         assert most_within(at, 60) <= requests_per_minute
         assert most_within(at, 2 * TOLERANCE) <= max(1, requests_per_minute // 60)
 
-    @pytest.mark.parametrize("requests_per_minute", [1, 59, 185, 300, 3601])
+    @pytest.mark.parametrize("requests_per_minute", [1, 185, 3601])
     def test_nearly_the_ceiling_where_many_ask(self, requests_per_minute: int) -> None:
         at = [turn for _, turn in turns(requests_per_minute, [0.0] * 3 * requests_per_minute)]
 

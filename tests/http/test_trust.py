@@ -65,6 +65,15 @@ class TestAuthorities:
             ask(SMSPartnerHook(), "status_by_tag", "spring")
         assert server.requests == []
 
+    @both_ways
+    def test_a_folder_of_authorities_may_be_named(
+        self, server: SMSPartnerDouble, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+
+        with pytest.raises(SMSPartnerUnavailableError, match="unknown authority"):
+            ask(SMSPartnerHook(), "status_by_tag", "spring")
+
     @in_turn(name=VARIABLES, ask=BOTH)
     def test_an_authority_of_the_environment_is_trusted_as_long_as_it_is_named(
         self,
