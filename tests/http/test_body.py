@@ -110,7 +110,7 @@ class TestWhatIsRefused:
         with pytest.raises(BodyError, match="larger than 4 MiB"):
             BodyDecoder(content_length=length)
 
-    @pytest.mark.parametrize("length", ["-1", "many", "000000000000000000000000000000012"])
+    @pytest.mark.parametrize("length", ["many", "000000000000000000000000000000012"])
     def test_no_other_length(self, length: str) -> None:
         assert BodyDecoder(content_length=length).finish() == b""
 

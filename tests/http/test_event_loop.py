@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from campaign_triggers import campaign_trigger
-from combinations import pairs
+from combinations import in_turn
 from loopback import ONE_ROW, RawServer, response, said
 from writing import settings_for
 
@@ -180,7 +180,7 @@ PAGES = {
 }
 
 
-@pairs(body=PAGES, ask={"hook": fetched, "trigger": awaited})
+@in_turn(body=PAGES, ask={"hook": fetched, "trigger": awaited})
 def test_many_rows_are_not_read_in_one_turn(
     body: bytes, ask: Callable[[], Coroutine[Any, Any, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,16 +78,7 @@ def in_a_thread(server: Server) -> list[str]:
     return numbers
 
 
-def on_a_busy_loop(server: Server) -> list[str]:
-    """Find what has come only once the next call has taken the connection."""
-    return asyncio.run(_on_a_loop(server, turns=0))
-
-
-def on_an_idle_loop(server: Server) -> list[str]:
-    return asyncio.run(_on_a_loop(server, turns=5))
-
-
-async def _on_a_loop(server: Server, turns: int) -> list[str]:
+async def on_a_loop(server: Server, turns: int) -> list[str]:
     numbers = []
     async with SMSPartnerHook() as hook:
         for tag in TAGS:
@@ -98,10 +89,16 @@ async def _on_a_loop(server: Server, turns: int) -> list[str]:
     return numbers
 
 
+WAYS: dict[str, Callable[[Server], list[str]]] = {
+    "in a thread": in_a_thread,
+    # It finds what has come only once the next call has taken the connection.
+    "on a busy loop": lambda server: asyncio.run(on_a_loop(server, turns=0)),
+    "on an idle loop": lambda server: asyncio.run(on_a_loop(server, turns=5)),
+}
+
+
 @pytest.mark.parametrize("trouble", [None, *TROUBLE], ids=lambda each: each.__name__ if each else "none")
-@pytest.mark.parametrize(
-    "ask", [in_a_thread, on_a_busy_loop, on_an_idle_loop], ids=lambda each: each.__name__
-)
+@pytest.mark.parametrize("ask", WAYS.values(), ids=WAYS)
 def test_no_answer_is_that_of_the_call_before(
     trouble: Answer | None, ask: Callable[[Server], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
