@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -152,15 +152,12 @@ async def test_a_connection_that_is_never_found_ends_the_wait_at_its_deadline(
 
 
 @asynccontextmanager
-async def _taking_part(conn_id: str) -> Any:
+async def taking_part(conn_id: str) -> AsyncIterator[SharedPolls]:
     async with (
         connection_in_use(conn_id) as connection,
         registry.shared_polls(connection, await connection.look_up()) as polls,
     ):
         yield polls
-
-
-taking_part: Callable[[str], AbstractAsyncContextManager[SharedPolls]] = _taking_part
 
 
 @on_a_loop

@@ -91,13 +91,6 @@ class TestLookUp:
         assert (await connection.look_up()).api_key == "key"
 
     @on_a_loop
-    async def test_says_what_is_wrong_with_the_connection(self, backend: Backend) -> None:
-        backend.key = ""
-
-        with pytest.raises(SMSPartnerUnavailableError, match=r"'one' cannot be used for now: .*key.*[^.]\.$"):
-            await Connection("one").look_up()
-
-    @on_a_loop
     async def test_that_hangs_is_given_up(self, backend: Backend) -> None:
         backend.seconds = 100.0
 

@@ -7,11 +7,11 @@ from email.utils import format_datetime
 from itertools import pairwise
 
 import pytest
-from shared_polls.vendor import DOWN, WRONG_KEY, on_a_loop, seconds
+from shared_polls.vendor import DOWN, on_a_loop, seconds
 from virtual_time import at
 
 from airflow_provider_smspartner._shared_polls.outage import Outage
-from airflow_provider_smspartner.exceptions import SMSPartnerNotFoundError, SMSPartnerUnavailableError
+from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 
 
 def asking(outage: Outage, count: int = 1) -> list[asyncio.Task[bool]]:
@@ -25,15 +25,6 @@ async def outage_after(failures: int, *, tries: int = 3) -> Outage:
         assert await outage.turn(30.0)
         outage.failed(DOWN, was_asking=True, interval=30.0)
     return outage
-
-
-@on_a_loop
-async def test_while_the_vendor_is_well_each_call_goes_out() -> None:
-    outage = Outage(tries=3)
-    outage.answered()
-
-    assert [await outage.turn(30.0) for _ in range(3)] == [False] * 3
-    assert (outage.is_on, outage.is_lasting) == (False, False)
 
 
 @on_a_loop
@@ -90,15 +81,6 @@ async def test_waiting_calls_fail_only_once_the_outage_lasts(failures: int, last
             assert (str(error), error.code, error.http_status, error.retry_after) == ("down", 500, 503, None)
         else:
             assert error is False
-
-
-@pytest.mark.parametrize("error", [WRONG_KEY, SMSPartnerNotFoundError("x")], ids=["refused", "not found"])
-@on_a_loop
-async def test_a_refusal_is_an_answer(error: Exception) -> None:
-    for was_asking in (False, True):
-        outage = await outage_after(1)
-        outage.settle(error, was_asking=was_asking)
-        assert not outage.is_on
 
 
 @on_a_loop

@@ -235,18 +235,6 @@ class TestWaiters:
         assert waiters
 
     @on_a_loop
-    async def test_each_has_its_own_copy_of_an_error(self) -> None:
-        waiters: Waiters[int] = Waiters()
-        futures = [waiters.add() for _ in range(3)]
-        error = ValueError("x")
-        waiters.release(error)
-
-        errors = [each.exception() for each in futures]
-
-        assert [str(each) for each in errors] == ["x"] * 3
-        assert len({id(each) for each in [*errors, error]}) == 4
-
-    @on_a_loop
     async def test_who_was_cancelled_is_passed_over(self) -> None:
         waiters: Waiters[int] = Waiters()
         first, second, third = (waiters.add() for _ in range(3))
@@ -266,26 +254,6 @@ class TestWaiters:
 
 
 class TestPerLoop:
-    @on_a_loop
-    async def test_the_first_user_makes_the_object_and_the_last_closes_it(self) -> None:
-        closed: list[Any] = []
-
-        async def close(each: Any) -> None:
-            closed.append(each)
-
-        shared: PerLoop[str, list[str]] = PerLoop(close)
-        async with shared.use("a", lambda: ["first"]) as first:
-            async with (
-                shared.use("a", lambda: ["second"]) as same,
-                shared.use("b", lambda: ["other"]) as other,
-            ):
-                assert same is first
-                assert other == ["other"]
-            assert closed == [["other"]]
-        assert closed == [["other"], ["first"]]
-        async with shared.use("a", lambda: ["third"]) as again:
-            assert again == ["third"]
-
     @on_a_loop
     async def test_a_stale_object_is_kept_by_its_users_only(self) -> None:
         closed: list[str] = []

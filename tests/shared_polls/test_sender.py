@@ -131,7 +131,10 @@ async def test_calls_that_wait_for_the_vendor_learn_of_the_failure() -> None:
     vendor = Vendor(failures=[DOWN] * 9)
     sender = await opened(vendor, in_flight=1)
 
-    assert list(map(str, await send_some(sender, 5))) == ["down"] * 5
+    errors = await send_some(sender, 5)
+
+    assert list(map(str, errors)) == ["down"] * 5
+    assert len({*map(id, errors)}) == 5  # raising adds to an exception
     # Not five calls of three tries each.
     assert len(vendor.asked) <= 4
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,11 +56,6 @@ def run(script: Script) -> Soak:
         return runner.run(soak(script))
 
 
-def open_files() -> int:
-    # The listing itself opens one, each time.
-    return len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0  # noqa: PTH208
-
-
 def living() -> Counter[str]:
     """Count the objects of waits; tests before this one may have left some, of ones that were broken off."""
     gc.collect()
@@ -75,12 +68,10 @@ def check(script: Script, *, at_least_certain: float) -> tuple[Soak, str]:
     """Run a script, compare each ending with the oracle's, and return what has happened, also in words."""
     assert dispatcher._GATHER_SECONDS == 0.05  # the pauses of production
     began = time.monotonic()
-    files = open_files()
     result = run(script)
     seconds = time.monotonic() - began
 
     assert result.left == {"tasks": set(), "clients": 0, "shared polls": [], "connections": []}
-    assert open_files() <= files
 
     right = {wait.number: verdicts(wait, script) for wait in script.waits}
     wrong = [text for wait in script.waits if (text := _fault(wait, result, right[wait.number]))]

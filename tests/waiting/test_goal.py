@@ -74,13 +74,6 @@ def test_a_poll_means_something_else_once_the_grace_and_the_time_are_over(
     assert goal().judge(summary, now=TOO_LATE - timedelta(seconds=1)) is verdicts[2]
 
 
-def test_only_what_was_read_can_lack_messages() -> None:
-    assert not goal().lacks_messages(None)
-    assert goal().lacks_messages(counted())
-    assert goal().lacks_messages(counted(delivered=3, not_found=1))
-    assert not goal().lacks_messages(counted(delivered=3, waiting=1))
-
-
 @pytest.mark.parametrize(
     ("event", "payload"),
     [
