@@ -176,8 +176,8 @@ def test_a_call_that_cannot_be_noted_after_is_ambiguous_and_the_last(
 
 def test_without_a_store_only_the_first_try_may_send() -> None:
     context: Any = {"ti": TaskInstance()}
-    for known in ({}, None, context):
-        assert isinstance(open_ledger(cast("Any", known), FINGERPRINT, CALLS), NoLedger)
+    contexts: list[Any] = [{}, None, context]
+    assert all(isinstance(open_ledger(each, FINGERPRINT, CALLS), NoLedger) for each in contexts)
     context["ti"].try_number = 1
     assert isinstance(open_ledger(context, FINGERPRINT, CALLS), NoLedger)
 
