@@ -150,9 +150,9 @@ class TestReceipts:
 
     @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
     def test_an_answer_has_a_greatest_length(self, call: Call[Receipt]) -> None:
-        longest = json.dumps(accepted()).encode().ljust(LARGE_BYTES)
+        longest = json.dumps(accepted(SMSResponse_List=[refused_row()])).encode().ljust(LARGE_BYTES)
 
-        assert call.read(answer_of(longest)).message_id == "307"
+        assert call.read(answer_of(longest)).refused == {PHONE: 14}
         for longer in (longest + b" ", json.dumps(refused(44)).encode().ljust(LARGE_BYTES + 1)):
             error = error_of(call, longer)
             assert type(error) is SMSPartnerUnavailableError
@@ -305,6 +305,7 @@ class TestWhatLeavesOpenWhetherSmsHaveLeft:
         assert error.http_status == http_status
         assert "9999999" not in str(error)
         assert "Texte" not in str(error)
+        assert "None" not in str(error)  # it says what is wrong
         assert error.__context__ is None
 
     @pairs(
