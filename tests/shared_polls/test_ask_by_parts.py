@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from shared_polls.vendor import on_a_loop, subscriber
@@ -62,81 +63,68 @@ def about(*bad: int) -> Answer:
     return lambda numbers: BAD_NUMBER if numbers & set(bad) else None
 
 
-def first_of(numbers: set[int]) -> SMSPartnerRequestError:
+def with_codes_of_their_own(numbers: set[int]) -> SMSPartnerRequestError:
     return SMSPartnerRequestError("x", code=min(numbers))
+
+
+def another_reason_alone(numbers: set[int]) -> SMSPartnerRequestError | None:
+    if len(numbers) == 1:
+        return BAD_NUMBER if 0 in numbers else None
+    return MALFORMED if len(numbers) > 4 else about(0)(numbers)
+
+
+@pytest.mark.parametrize(
+    ("count", "answer", "codes"),
+    [
+        (64, about(3, 60), dict.fromkeys((3, 60), 9)),
+        # Where others were answered, or refusals have differed, none is refused with the rest.
+        (400, about(*range(199)), dict.fromkeys(range(199), 9)),
+        (
+            400,
+            lambda numbers: MALFORMED if len(numbers) >= 200 else about(*range(399))(numbers),
+            dict.fromkeys(range(399), 9),
+        ),
+        (16, another_reason_alone, {0: 9}),
+        (16, with_codes_of_their_own, {n: n for n in range(16)}),
+        (
+            16,
+            lambda numbers: MALFORMED if len(numbers) > 1 else with_codes_of_their_own(numbers),
+            {n: n for n in range(16)},
+        ),
+    ],
+    ids=["two", "the first half", "all but one", "one alone", "reasons of their own", "of their own alone"],
+)
+@on_a_loop
+async def test_each_wait_gets_its_own_refusal_or_answer(
+    count: int, answer: Answer, codes: dict[int, int]
+) -> None:
+    vendor = Vendor(answer)
+    await vendor.ask_for(count)
+
+    assert {number: refusal.code for number, refusal in vendor.refused.items()} == codes
+    assert vendor.answered == set(range(count)) - codes.keys()
 
 
 @pytest.mark.parametrize(
     ("count", "bad", "asked"),
     [
-        (8, [], [8]),
         (1, [0], [1]),
         (2, [0], [2, 1, 1]),
         (2, [0, 1], [2, 1, 1]),
         (64, [37], [64, 32, 32, 16, 16, 8, 8, 4, 4, 2, 2, 1, 1]),
-        (64, [3, 60], None),
-        # Once others were answered, none is refused with the rest.
-        (400, range(199), None),
+        # A refusal of everything is about none in particular: the whole, its halves, and up to five waits alone.
+        (64, range(64), [64, 32, 32, 1, 1, 1, 1, 1]),
+        (3, range(3), [3, 1, 2, 1, 1, 1]),
     ],
 )
 @on_a_loop
-async def test_the_bad_ones_are_refused_and_the_others_answered(
-    count: int, bad: list[int], asked: list[int] | None
-) -> None:
+async def test_few_calls_are_asked_for_to_find_the_bad_ones(count: int, bad: Any, asked: list[int]) -> None:
     vendor = Vendor(about(*bad))
     await vendor.ask_for(count)
 
     assert vendor.refused == dict.fromkeys(bad, BAD_NUMBER)
-    assert vendor.answered == set(range(count)) - set(bad)
-    if asked is not None:
-        assert [len(numbers) for numbers in vendor.asked] == asked
-
-
-@pytest.mark.parametrize(("count", "asked"), [(64, [64, 32, 32, 1, 1, 1, 1, 1]), (3, [3, 1, 2, 1, 1, 1])])
-@on_a_loop
-async def test_a_refusal_of_everything_is_about_none_in_particular(count: int, asked: list[int]) -> None:
-    vendor = Vendor(lambda _: MALFORMED)
-    await vendor.ask_for(count)
-
-    assert vendor.refused == dict.fromkeys(range(count), MALFORMED)
-    # The whole, its halves, and up to five waits alone.
     assert [len(numbers) for numbers in vendor.asked] == asked
-    assert len(set(map(frozenset, vendor.asked[3:]))) == len(asked) - 3
-
-
-@on_a_loop
-async def test_one_good_one_among_many_bad_ones_is_not_refused_once_refusals_have_differed() -> None:
-    vendor = Vendor(lambda numbers: MALFORMED if len(numbers) >= 200 else about(*range(399))(numbers))
-    await vendor.ask_for(400)
-
-    assert vendor.refused == dict.fromkeys(range(399), BAD_NUMBER)
-    assert vendor.answered == {399}
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [lambda numbers: MALFORMED if len(numbers) > 1 else first_of(numbers), first_of],
-    ids=["once they are alone", "each call"],
-)
-@on_a_loop
-async def test_waits_that_are_refused_for_reasons_of_their_own_each_get_theirs(answer: Answer) -> None:
-    vendor = Vendor(answer)
-    await vendor.ask_for(16)
-
-    assert {number: refusal.code for number, refusal in vendor.refused.items()} == {n: n for n in range(16)}
-
-
-@on_a_loop
-async def test_one_that_is_refused_alone_for_another_reason_shows_that_the_refusals_differ() -> None:
-    def answer(numbers: set[int]) -> SMSPartnerRequestError | None:
-        if len(numbers) == 1:
-            return BAD_NUMBER if 0 in numbers else None
-        return MALFORMED if len(numbers) > 4 else about(0)(numbers)
-
-    vendor = Vendor(answer)
-    await vendor.ask_for(16)
-
-    assert set(vendor.refused) == {0}
+    assert len(set(map(frozenset, vendor.asked[3:]))) == len(asked[3:])
 
 
 @pytest.mark.parametrize(

@@ -188,22 +188,6 @@ def test_waits_out_of_step_come_into_step_and_stay_there() -> None:
     assert len(vendor.asked) <= 12
 
 
-def test_a_wait_joins_once_half_its_time_has_passed_and_not_before() -> None:
-    vendor = Vendor()
-
-    async def main(polls: SharedPolls) -> None:
-        early, late = (asyncio.ensure_future(poll(polls, wait_for(n), due)) for n, due in ((1, 30), (2, 50)))
-        await poll(polls, wait_for(3), 20)
-        await early
-        assert not late.done()
-        assert seconds() < 21
-        late.cancel()
-
-    run(vendor, main)
-
-    assert list(map(sorted, vendor.asked)) == [["1", "3"]]
-
-
 class Torn(PendingInMemory):
     """Messages that can't be read any more, as those of a file whose wait was cancelled, or whose disk has failed."""
 
