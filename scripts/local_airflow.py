@@ -34,6 +34,7 @@ COMPONENTS = {
 PAGE_SIZE = 100  # the most that the API gives
 # For a busy machine: where a component ends, that is told at once.
 START_SECONDS = 300
+ANSWER_SECONDS = 120
 FINAL_STATES = {"success", "failed"}
 # After that they are killed: the triggerer may wait another ten for a process of its own that has ended.
 STOP_SECONDS = 5
@@ -212,7 +213,7 @@ class LocalAirflow:
         url = f"{self.url}/{self.api}/{path}"
         headers = {"Accept": "application/json"}
         try:
-            answer = self._session.request(method, url, headers=headers, timeout=30, **arguments)
+            answer = self._session.request(method, url, headers=headers, timeout=ANSWER_SECONDS, **arguments)
         except requests.RequestException as error:
             raise LocalAirflowError(f"{method} {path}: {error}; Airflow's output is in {self.log}") from None
         if not answer.ok:
@@ -384,6 +385,8 @@ def environment(home: Path, *, dags: Path, url: str) -> dict[str, str]:
         # Airflow fails a task that resumes before its worker has noticed that the deferred process is gone, and
         # that takes up to this many seconds (5 by default); see issues 66374 and 72716 of apache/airflow.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+        # While somebody else writes into SQLite the API gives no answer.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": str(ANSWER_SECONDS),
         # No proxy leads to loopback, where Airflow's parts talk to each other and to the double.
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
 
-import pytest
 from lacking import skip_without
+from waits_for import wait_until
 
 from local_airflow import START_SECONDS, held_port
 
@@ -39,15 +38,14 @@ def postgresql_database() -> Iterator[str]:
     user, password = os.environ.get("PGUSER", "postgres"), os.environ.get("PGPASSWORD", "")
 
     def connect(port: int) -> psycopg.Connection[Any]:
-        return psycopg.connect(
-            host=host,
-            port=port,
-            user=user,
-            password=password,
-            dbname="postgres",
-            autocommit=True,
-            connect_timeout=5,
-        )
+        login: dict[str, Any] = {
+            "host": host,
+            "port": port,
+            "user": user,
+            "password": password,
+            "dbname": "postgres",
+        }
+        return psycopg.connect(**login, autocommit=True, connect_timeout=5)
 
     def answers(port: int) -> bool:
         try:
@@ -156,11 +154,9 @@ def _running(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, user=_owner(Path(folder))
         ) as server:
             try:
-                deadline = time.monotonic() + START_SECONDS
-                while not answers(port):
-                    if server.poll() is not None or time.monotonic() > deadline:
-                        pytest.fail(f"{name} does not start: {' '.join(command)}")
-                    time.sleep(0.1)
+                what = f"{name} to start: {' '.join(command)}"
+                wait_until(lambda: answers(port) or server.poll() is not None, what, limit=START_SECONDS)
+                assert server.poll() is None, f"{name} has ended: {' '.join(command)}"
                 yield port
             finally:
                 server.terminate()
@@ -181,13 +177,8 @@ def _start_postgresql(folder: Path, port: int) -> list[str] | None:
         capture_output=True,
         user=_owner(folder),
     )
-    options = {
-        "listen_addresses": "127.0.0.1",
-        "port": port,
-        "unix_socket_directories": folder,
-        "fsync": "off",
-    }
-    settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    options = ("listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={folder}", "fsync=off")
+    settings = [part for option in options for part in ("-c", option)]
     return [str(programs[-1] / "postgres"), "-D", str(data), *settings]
 
 
@@ -195,19 +186,8 @@ def _start_redis(folder: Path, port: int) -> list[str] | None:
     program = shutil.which("redis-server")
     if program is None:
         return None
-    return [
-        program,
-        "--bind",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--save",
-        "",
-        "--appendonly",
-        "no",
-        "--dir",
-        str(folder),
-    ]
+    options = {"bind": "127.0.0.1", "port": port, "save": "", "appendonly": "no", "dir": folder}
+    return [program, *(part for name, value in options.items() for part in (f"--{name}", str(value)))]
 
 
 def _owner(folder: Path) -> int:

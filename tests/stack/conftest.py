@@ -14,6 +14,7 @@ from airflow_provider_smspartner.testing import SMSPartnerDouble
 from local_airflow import stop_when_asked
 
 if TYPE_CHECKING:
+    from local_airflow import DagRun
     from stack.production import Production
 
 # Characters that percent-encoding and JSON write differently, so that each form of the key can be looked for.
@@ -56,3 +57,13 @@ def vendor(production: Production) -> Iterator[Vendor]:
             return conn_id, double
 
         yield start
+
+
+@pytest.fixture(scope="package")
+def awaited(production: Production) -> Iterator[tuple[DagRun, SMSPartnerDouble]]:
+    """A run of the example that sends and awaits, which has come to its wait."""
+    with SMSPartnerDouble(api_key=API_KEY, settle_seconds=3600) as double:
+        production.airflow.store_connection("smspartner_default", double, requests_per_minute=0)
+        run = production.trigger("smspartner_send_and_await")
+        production.wait_for_state(run, "await_delivery", "deferred")
+        yield run, double

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import re
 from collections import Counter
@@ -13,11 +15,13 @@ from told import PHONE_NUMBER, forms_of, without_ids
 
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 from stack.conftest import API_KEY
-from stack.sweeping import kept, logged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from local_airflow import DagRun
+    from stack.conftest import Vendor
     from stack.production import Production
 
 pytestmark = pytest.mark.stack
@@ -29,8 +33,13 @@ KEY = re.compile("|".join(map(re.escape, forms_of(API_KEY) | {json.dumps(json.du
 RESULTS = {"xcom"}
 # What an author has written into a DAG file, and so into what Airflow keeps of its text and its literals.
 SOURCES = {"dag_code", "serialized_dag"}
-# What an author has filled in: a list of messages, and what a task of the author's takes as its arguments.
-GIVEN = {"messages", "op_args", "op_kwargs"}
+# What an author has filled in: recipients and messages, and what a task of the author's takes as its arguments.
+GIVEN = {"recipients", "messages", "op_args", "op_kwargs"}
+
+PSEUDONYM_KEY = "the-key-of-the-pseudonyms-of-this-test"
+# A range that is kept for fiction, and that nothing else in these tests uses.
+NUMBERS = [f"+447700900{number:03}" for number in range(40)]
+OTHER_NUMBER = re.compile(r"7700900\d{3}")
 
 
 class Sweep:
@@ -38,10 +47,10 @@ class Sweep:
 
     def __init__(self, production: Production) -> None:
         self.looked_at: Counter[str] = Counter()
-        self.found: list[str] = []
-        for name, text in logged(production):
+        self.found: list[tuple[str, str]] = []
+        for name, text in production.logged():
             self._look("files", name, text, RESULTS)
-        for name, text in kept(production):
+        for name, text in production.kept():
             self.looked_at["tables"] += not self.looked_at[f"rows of {name}"]
             self.looked_at[f"rows of {name}"] += 1
             self._look("rows", name, without_what_was_given(text), RESULTS | SOURCES)
@@ -50,9 +59,9 @@ class Sweep:
         self.looked_at[kind] += 1
         self.looked_at["characters"] += len(text)
         if KEY.search(text):
-            self.found.append(f"the key in {where}")
+            self.found.append(("the key", where))
         if where not in may_hold_numbers and NUMBER.search(without_ids(text)):
-            self.found.append(f"a phone number in {where}")
+            self.found.append(("a phone number", where))
 
 
 def without_what_was_given(text: str) -> str:
@@ -71,41 +80,67 @@ def without_what_was_given(text: str) -> str:
     return json.dumps(strip(json.loads(text)))
 
 
-@pytest.fixture(scope="module")
-def sweep(production: Production) -> Sweep:
-    """What is found once all others have run, and a wait by tag and one by list at least."""
-    with SMSPartnerDouble(api_key=API_KEY, auto_campaigns=True, settle_seconds=8) as double:
-        production.airflow.store_connection("swept", double)
-        for dag_id in ("stack_wait", "stack_many_waits"):
-            run = production.trigger(dag_id, conn_id="swept")
-            assert run.follow(lambda *_: None, seconds=120) == "success"
-    return Sweep(production)
+def test_no_log_and_no_table_holds_what_it_must_not(
+    production: Production, awaited: tuple[DagRun, SMSPartnerDouble], tell: Callable[[str], None]
+) -> None:
+    run, double = awaited
+    double.advance(3600)
+    assert run.follow(lambda *_: None, seconds=300) == "success"
 
-
-def test_no_log_and_no_table_holds_what_it_must_not(sweep: Sweep, tell: Callable[[str], None]) -> None:
-    tell(", ".join(f"{sweep.looked_at[kind]:,} {kind}" for kind in ("files", "tables", "rows", "characters")))
+    sweep = Sweep(production)
+    looked_at = sweep.looked_at
+    tell(", ".join(f"{looked_at[kind]:,} {kind}" for kind in ("files", "tables", "rows", "characters")))
     assert sweep.found == []
 
+    # It has looked where leaks would be, and finds what is planted: else it would pass on nothing.
+    logs = " ".join(str(path) for path in (production.home / "logs").rglob("*.log"))
+    assert "task_id=await_delivery" in logs
+    assert ".trigger." in logs
+    assert {"rows of trigger", "rows of xcom", "rows of task_instance", "rows of log"} <= set(looked_at)
+    # The second are a list's own messages.
+    assert {"xcom", "trigger"} <= {name for name, text in production.kept() if NUMBER.search(text)}
+    planted = production.trigger("stack_print", text=f"it is +33639980007 with {quote(API_KEY)}")
+    assert planted.follow(lambda *_: None, seconds=300) == "success"
+    found = set(Sweep(production).found)
+    assert {("the key", "dag_run"), ("a phone number", "dag_run")} < found
+    assert {what for what, where in found if where.endswith(".log")} == {"the key", "a phone number"}
 
-def test_it_has_looked_where_leaks_would_be(production: Production, sweep: Sweep) -> None:
-    # Else the test above would pass on nothing.
-    names = " ".join(str(path) for path in (production.home / "logs").rglob("*.log"))
-    assert "task_id=await_campaign" in names
-    assert ".trigger." in names
-    assert {"rows of trigger", "rows of xcom", "rows of task_instance", "rows of log"} <= set(sweep.looked_at)
-    numbers = [name for name, text in kept(production) if NUMBER.search(text)]
-    assert "xcom" in numbers
-    assert "trigger" in numbers  # a list's own messages
 
+@pytest.mark.nightly
+def test_with_pseudonyms_and_a_file_no_number_is_left_anywhere(
+    production: Production, vendor: Vendor, tmp_path: Path
+) -> None:
+    conn_id, double = vendor()
+    for position, number in enumerate(NUMBERS):
+        # A wait that defers, so that the trigger and its event are looked at, too.
+        double.add_message(number, str(9_000 + position), "Waiting", "Waiting", "Delivered", tag="pseudo")
+        double.add_stop(number)
+    messages = tmp_path / "messages.csv"
+    pairs = (f"{number},{9_000 + position}" for position, number in enumerate(NUMBERS))
+    messages.write_text("\n".join(["phone_number,message_id", *pairs]))
+    fields = {"connection_id": "pseudonyms", "conn_type": "generic", "password": PSEUDONYM_KEY}
+    production.airflow.post("connections", fields)
+    # Into the database that is looked at as a whole.
+    production.store_warehouse("warehouse")
+    results = tmp_path / "results"
+    run = production.trigger(
+        "stack_pseudonyms", conn_id=conn_id, messages=str(messages), results=str(results)
+    )
+    assert run.follow(lambda *_: None, seconds=300) == "success"
 
-@pytest.mark.usefixtures("sweep")
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [("it is +33639980007", "a phone number in"), (f"it is {quote(API_KEY)}", "the key in")],
-)
-def test_a_planted_leak_is_found(production: Production, text: str, found: str) -> None:
-    run = production.trigger("stack_print", text=text)
-    assert run.follow(lambda *_: None, seconds=60) == "success"
-    places = {each.removeprefix(found).strip() for each in Sweep(production).found if each.startswith(found)}
-    assert any(place.endswith(".log") for place in places)
-    assert "dag_run" in places
+    key = PSEUDONYM_KEY.encode()
+    expected = {hmac.new(key, number.encode(), hashlib.sha256).hexdigest() for number in NUMBERS}
+    for task_id in ("await_messages", "await_tag", "fetch_messages", "fetch_stop_list"):
+        assert {row["phone_number"] for row in run.xcom(task_id)} == expected
+    files = sorted(results.iterdir())
+    assert [path.name for path in files] == ["messages.ndjson", "tag.csv"]
+    assert {json.loads(line)["phone_number"] for line in files[0].read_text().splitlines()} == expected
+    assert all(each in files[1].read_text() for each in expected)
+    for table in ("swept_statuses", "swept_history"):
+        assert {number for (number,) in production.query(f"SELECT phone_number FROM {table}")} == expected  # noqa: S608 - ours
+    places = [*production.logged(), *production.kept(), *((path.name, path.read_text()) for path in files)]
+    assert [where for where, text in places if OTHER_NUMBER.search(without_ids(text))] == []
+    assert [where for where, text in places if PSEUDONYM_KEY in text] == []
+    # The sweep would see a number: the trigger's arguments name the file that has them.
+    assert any(str(messages) in text for where, text in places if where == "trigger")
+    assert OTHER_NUMBER.search(messages.read_text())

@@ -29,8 +29,6 @@ pytestmark = [
 DAG_ID = "system_send"
 TASK = "send"
 NUMBERS = [f"+3363998{n:04}" for n in range(1_203)]
-# Of 1, 2 and 3 calls.
-SENT_BY = [0, 500, 1_000, 1_203]
 # Longer than it takes to kill each of them on a busy machine, and less than a call may take.
 UNTIL_KILLED = 240.0
 # Airflow 3.3 keeps a task's state when the task is cleared; whoever wants to send anew deletes it, too.
@@ -41,13 +39,10 @@ ENDED = {"success", "failed"}
 @dataclass(frozen=True, kw_only=True)
 class Kill:
     """
-    A step at which the first try is killed, and what must have become of the send after the retry.
+    A step at which the first try is killed, and what the vendor has seen in the end.
 
     :param fault: what the double does with a call, and with which.
     :param pause: where the first try stops by itself: before its calls, after them, or once one of them is noted.
-    :param is_due: whether the step is reached.
-    :param calls: that the vendor has seen in the end.
-    :param sms: that have left in the end, each to another number.
     """
 
     fault: tuple[int, Fault] | None = None
@@ -104,55 +99,42 @@ def made_without_the_client() -> Fault:
     return Fault("made without the client", apply)
 
 
-def kills() -> dict[str, Kill]:
-    cases = {
-        "before call 1": Kill(pause="before", is_due=lambda victim: victim.task()["state"] == "running"),
-        "after call 3": Kill(pause="after", is_due=lambda victim: victim.has_noted(3)),
-        "during call 2, made after the kill": Kill(
-            fault=(2, made_without_the_client()),
-            is_due=lambda victim: len(victim.double.requests) == 2,
-            calls=2,
-            sms=1_000,
-        ),
-    }
-    for n in (1, 2, 3):
-        cases[f"during call {n}, not made"] = Kill(
-            fault=(n, Fault.hang(UNTIL_KILLED)),
-            is_due=lambda victim, n=n: len(victim.double.requests) == n,  # type: ignore[misc]
-            calls=n,
-            sms=SENT_BY[n - 1],
-        )
-        cases[f"during call {n}, made"] = Kill(
-            fault=(n, Fault.hang(UNTIL_KILLED).after_processing()),
-            is_due=lambda victim, n=n: len(victim.double.sent) == SENT_BY[n],  # type: ignore[misc]
-            calls=n,
-            sms=SENT_BY[n],
-        )
-    for n in (1, 2):
-        cases[f"between calls {n} and {n + 1}"] = Kill(
-            pause=f"smspartner_send_call_{n - 1}",
-            is_due=lambda victim, n=n: victim.has_noted(n),  # type: ignore[misc]
-        )
-    return cases
+# tests/sending/test_never_twice.py has each step of each call.
+CASES = {
+    "before call 1": Kill(pause="before", is_due=lambda victim: victim.task()["state"] == "running"),
+    "during call 1, made": Kill(
+        fault=(1, Fault.hang(UNTIL_KILLED).after_processing()),
+        is_due=lambda victim: len(victim.double.sent) == 500,
+        calls=1,
+        sms=500,
+    ),
+    "between calls 1 and 2": Kill(pause="smspartner_send_call_0", is_due=lambda victim: victim.has_noted(1)),
+    "during call 2, made after the kill": Kill(
+        fault=(2, made_without_the_client()),
+        is_due=lambda victim: len(victim.double.requests) == 2,
+        calls=2,
+        sms=1_000,
+    ),
+    "during call 3, not made": Kill(
+        fault=(3, Fault.hang(UNTIL_KILLED)),
+        is_due=lambda victim: len(victim.double.requests) == 3,
+        calls=3,
+        sms=1_000,
+    ),
+    "after call 3": Kill(pause="after", is_due=lambda victim: victim.has_noted(3)),
+}
 
 
-CASES = kills()
-
-
-def conn_id_of(name: str) -> str:
-    return "killed_" + re.sub(r"\W+", "_", name)
+def file_of(folder: Path, numbers: list[str]) -> str:
+    path = folder / "recipients.csv"
+    path.write_text("\n".join(["phone_number", *numbers]))
+    return str(path)
 
 
 @pytest.fixture(scope="module")
-def recipients(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("recipients") / "recipients.csv"
-    path.write_text("\n".join(["phone_number", *NUMBERS]))
-    return path
-
-
-@pytest.fixture(scope="module")
-def victims(airflow: LocalAirflow, recipients: Path) -> Iterator[dict[str, Victim]]:
+def victims(airflow: LocalAirflow, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Victim]]:
     """All cases side by side, each killed once, and ended."""
+    recipients = file_of(tmp_path_factory.mktemp("recipients"), NUMBERS)
     airflow.wait_until_parsed(DAG_ID)
     # No task begins before all that is to be written is: Airflow's API logs what it is asked to write on its event
     # loop, and stands still there for a minute if another writer holds the lock of SQLite.
@@ -166,8 +148,9 @@ def victims(airflow: LocalAirflow, recipients: Path) -> Iterator[dict[str, Victi
                 if position > 1:
                     double.misbehave(slowly(0), times=position - 1)
                 double.misbehave(fault)
-            airflow.store_connection(conn_id_of(name), double, requests_per_minute=0, timeout=UNTIL_KILLED)
-            params = {"conn_id": conn_id_of(name), "recipients": str(recipients), "pause": case.pause}
+            conn_id = "killed_" + re.sub(r"\W+", "_", name)
+            airflow.store_connection(conn_id, double, requests_per_minute=0, timeout=UNTIL_KILLED)
+            params = {"conn_id": conn_id, "recipients": recipients, "pause": case.pause}
             victims[name] = Victim(airflow, airflow.trigger(DAG_ID, params), double)
         airflow.patch(f"dags/{DAG_ID}", {"is_paused": False})
         waiting = dict(victims)
@@ -205,7 +188,8 @@ def test_nobody_gets_an_sms_twice(victims: dict[str, Victim], name: str, tell: C
     if case.is_ambiguous:
         told = victim.log(2)
         assert f"while call {case.calls} was under way" in told
-        assert all(message_id in told for message_id in ids_before(victim, case.calls))
+        # The calls before it, of 500 each, are answered.
+        assert all(sms.message_id in told for sms in victim.double.sent[: 500 * (case.calls - 1)])
     else:
         assert set(received) == set(NUMBERS)
         assert victim.run.xcom(TASK) == [
@@ -215,39 +199,32 @@ def test_nobody_gets_an_sms_twice(victims: dict[str, Victim], name: str, tell: C
         assert (summary["calls"], summary["accepted"], summary["sms"]) == (3, 1_203, 1_203)
 
 
-def ids_before(victim: Victim, call: int) -> set[str]:
-    return {sms.message_id for sms in victim.double.sent[: SENT_BY[call - 1]]}
-
-
-def test_airflow_keeps_no_phone_number_for_the_tries(victims: dict[str, Victim]) -> None:
-    for victim in victims.values():
-        # A fingerprint and the id of a try are random: they hold any digits at times.
-        assert "63998" not in without_ids(str(victim.run.state_of(TASK)))
-
-
-def test_no_log_holds_a_phone_number(victims: dict[str, Victim], airflow: LocalAirflow) -> None:
+def test_neither_what_airflow_keeps_for_the_tries_nor_a_log_holds_a_phone_number(
+    victims: dict[str, Victim], airflow: LocalAirflow
+) -> None:
+    # A fingerprint and the id of a try are random: they hold any digits at times.
+    kept = {name: without_ids(str(victim.run.state_of(TASK))) for name, victim in victims.items()}
+    assert [name for name, text in kept.items() if "63998" in text] == []
     logs = [airflow.log, *(airflow.home / "logs").rglob("*.log")]
-    assert [
-        path for path in logs if re.search(PHONE_NUMBER, without_ids(path.read_text(errors="replace")))
-    ] == []
+    texts = {path: without_ids(path.read_text(errors="replace")) for path in logs}
+    assert [path for path, text in texts.items() if re.search(PHONE_NUMBER, text)] == []
 
 
+@pytest.mark.nightly
 def test_a_cleared_task_sends_anew_only_once_its_state_is_gone(airflow: LocalAirflow, tmp_path: Path) -> None:
-    path = tmp_path / "recipients.csv"
-    path.write_text("\n".join(["phone_number", *NUMBERS[:3]]))
     with SMSPartnerDouble() as double:
         airflow.store_connection("cleared", double)
-        params = {"conn_id": "cleared", "recipients": str(path), "pause": ""}
+        params = {"conn_id": "cleared", "recipients": file_of(tmp_path, NUMBERS[:3]), "pause": ""}
         victim = Victim(airflow, airflow.trigger(DAG_ID, params), double)
 
         def ended(attempt: int) -> bool:
             # Not the task alone: its run could end after it was cleared.
             return victim.run.state in ENDED and victim.task()["try_number"] == attempt
 
-        airflow.wait_for("the send to end", lambda: ended(1), seconds=60)
+        airflow.wait_for("the send to end", lambda: ended(1), seconds=300)
         first = victim.run.xcom(TASK)
         victim.run.clear_task(TASK)
-        airflow.wait_for("the cleared send to end", lambda: ended(2), seconds=60)
+        airflow.wait_for("the cleared send to end", lambda: ended(2), seconds=300)
         if CLEARING_FORGETS:
             assert len(double.sent) == 6
             return
@@ -256,6 +233,6 @@ def test_a_cleared_task_sends_anew_only_once_its_state_is_gone(airflow: LocalAir
 
         victim.run.forget_state(TASK)
         victim.run.clear_task(TASK)
-        airflow.wait_for("the send to end anew", lambda: ended(3), seconds=60)
+        airflow.wait_for("the send to end anew", lambda: ended(3), seconds=300)
         assert victim.run.xcom(TASK) != first
         assert len(double.sent) == 6
