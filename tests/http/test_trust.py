@@ -47,7 +47,7 @@ def server(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterato
 class TestAuthorities:
     @in_turn(
         extra={"nothing": {}, "verify": {"verify": False}, "ssl": {"verify_ssl": "false", "ssl": False}},
-        named={"nothing": "", "a folder without it": "."},
+        empty=["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"],
         ask=BOTH,
     )
     def test_nothing_stops_the_check(
@@ -55,15 +55,24 @@ class TestAuthorities:
         server: SMSPartnerDouble,
         ask: Ask,
         extra: dict[str, Any],
-        named: str,
+        empty: str,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         connect(monkeypatch, server, max_attempts=1, **extra)
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", named)
+        monkeypatch.setenv(empty, "")
 
         with pytest.raises(SMSPartnerUnavailableError, match="unknown authority"):
             ask(SMSPartnerHook(), "status_by_tag", "spring")
         assert server.requests == []
+
+    @both_ways
+    def test_a_folder_of_authorities_may_be_named(
+        self, server: SMSPartnerDouble, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
+
+        with pytest.raises(SMSPartnerUnavailableError, match="unknown authority"):
+            ask(SMSPartnerHook(), "status_by_tag", "spring")
 
     @in_turn(name=VARIABLES, ask=BOTH)
     def test_an_authority_of_the_environment_is_trusted_as_long_as_it_is_named(
