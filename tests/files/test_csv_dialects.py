@@ -47,7 +47,6 @@ def test_the_header_tells_the_separator(
         " phone_number ; message_id ",
         '"phone_number" ;messageId',
         "PHONE_NUMBER;Message_ID",
-        "phone_number;message_id;;",
         '"phone_number";message_id;"a, ""b"",\nc"',
     ],
 )
@@ -95,7 +94,6 @@ def test_a_header_that_does_not_fit_is_shown(tmp_path: Path, header: str, shown:
         "Marie;tel 06 98 76 54 32;111",
         "٠٦٩٨٧٦٥٤٣٢;a",
         "x" * 41 + ";y",
-        '"a\nb";c',
         ";".join(f"c{n}" for n in range(1_000)) + ";98765432",
     ],
 )

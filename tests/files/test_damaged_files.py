@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from combinations import in_turn, pairs
+from combinations import in_turn
 from files.rows import rows
 from files.stores import attached
 from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
@@ -47,7 +47,6 @@ def fault_in(path: Path, content: bytes) -> str:
 TEXT_FAULTS: dict[str, tuple[str, bytes, str]] = {
     "nested": (".ndjson", LINE + b"[" * 60_000, ", row 2: not JSON"),
     "long line": (".ndjson", LINE + b'{"a": "' + b"x" * 200_000 + b'"}', ", row 2: a line of more than"),
-    "too large number": (".ndjson", b'{"phone_number": 1e999, "message_id": 1}', ", row 1: "),
     "latin-1": (".ndjson", LINE + b'{"name": "\xe9"}', ", row 2: not UTF-8"),
     "NUL": (".ndjson", LINE + b"\0\0\0", ", row 2: a NUL character"),
     "UTF-16": (".csv", HEADER.decode().encode("utf-16"), ": "),
@@ -56,7 +55,6 @@ TEXT_FAULTS: dict[str, tuple[str, bytes, str]] = {
     "long quote": (".csv", HEADER + RECORD + b'"' + b"1\n" * 70_000, ", row 2: a row of more than 65,536"),
     "long header": (".csv", b"," * 70_000, ": a row of more than 65,536"),
     "blank": (".csv", HEADER + b"\n" * 1_100_000, ", row 1: more than 1,048,576 blank lines"),
-    "blank lines": (".ndjson", b"\n" * 1_100_000, ", row 1: more than 1,048,576 blank lines"),
     "open quote": (".csv", HEADER + RECORD + b'"a', ", row 2: not CSV"),
     "short": (".csv", HEADER + RECORD + b"+33698765432\n", ", row 2: fewer columns than the header"),
 }
@@ -107,7 +105,7 @@ def whole_parquet(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("kept", [0, 4, 1_000, -1])
+@pytest.mark.parametrize("kept", [0, 1_000, -1])
 def test_a_parquet_file_that_is_cut_short_is_reported(
     tmp_path: Path, whole_parquet: bytes, kept: int
 ) -> None:
@@ -138,7 +136,7 @@ def test_a_parquet_column_of_another_type_is_reported(
     assert fault_in(tmp_path / "m.parquet", content).startswith(f": the column {column} holds ")
 
 
-@pairs(phones=["string", "large_string", "categories"], ids=["string", "categories", "int8", "uint64"])
+@in_turn(phones=["string", "large_string", "categories"], ids=["string", "categories", "int8", "uint64"])
 def test_parquet_columns_of_text_and_integers_of_any_kind_are_read(
     tmp_path: Path, phones: str, ids: str
 ) -> None:

@@ -126,7 +126,6 @@ def test_the_collector_is_told_of_files(double: SMSPartnerDouble, tmp_path: Path
     ("given", "plain"),
     [
         ("s3://aws_default@bucket/sms/rows.csv", "s3://bucket/sms/rows.csv"),
-        ("s3://bucket/a@b.csv", "s3://bucket/a@b.csv"),
         ("/data/rows.csv", "file:///data/rows.csv"),
         ("postgres://user:secret@db:5432/dwh/public/statuses", "postgres://db:5432/dwh/public/statuses"),
     ],

@@ -70,6 +70,21 @@ async def test_each_wait_ends_at_its_own_deadline_during_an_outage(vendor: Vendo
     assert len(vendor.asked) <= 30
 
 
+@pytest.mark.parametrize(
+    ("trouble", "takes", "ends"), [(DOWN, 0.1, (1.0, 1.5)), (None, 30.0, (30.0, 30.1))], ids=["down", "slow"]
+)
+@on_a_loop
+async def test_a_poll_after_the_deadline_is_given_up_soon_only_while_the_vendor_is_down(
+    vendor: Vendor, trouble: Exception | None, takes: float, ends: tuple[float, float]
+) -> None:
+    vendor.trouble, vendor.seconds = (lambda _, __: trouble), takes
+
+    payload, ended = await end(campaign_trigger(tag="spring", timeout=-1, poke_interval=60))
+
+    assert payload == {"verdict": "timed_out", **({} if trouble else {"counts": {"Waiting": 1}})}
+    assert ends[0] <= ended <= ends[1]
+
+
 @on_a_loop
 async def test_a_vendor_that_asks_for_time_is_given_it(vendor: Vendor) -> None:
     vendor.failures = [SMSPartnerUnavailableError("busy", http_status=429, retry_after="20")]

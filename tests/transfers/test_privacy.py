@@ -80,7 +80,6 @@ SIGNAL = (
     ("warehouse", "statements", "reported"),
     [
         ("postgresql", [UNIQUE], "UniqueViolation, SQLSTATE 23505, table statuses, constraint one_status"),
-        ("sqlite", [UNIQUE], "IntegrityError, SQLITE_CONSTRAINT_UNIQUE"),
         ("postgresql", [CHECK], "CheckViolation, SQLSTATE 23514, table statuses, constraint no_ko"),
         ("mariadb", [CHECK], "error 4025"),
         (
@@ -182,9 +181,7 @@ def test_a_connection_that_drops(
     "warehouse",
     [
         "postgresql",
-        # These wait 5 s for a lock.
-        pytest.param("mariadb", marks=pytest.mark.nightly),
-        pytest.param("sqlite", marks=pytest.mark.nightly),
+        pytest.param("mariadb", marks=pytest.mark.nightly),  # waits 5 s for a lock
     ],
     indirect=True,
 )
@@ -198,7 +195,6 @@ def test_a_statement_that_takes_too_long(
     expected = {
         "postgresql": "LockNotAvailable, SQLSTATE 55P03",
         "mariadb": "error 1205",
-        "sqlite": "OperationalError, SQLITE_BUSY",
     }[warehouse.name]
     with warehouse.connected() as other:
         other.execute(

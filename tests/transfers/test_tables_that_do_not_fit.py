@@ -61,9 +61,7 @@ def test_a_missing_table_is_reported_with_the_statement_that_creates_it(
     ("warehouse", "column"),
     [
         ("postgresql", "date"),
-        ("postgresql", "is_spam"),
         ("mariadb", "checked_at"),
-        ("mariadb", "raw_status"),
         ("sqlite", "code"),
     ],
     indirect=["warehouse"],
@@ -102,7 +100,6 @@ def test_all_that_a_table_lacks_is_reported_at_once_and_then_the_history(
     [
         ("postgresql", "code", "ALTER COLUMN code TYPE text", "is TEXT, not INTEGER"),
         ("postgresql", "date", "ALTER COLUMN date TYPE timestamp", "not TIMESTAMP WITH TIME ZONE"),
-        ("postgresql", "stop_sms", "ALTER COLUMN stop_sms TYPE text", "is TEXT, not BOOLEAN"),
         ("mariadb", "date", "MODIFY date text", "not DATETIME(6)"),
         (
             "mariadb",
@@ -183,7 +180,7 @@ def test_a_connection_that_is_for_no_database_is_reported(
 
 
 @in_turn(
-    name=["a b", "a.b.c", 'a"b', "", ".a", "é", "a\n", "x" * 64, 5],
+    name=["a b", "a.b.c", "", "é", "x" * 64, 5],
     argument=["table", "history_table"],
 )
 def test_a_bad_name_is_reported_when_the_dag_is_parsed(name: object, argument: str) -> None:

@@ -187,7 +187,7 @@ def test_an_operator_can_be_executed_again_after_a_kill(
         assert operator.execute(new_context())["rows"] == 1
 
 
-@pytest.mark.parametrize("warehouse", ["sqlite", "postgresql"], indirect=True)
+@pytest.mark.parametrize("warehouse", ["postgresql"], indirect=True)
 def test_a_load_that_is_killed_with_nine_writes_nothing(
     double: SMSPartnerDouble, warehouse: Warehouse
 ) -> None:
