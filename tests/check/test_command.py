@@ -10,14 +10,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from check.asking import MESSAGE_ID, TAG, Check, about, campaign_of
+from check.asking import MESSAGE_ID, TAG, Check, campaign_of
 from commands import environment_of_a_user, run_python
 from loopback import connect
 from told import PHONE_NUMBER as ANY_PHONE_NUMBER
 
 from airflow_provider_smspartner.check.assumptions import ASSUMPTIONS
-from airflow_provider_smspartner.check.probes import MAX_MESSAGES
-from airflow_provider_smspartner.testing import Campaign, Fault, SMSPartnerDouble
+from airflow_provider_smspartner.testing import Campaign, SMSPartnerDouble
 
 PHONE_NUMBER = "+33639980000"
 
@@ -107,23 +106,6 @@ def test_a_connection_that_cannot_be_used(
     assert "abcdef" not in done.err
 
 
-def test_text_and_json_agree(double: SMSPartnerDouble, check: Check) -> None:
-    campaign = campaign_of(double)
-    double.misbehave(Fault.rows(lambda rows: rows[::-1]), times=None, path="multi-status")
-    text, as_json = check(*about(campaign)), check(*about(campaign), "--json")
-
-    lines = [line for line in text.out.splitlines() if line.startswith("| ")]
-    head, *cells = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
-    rows = [dict(zip(head, each, strict=True)) for each in cells]
-    for row, finding in zip(rows, as_json.report["assumptions"], strict=True):
-        if row["what"].startswith("latency"):
-            row["seen"] = finding["seen"]
-        assert row == {name: finding[name] for name in head}
-    assert text.exit_code == as_json.exit_code == as_json.report["exit_code"]
-    assert len({len(line) for line in lines}) == 1
-    assert "In all: holds 1" in text.out
-
-
 def test_the_vendors_address_alone_is_shown(double: SMSPartnerDouble, check: Check) -> None:
     assert "Address: another one than the vendor's." in check().out
     assert str(double.port) not in check().out
@@ -167,20 +149,6 @@ def test_bad_input_from_stdin(
     assert not double.requests
 
 
-def test_too_many_messages(double: SMSPartnerDouble, tmp_path: Path, check: Check) -> None:
-    path = tmp_path / "messages.csv"
-    rows = [f"{PHONE_NUMBER},{number}\n" for number in range(MAX_MESSAGES + 1)]
-    path.write_text("".join(["phone_number,message_id\n", *rows]))
-    done = check("--messages", str(path))
-    assert (done.exit_code, done.out) == (2, "")
-    assert "more than 499 messages" in done.err
-    assert not double.requests
-
-    path.write_text("".join(["phone_number,message_id\n", *rows[1:]]))
-    assert check("--messages", str(path), "--json").exit_code == 0
-    assert max(len(each.body["SMSStatut_List"]) for each in double.requests if each.body) == 500
-
-
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [
@@ -199,35 +167,3 @@ def test_bad_input(double: SMSPartnerDouble, check: Check, arguments: list[str],
     assert not double.requests
     if arguments[0] != "--messages":
         assert "639" not in done.err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "fault"),
-    [
-        (["--message", f"{PHONE_NUMBER}:1", f"{PHONE_NUMBER}:2"], "1 of the arguments are not known"),
-        ([f"--json={PHONE_NUMBER}"], "this is not how the command is called"),
-        (["--tag"], "argument --tag: expected one argument"),
-    ],
-    ids=["too many", "a value", "no value"],
-)
-def test_a_bad_command_line_is_not_shown(
-    capfd: pytest.CaptureFixture[str], check: Check, arguments: list[str], fault: str
-) -> None:
-    with pytest.raises(SystemExit) as ended:
-        check(*arguments)
-
-    out, err = capfd.readouterr()
-    assert (ended.value.code, out) == (2, "")
-    assert f"error: {fault}" in err
-    assert "639" not in err
-
-
-def test_interrupted(double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, check: Check) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("airflow_provider_smspartner.check.probes.gather", interrupt)
-    done = check()
-
-    assert (done.exit_code, done.out) == (2, "")
-    assert done.err.endswith("error: interrupted\n")

@@ -44,56 +44,6 @@ def test_what_the_vendor_documents_holds(double: SMSPartnerDouble, check: Check)
     assert done.finding("rate limit")["seen"] == "no such header; HTTP 429: 0"
 
 
-def test_what_nobody_named_is_not_seen(double: SMSPartnerDouble, check: Check) -> None:
-    done = check("--json")
-
-    assert done.exit_code == 0
-    assert len(double.requests) == 4
-    seen = {name for name, verdict in done.verdicts().items() if verdict != "not seen"}
-    assert seen == {
-        "account",
-        "wrong key: code",
-        "wrong key: HTTP status",
-        "unknown tag",
-        "unknown message",
-        "rate limit",
-        "latency: min / median / max",
-    }
-    assert done.finding("page parameter")["seen"] == "no tag was given"
-    assert done.finding("order of a list")["seen"] == "no messages were given"
-
-
-def test_a_single_page_says_nothing_about_paging(double: SMSPartnerDouble, check: Check) -> None:
-    done = check("--tag", campaign_of(double, 7).tag, "--json")
-
-    assert done.exit_code == 0
-    for name in ("page parameter", "page size"):
-        assert done.finding(name)["verdict"] == "not seen"
-        assert done.finding(name)["seen"] == "the tag has a single page"
-    assert done.finding("total")["seen"] == "total 7, 7 rows on 1 page"
-    assert done.finding("date of a Waiting row")["seen"] == "no row is Waiting"
-
-
-def test_a_large_tag_is_not_read_whole(double: SMSPartnerDouble, check: Check) -> None:
-    done = check("--tag", campaign_of(double, 400).tag, "--json")
-
-    assert done.exit_code == 0
-    assert done.finding("page size")["seen"] == "5 pages of 50"
-    assert done.finding("total")["verdict"] == "not seen"
-    assert done.finding("total")["seen"] == "the tag has more than the 5 pages asked for"
-    assert len([each for each in double.requests if each.path.endswith(BY_TAG)]) == 6
-
-
-def test_a_page_that_is_refused(double: SMSPartnerDouble, check: Check) -> None:
-    double.misbehave(BEHAVE, path=BY_TAG)
-    double.misbehave(Fault.error(40), path=BY_TAG)
-
-    done = check("--tag", campaign_of(double).tag, "--json")
-
-    assert (done.exit_code, done.failing()) == (1, {"page parameter", "total"})
-    assert done.finding("total")["seen"] == "page 2: refused (code 40, HTTP 200)"
-
-
 def each_row(**changes: Callable[[dict[str, Any]], Any]) -> Fault:
     """Change members of each row."""
     return Fault.rows(lambda rows: [row | {k: change(row) for k, change in changes.items()} for row in rows])

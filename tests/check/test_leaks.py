@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 import socket
-from typing import Any
 
 import pytest
 from check.asking import TAG, Check, Checked, about, campaign_of
 from environment import API_KEY
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import RawServer, connect, response
 from told import FORBIDDEN
 
-from airflow_provider_smspartner.check.__main__ import main
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 IDS = ("777001001", "777001002")
@@ -154,24 +150,6 @@ def test_nothing_more_is_asked_once_the_connection_is_lost(double: SMSPartnerDou
     assert "connection was reset" in done.err
 
 
-def test_the_ceiling_of_the_connection_is_kept(
-    double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, check: Check
-) -> None:
-    # One a second, the one with the wrong key included.
-    connect(monkeypatch, double, requests_per_minute=59)
-    waits: list[float] = []
-
-    def wait(_: object, seconds: float, *_check: object) -> bool:
-        waits.append(seconds)
-        return False
-
-    monkeypatch.setattr("airflow_provider_smspartner._http.bounds.GivingUp.wait", wait)
-
-    check("--json")
-
-    assert [round(wait) for wait in waits] == [0, 1, 2, 3]
-
-
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -187,36 +165,3 @@ ROW = st.fixed_dictionaries(
         ("success", "code", "phoneNumber", "messageId", "status", "date", "stopSms", "stopSMS"), JSON
     ),
 )
-ANSWER = st.fixed_dictionaries(
-    {"success": st.booleans()},
-    optional={
-        "code": JSON,
-        "errors": JSON,
-        "error": JSON,
-        "total": st.integers(0, 5) | JSON,
-        "currentPage": st.integers(0, 3) | JSON,
-        "StatutResponse_List": st.lists(ROW, max_size=3) | JSON,
-        "credits": st.just({}),
-    },
-)
-
-
-@pytest.mark.nightly
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(answer=ANSWER)
-def test_any_answer_is_judged(
-    known: SMSPartnerDouble, capfd: pytest.CaptureFixture[str], answer: Any
-) -> None:
-    known.clear_requests()
-    known.clear_faults()
-    for path in ("bulk-status-by-tag", "multi-status"):
-        known.misbehave(Fault.body(json.dumps(answer).encode()), times=None, path=path)
-
-    exit_code = main(arguments())
-
-    out, err = capfd.readouterr()
-    assert exit_code in (0, 1, 2)
-    assert "In all: " in out
-    assert "Traceback" not in err
-    assert len(known.requests) <= 20
-    assert_nothing_is_told(out, err)

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 from connection.reading import VENDOR, settings
-from hypothesis import given
-from hypothesis import strategies as st
 
 LOOPBACK = "127.0.0.1"
 
@@ -74,17 +72,3 @@ def test_extra_leads_nowhere() -> None:
 def test_loopback() -> None:
     hosts = ("", "https://127.0.0.1", "https://[::1]", "https://localhost.example")
     assert [settings(host=host).is_loopback for host in hosts] == [False, True, True, False]
-
-
-@given(
-    host=st.text(max_size=30) | st.from_regex(r"https?://[a-z0-9.:@\[\]/%?#\\-]{0,20}"),
-    schema=st.sampled_from([None, "", "http", "https"]),
-    port=st.sampled_from([None, 1, 65535]),
-)
-def test_whatever_is_entered(host: str, schema: str | None, port: int | None) -> None:
-    try:
-        read = settings(host=host, schema=schema, port=port)
-    except ValueError:
-        return
-    assert read.is_https or read.is_loopback
-    assert not read.base_url.endswith("/")

@@ -21,13 +21,6 @@ class TestForm:
         (described,) = get_provider_info()["connection-types"]
         return described
 
-    def test_the_hooks_attributes(self, described: dict[str, Any]) -> None:
-        assert described["connection-type"] == SMSPartnerHook.conn_type == "smspartner"
-        assert described["hook-name"] == SMSPartnerHook.hook_name == "SMS Partner"
-        assert described["hook-class-name"] == f"{SMSPartnerHook.__module__}.{SMSPartnerHook.__qualname__}"
-        assert SMSPartnerHook.conn_name_attr == "smspartner_conn_id"
-        assert SMSPartnerHook.default_conn_name == "smspartner_default"
-
     def test_standard_fields(self, described: dict[str, Any]) -> None:
         behaviour = SMSPartnerHook.get_ui_field_behaviour()
 

@@ -151,25 +151,6 @@ class TestKey:
 class TestFromTheEnvironment:
     KEY = 'k+/=&é"secret%20'
 
-    def test_json(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        described = {
-            "conn_type": "smspartner",
-            "host": "sms.example",
-            "schema": "https",
-            "port": 8443,
-            "password": self.KEY,
-            "extra": {"timeout": 2, "max_attempts": "3"},
-        }
-
-        assert looked_up(json.dumps(described), monkeypatch) == Settings(
-            base_url="https://sms.example:8443/v1",
-            api_key=self.KEY,
-            timeout=2.0,
-            max_attempts=3,
-            requests_per_minute=300,
-            max_connections=4,
-        )
-
     @pytest.mark.parametrize(
         ("address", "url"),
         [

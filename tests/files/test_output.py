@@ -14,7 +14,6 @@ from typing import Any, cast
 import pytest
 from files.rows import row, rows
 from files.stores import Bucket, attached
-from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_smspartner._files.output import CHUNK_ROWS, Output
@@ -244,24 +243,7 @@ def test_a_missing_permission_is_reported_in_advance(monkeypatch: pytest.MonkeyP
         Output.of("s3://bucket/rows.csv").check()
 
 
-def test_what_cannot_be_removed_fails_nothing_that_went_well(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    attached(monkeypatch, "s3", fs := Bucket(forbidden=frozenset({"delete"})))
-    assert Output.of("s3://bucket/rows.csv").write(rows(10))["rows"] == 10
-    assert "/bucket/rows.csv" in fs.names
-    assert "could not be removed (PermissionError)" in caplog.text
-
-
 # Reported in advance
-
-
-def test_check_leaves_nothing_but_folders(target: Path) -> None:
-    nested = target.parent / "run=1" / "day=2" / target.name
-    Output.of(f"file://{nested}").check()
-    assert list(nested.parent.iterdir()) == []
-    write(nested, rows(3))
-    assert list(nested.parent.iterdir()) == [nested]
 
 
 def test_a_file_for_a_folder_and_a_folder_for_a_file_are_reported(tmp_path: Path) -> None:
@@ -328,13 +310,3 @@ def test_memory_does_not_grow(target: Path) -> None:
     # Held in a list they would be 40 MB.
     assert python_peak < 6_000_000
     assert peak < 30_000_000
-
-
-def test_local_files_are_moved_by_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def never(*args: Any, **kwargs: Any) -> None:
-        raise AssertionError("shutil.move copies where it cannot rename")
-
-    monkeypatch.setattr(LocalFileSystem, "mv", never)
-    monkeypatch.setattr(LocalFileSystem, "cp_file", never)
-    write(path := tmp_path / "rows.csv", rows(2))
-    assert path.exists()

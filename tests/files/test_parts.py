@@ -12,14 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from commands import environment_of_the_tests, killed_after
 from files.rows import rows
 from files.stores import Bucket, attached
 
-from airflow_provider_smspartner._files import parts
 from airflow_provider_smspartner._files.output import CHUNK_ROWS, Output
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's list of processes")
@@ -136,18 +134,6 @@ def name_of(space: str | None, pid: int, start: str) -> str:
     return f".rows.csv.{space}-{pid}-{start}-0123456789ab.part"
 
 
-@LINUX
-def test_a_process_id_that_is_used_again_is_another_process(tmp_path: Path) -> None:
-    space, pid = parts._process_space(), os.getpid()
-    living = tmp_path / name_of(space, pid, str(parts._start_of(pid)))
-    dead = tmp_path / name_of(space, pid, "1")
-    for each in (living, dead):
-        each.write_text("")
-    Output.of(str(tmp_path / "rows.csv")).write(rows(1))
-    assert living.exists()
-    assert not dead.exists()
-
-
 @pytest.mark.parametrize(
     ("where", "name", "old", "stays"),
     [
@@ -176,25 +162,3 @@ def test_what_cannot_be_known_to_be_dead_is_removed_after_a_day(
         fs.store[f"/bucket/day=1/{name}"].modified = datetime.now(UTC) - timedelta(hours=25)
     Output.of("s3://bucket/day=1/rows.csv").write(rows(1))
     assert fs.exists(f"/bucket/day=1/{name}") == stays
-
-
-def test_a_bucket_is_listed_by_the_targets_own_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, Any]] = []
-
-    class Listing(Bucket):
-        def find(self, path: str, **kwargs: Any) -> Any:
-            asked.append((path, kwargs))
-            raise PermissionError("Access Denied (list)")
-
-    attached(monkeypatch, "s3", Listing())
-    assert Output.of("s3://bucket/day=1/rows.csv").write(rows(2))["rows"] == 2
-    assert [(path.strip("/"), kwargs) for path, kwargs in asked] == [
-        ("bucket/day=1", {"prefix": ".rows.csv."})
-    ]
-
-
-def test_a_folder_is_no_part(tmp_path: Path) -> None:
-    (folder := tmp_path / ".rows.csv.0123456789ab.part").mkdir()
-    os.utime(folder, (OLD, OLD))
-    Output.of(str(tmp_path / "rows.csv")).write(rows(1))
-    assert folder.is_dir()

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import gc
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from combinations import in_turn
 from hooks.asking import endless, together
 from loopback import Ask, RawServer, Start, both_ways, connect
 from waits_for import wait_until
@@ -127,13 +125,6 @@ class TestConnections:
 
         assert len({request.peer_port for request in double.requests}) == 2
 
-    def test_constructing_needs_no_connection(self) -> None:
-        hook = SMSPartnerHook(**{SMSPartnerHook.conn_name_attr: "nowhere"})
-
-        assert hook.smspartner_conn_id == "nowhere"
-        assert SMSPartnerHook().smspartner_conn_id == "smspartner_default"
-        assert copy.deepcopy(hook).smspartner_conn_id == "nowhere"
-
 
 class TestClosing:
     """A leak is a ResourceWarning as the garbage is collected, and any warning fails a test."""
@@ -146,61 +137,6 @@ class TestClosing:
     @pytest.fixture
     def campaign(self, double: SMSPartnerDouble) -> list[dict[str, str]]:
         return double.add_campaign("spring", size=2600, settle_seconds=0).messages
-
-    def test_with_and_without(self, campaign: list[dict[str, str]]) -> None:
-        with SMSPartnerHook() as hook:
-            hook.get_status_by_tag("spring")
-            hook.get_multi_status(campaign)
-            kept_alive = cast("Any", hook.get_conn().get_adapter("http://")).poolmanager.pools
-            assert len(kept_alive) == 1
-        assert len(kept_alive) == 0
-        SMSPartnerHook().get_status_by_tag("spring")
-        SMSPartnerHook().get_multi_status(campaign)
-
-    def test_a_session_outlives_its_hook(self, double: SMSPartnerDouble) -> None:
-        session = SMSPartnerHook().get_conn()
-        gc.collect()
-        with session.get(f"{double.url}/v1/me", timeout=60) as answer:
-            assert answer.status_code == 200
-        session.close()
-
-    def test_with_and_without_asynchronously(self, campaign: list[dict[str, str]]) -> None:
-        async def main() -> SMSPartnerHook:
-            async with SMSPartnerHook() as hook:
-                await hook.aget_status_by_tag("spring")
-                await hook.aget_multi_status(campaign)
-                await asyncio.to_thread(hook.get_status_by_tag, "spring")
-            await SMSPartnerHook().aget_status_by_tag("spring")
-            await SMSPartnerHook().aget_multi_status(campaign)
-            return hook
-
-        assert asyncio.run(main())._client is None
-
-    @in_turn(what=["status_by_tag", "multi_status"], closed=[True, False])
-    def test_a_break(self, campaign: list[dict[str, str]], what: str, closed: bool) -> None:
-        hook = SMSPartnerHook()
-        for _ in getattr(hook, f"iter_{what}")("spring" if what == "status_by_tag" else campaign):
-            break
-        if closed:
-            hook.close()
-
-    @in_turn(what=["status_by_tag", "multi_status"], kept=[True, False])
-    def test_a_break_asynchronously(self, campaign: list[dict[str, str]], what: str, kept: bool) -> None:
-        argument = "spring" if what == "status_by_tag" else campaign
-
-        async def main() -> None:
-            hook = SMSPartnerHook()
-            if kept:
-                async with hook:
-                    await broken_off(hook)
-            else:
-                await broken_off(hook)
-
-        async def broken_off(hook: SMSPartnerHook) -> None:
-            async for _ in getattr(hook, f"aiter_{what}")(argument):
-                break
-
-        asyncio.run(main())
 
     def test_a_closed_iterator_leaves_no_task_and_no_request_behind(self, start: Start) -> None:
         double = start({"max_connections": 3})
@@ -237,22 +173,6 @@ class TestClosing:
                 assert len(asyncio.all_tasks()) == 1
 
         asyncio.run(main())
-
-    @pytest.mark.parametrize("closed", ["rows", "hook"])
-    def test_closing_gives_up_retries_and_turns(self, start: Start, closed: str) -> None:
-        double = start({"max_connections": 4, "requests_per_minute": 4})
-        hook = SMSPartnerHook()
-        rows = hook.iter_multi_status(endless())
-        next(rows)
-        if closed == "rows":
-            rows.close()
-        hook.close()
-
-        if closed == "hook":
-            with pytest.raises(SMSPartnerUnavailableError, match="closed"):
-                list(rows)
-        assert len(double.requests) == 1
-        assert not [each for each in threading.enumerate() if each.name.startswith("smspartner_")]
 
     def test_closing_the_hook_gives_up_what_is_in_flight_asynchronously(self, start: Start) -> None:
         double = start({"max_connections": 4})

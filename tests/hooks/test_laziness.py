@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from contextlib import aclosing, closing
 
 import pytest
@@ -101,15 +100,6 @@ class TestLaziness:
 
         assert (caught.value.expected, caught.value.received) == (430, 200)
 
-    def test_a_tag_with_too_many_rows_is_told_before_anything_is_asked_ahead(self, start: Start) -> None:
-        double = start(page_size=50)
-        double.add_campaign("spring", size=430, settle_seconds=0)
-
-        with SMSPartnerHook() as hook, pytest.raises(ValueError, match="430 rows are more"):
-            list(hook.iter_status_by_tag("spring", max_rows=429, read_ahead=True))
-
-        assert len(double.requests) == 1
-
     @both_ways
     def test_a_wrong_key_is_met_by_the_calls_in_flight_and_no_more(self, start: Start, ask: Ask) -> None:
         double = start({"max_connections": 3})
@@ -121,8 +111,3 @@ class TestLaziness:
             ask(SMSPartnerHook(), "multi_status", messages)
 
         assert len(double.requests) == 3
-
-    def test_a_single_call_needs_no_threads(self, double: SMSPartnerDouble) -> None:
-        with SMSPartnerHook() as hook:
-            for _ in hook.iter_multi_status([("+33639980000", 1)]):
-                assert not [each for each in threading.enumerate() if each.name.startswith("smspartner_")]

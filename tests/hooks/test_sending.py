@@ -8,9 +8,7 @@ import threading
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +17,8 @@ from loopback import connect
 
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerAmbiguousSendError,
-    SMSPartnerCredentialsError,
     SMSPartnerCreditError,
     SMSPartnerInputError,
-    SMSPartnerUnavailableError,
 )
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.models import Receipt
@@ -61,27 +57,6 @@ def test_one_text_for_all(double: SMSPartnerDouble, send: Send) -> None:
     assert {(each.tag, each.sender, each.sandbox) for each in double.sent} == {("spring", "Boutique", False)}
     # Each has a connection of its own.
     assert len({request.peer_port for request in double.requests}) == 3
-
-
-@both
-def test_a_text_for_each(double: SMSPartnerDouble, send: Send) -> None:
-    (receipt,) = send([(number, f"Bonjour {n}") for n, number in enumerate(NUMBERS[:3])])
-
-    assert receipt.accepted == tuple(NUMBERS[:3])
-    assert [each.text for each in double.sent] == ["Bonjour 0", "Bonjour 1", "Bonjour 2"]
-    assert [request.path for request in double.requests] == ["/v1/bulk-send"]
-
-
-def test_a_file(double: SMSPartnerDouble, tmp_path: Path) -> None:
-    path = tmp_path / "guests.csv"
-    path.write_text("phone_number;message\n06 39 98 00 00;Bonjour Anne\n0639980001;Bonjour Bob\n")
-
-    send(str(path))
-
-    assert [(each.phone_number, each.text) for each in double.sent] == [
-        (NUMBERS[0], "Bonjour Anne"),
-        (NUMBERS[1], "Bonjour Bob"),
-    ]
 
 
 def test_what_was_sent_can_be_awaited(double: SMSPartnerDouble) -> None:
@@ -133,16 +108,6 @@ def test_a_tag_in_upper_case_is_warned_about(
     assert [each.tag for each in double.sent] == ["Spring"]
 
 
-def test_a_schedule(double: SMSPartnerDouble) -> None:
-    at = datetime.now(UTC) + timedelta(hours=30)
-
-    send(NUMBERS[:1], "Bonjour", scheduled_at=at.isoformat())
-
-    (sms,) = double.sent
-    assert sms.scheduled_for is not None
-    assert at <= sms.scheduled_for < at + timedelta(minutes=5)
-
-
 def test_refused_recipients(double: SMSPartnerDouble) -> None:
     double.add_stop(NUMBERS[1])
     double.refuse(NUMBERS[2], 13)
@@ -187,34 +152,6 @@ def test_a_lost_answer_is_ambiguous_and_leaks_nothing(double: SMSPartnerDouble, 
     assert Counter(each.phone_number for each in double.sent) == Counter(NUMBERS[:5])
     text = "".join(traceback.format_exception(caught.value))
     assert not any(part in text for part in ("63998", SECRET_TEXT, double.api_key))
-
-
-@both
-def test_too_many_requests_are_waited_for(double: SMSPartnerDouble, send: Send) -> None:
-    double.misbehave(Fault.status(429, retry_after=0), times=2)
-
-    send(NUMBERS[:2], "Bonjour")
-
-    assert len(double.sent) == 2
-    assert len(double.requests) == 3
-
-
-@both
-def test_a_vendor_that_is_down_was_sent_nothing(double: SMSPartnerDouble, send: Send) -> None:
-    with double.down(), pytest.raises(SMSPartnerUnavailableError, match="refused") as caught:
-        send(NUMBERS[:2], "Bonjour")
-
-    assert caught.value.receipts == ()
-    assert not double.sent
-
-
-def test_a_wrong_key(double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch) -> None:
-    double.api_key, right = "another", double.api_key
-    connect(monkeypatch, double)
-    double.api_key = right
-
-    with pytest.raises(SMSPartnerCredentialsError):
-        send(NUMBERS[:2], "Bonjour")
 
 
 def test_a_long_list_is_not_read_on_the_event_loop(double: SMSPartnerDouble) -> None:

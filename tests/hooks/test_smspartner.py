@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from combinations import in_turn
-from hooks.asking import refuse_page, until_others_have_been_asked
+from hooks.asking import refuse_page
 from loopback import BOTH, WAYS, Ask, Start, both_ways, connect, four_ways
 
 from airflow_provider_smspartner.exceptions import (
@@ -88,11 +88,6 @@ class TestRows:
 
         assert (row["status"], row["raw_status"], row["code"]) == ("Not found", None, None)
 
-    @both_ways
-    def test_no_messages_need_no_request(self, double: SMSPartnerDouble, ask: Ask) -> None:
-        assert ask(SMSPartnerHook(), "multi_status", []) == []
-        assert double.requests == []
-
     @in_turn(ask=WAYS, answered=["not_found", "empty"])
     def test_an_unknown_tag_either_way(self, start: Start, ask: Ask, answered: str) -> None:
         double = start(unknown_tag=answered)
@@ -100,26 +95,6 @@ class TestRows:
         with pytest.raises(SMSPartnerNotFoundError):
             ask(SMSPartnerHook(), "status_by_tag", "nobody")
         assert len(double.requests) == 1
-
-    @both_ways
-    def test_results_stay_in_order_where_a_call_is_slow(self, double: SMSPartnerDouble, ask: Ask) -> None:
-        campaign = double.add_campaign("spring", size=2000, settle_seconds=0)
-        double.misbehave(until_others_have_been_asked(double, 4))
-
-        rows = ask(SMSPartnerHook(), "multi_status", campaign.messages)
-
-        assert [row["message_id"] for row in rows] == [each["message_id"] for each in campaign.messages]
-
-    @both_ways
-    def test_another_connection(
-        self, double: SMSPartnerDouble, ask: Ask, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("AIRFLOW_CONN_OTHER", double.connection_json())
-        monkeypatch.delenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT")
-        double.add_campaign("spring", size=1, settle_seconds=0)
-
-        assert len(ask(SMSPartnerHook("other"), "status_by_tag", "spring")) == 1
-        assert len(ask(SMSPartnerHook(smspartner_conn_id="other"), "status_by_tag", "spring")) == 1
 
     def test_the_asynchronous_half_looks_the_connection_up_asynchronously(
         self, double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch
@@ -212,15 +187,6 @@ class TestPartialResults:
         assert len(double.requests) == 1
 
     @both_ways
-    def test_rows_read_before_an_error_are_counted(self, double: SMSPartnerDouble, ask: Ask) -> None:
-        double.add_campaign("spring", size=120, settle_seconds=0)
-        refuse_page(double, 3)
-
-        with pytest.raises(SMSPartnerCredentialsError) as caught:
-            ask(SMSPartnerHook(), "status_by_tag", "spring")
-        assert caught.value.__notes__ == ["100 rows had been read before this error; they are not returned."]
-
-    @both_ways
     def test_a_short_paging_is_an_error(self, double: SMSPartnerDouble, ask: Ask) -> None:
         double.add_campaign("spring", size=120, settle_seconds=0)
         double.misbehave(Fault.ignore_page(), times=None)
@@ -307,24 +273,6 @@ class TestTestConnection:
         assert not ok
         assert message.startswith("SMS Partner ")
         assert "secret" not in message
-
-    @pytest.mark.parametrize(
-        ("credits_", "figures"),
-        [
-            ({"creditSms": 5}, ": 5 SMS credits"),
-            ({"balance": 3.5}, ": balance 3.5"),
-            ({"balance": "<b>secret</b>", "currency": "secret", "creditSms": "secret", "secret": 1}, ""),
-            ({"balance": {"secret": 1}, "currency": ["EUR"], "creditSms": None}, ""),
-        ],
-        ids=["credits", "balance", "text", "objects"],
-    )
-    def test_only_plain_figures_are_shown(
-        self, double: SMSPartnerDouble, credits_: dict[str, Any], figures: str
-    ) -> None:
-        body = {"success": True, "code": 200, "message": "secret", "credits": credits_}
-        double.misbehave(Fault.body(json.dumps(body).encode()))
-
-        assert SMSPartnerHook().test_connection() == (True, f"SMS Partner accepts the API key{figures}.")
 
 
 class TestCancel:

@@ -23,8 +23,7 @@ from airflow_provider_smspartner._http.asynchronous import AsyncClient
 from airflow_provider_smspartner._http.body import MAX_BODY_BYTES, BodyDecoder
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
-from airflow_provider_smspartner.models import DeliveryStatus, MessageStatus, Outcome
-from airflow_provider_smspartner.protocol import Answer, Call, Request, TagPage, answers
+from airflow_provider_smspartner.protocol import Answer, Call, Request, answers
 
 LARGEST = MAX_BODY_BYTES - 1024
 ROW = ONE_ROW[ONE_ROW.index(b"[") + 1 : ONE_ROW.rindex(b"]")]
@@ -142,23 +141,6 @@ def test_a_body_of_many_parts_is_not_read_in_one_go(body: bytes, monkeypatch: py
     monkeypatch.setattr(answers, "LARGE_BYTES", 2 * len(body))
 
     assert in_parts < longest_call(read) / 4
-
-
-def test_pages_are_told_apart_row_by_row() -> None:
-    row = MessageStatus("+33639980000", None, Outcome(status=DeliveryStatus.KO))
-    page, calls = TagPage(1, 1000, (row,) * 1000), 0
-
-    def count(_: object, event: str, function: object) -> None:
-        nonlocal calls
-        calls += event == "c_call" and function is hash
-
-    sys.setprofile(count)
-    try:
-        assert page.content
-    finally:
-        sys.setprofile(None)
-    # A single call for all of them would keep every other thread waiting.
-    assert calls >= 1000
 
 
 async def fetched() -> int:

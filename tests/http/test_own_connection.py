@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ class Keeping(RawServer):
             port, head = client.getpeername()[1], self.heads[-1]
             while head:
                 leave = {port for port, closes in self.asked if closes}
-                wait_until(lambda leave=leave: leave <= left, "the clients that said they would leave")
+                wait_until(partial(left.issuperset, leave), "the clients that said they would leave")
                 self.asked.append((port, b"\r\nconnection: close\r\n" in head.lower()))
                 receive_body(client, head)
                 client.sendall(OK)

@@ -133,25 +133,6 @@ class TestAuthorities:
         with pytest.raises(ValueError, match=f"^{names[1]} "):
             ask(SMSPartnerHook(), "status_by_tag", "spring")
 
-    @both_ways
-    def test_a_bundle_that_is_replaced_is_read_again(
-        self,
-        server: SMSPartnerDouble,
-        certificate: Certificate,
-        ask: Ask,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        bundle = tmp_path / "bundle.pem"
-        bundle.write_bytes(issue(tmp_path).authority.read_bytes())
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-        with pytest.raises(SMSPartnerUnavailableError, match="not trusted"):
-            ask(SMSPartnerHook(), "status_by_tag", "spring")
-
-        bundle.write_bytes(certificate.authority.read_bytes())
-
-        assert len(ask(SMSPartnerHook(), "status_by_tag", "spring")) == 1
-
 
 def test_the_authorities_of_requests_by_default() -> None:
     import certifi

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from threading import Event, Thread
 
 import pytest
 from hypothesis import given
@@ -108,28 +107,6 @@ def test_is_read_as_a_list_in_memory_is(
             assert str(on_disk) == str(in_memory)
 
 
-@pytest.mark.parametrize("count", [500, 1_234])
-def test_settles_what_it_gives_while_it_gives_it(count: int) -> None:
-    with closing(backlog_of(list(refs(count)))) as backlog:
-        given = []
-        for each in backlog:
-            given.append(each)
-            backlog.settle(each)
-        backlog.keep()
-        assert given == list(refs(count))
-        assert (len(backlog), list(backlog)) == (0, [])
-
-
-def test_is_loaded_in_one_thread_and_used_in_another() -> None:
-    with closing(PendingOnDisk()) as backlog:
-        loading = Thread(target=backlog.load, args=(refs(1_000),))
-        loading.start()
-        loading.join()
-        backlog.settle(ref(0))
-        backlog.keep()
-        assert list(backlog) == list(refs(1_000))[1:]
-
-
 def test_its_file_has_no_name_and_is_gone_once_it_is_closed() -> None:
     before = nameless_files()
     backlog = backlog_of(list(refs(60_000)))  # more than is held in memory
@@ -144,31 +121,6 @@ def test_its_file_has_no_name_and_is_gone_once_it_is_closed() -> None:
 
     assert nameless_files() == before
     assert len(backlog) == 60_000
-    with pytest.raises(sqlite3.ProgrammingError):
-        next(iter(backlog))
-
-
-def test_closing_does_not_wait_for_the_thread_that_loads_it() -> None:
-    before, begun, go_on, read = nameless_files(), Event(), Event(), []
-
-    def slowly() -> Iterator[MessageRef]:
-        for each in refs(100_000):
-            if each == ref(60_000):
-                begun.set()
-                go_on.wait(60)
-            read.append(each)
-            yield each
-
-    backlog = PendingOnDisk()
-    loading = Thread(target=backlog.load, args=(slowly(),))
-    loading.start()
-    assert begun.wait(60)
-    backlog.close()
-    go_on.set()
-    loading.join()
-
-    assert len(read) == 60_001
-    assert nameless_files() == before
     with pytest.raises(sqlite3.ProgrammingError):
         next(iter(backlog))
 

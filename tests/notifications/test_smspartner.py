@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import logging
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -266,29 +265,6 @@ def test_literal_mistakes_are_reported_when_the_dag_is_parsed(arguments: Any, fa
 )
 def test_what_may_be_right_is_not_refused_when_the_dag_is_parsed(arguments: Any) -> None:
     notifier(**arguments)
-
-
-def test_it_holds_no_event_loop_up(double: SMSPartnerDouble) -> None:
-    is_asked, goes_on = threading.Event(), threading.Event()
-    went_on: list[bool] = []
-
-    async def once_the_loop_goes_on(request: Any, proceed: Any, _: object) -> Any:
-        is_asked.set()
-        went_on.append(await asyncio.to_thread(goes_on.wait, 60))
-        return proceed(request)
-
-    async def main() -> None:
-        people = [f"+336399{n:05}" for n in range(1_000)]
-        sending = asyncio.create_task(notifier(recipients=people).async_notify({}))
-        assert await asyncio.to_thread(is_asked.wait, 60)
-        goes_on.set()
-        await sending
-
-    double.misbehave(Fault("once the loop goes on", once_the_loop_goes_on))
-    asyncio.run(main())
-
-    assert went_on == [True]
-    assert len(double.sent) == 1_000
 
 
 def deadline_trigger(**arguments: Any) -> Any:

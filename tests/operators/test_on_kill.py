@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from combinations import in_turn
 from harness import AIRFLOW_3, new_context, run_dag
 from killing import held, killed, slowly
 
-from airflow_provider_smspartner._http import blocking
-from airflow_provider_smspartner._http.policy import closed_before_answer
-from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerUnavailableError
-from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.operators.smspartner import (
     SMSPartnerSendOperator,
     SMSPartnerStatusByTagOperator,
@@ -24,14 +19,6 @@ from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 # What is asked at once.
 IN_FLIGHT = 4
-
-
-def list_of_messages(hook: SMSPartnerHook) -> Iterator[Any]:
-    return hook.iter_multi_status([(f"+336{n:08}", n) for n in range(500 * 4)])
-
-
-def tag_read_ahead(hook: SMSPartnerHook) -> Iterator[Any]:
-    return hook.iter_status_by_tag("spring", read_ahead=True)
 
 
 # Each case is a process that imports Airflow: what the handler does is looked at once.
@@ -84,56 +71,6 @@ def test_a_terminated_fetch_ends_soon_without_a_result(  # noqa: PLR0917 - fixtu
     assert later <= IN_FLIGHT + 1
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_hook_that_is_closed_for_good_asks_no_more(double: SMSPartnerDouble) -> None:
-    double.add_campaign("spring", size=200, settle_seconds=0)
-    hook = SMSPartnerHook()
-    rows = hook.iter_status_by_tag("spring")
-    next(rows)
-    hook.close(for_good=True)
-    asked = len(double.requests)
-
-    with pytest.raises(SMSPartnerUnavailableError, match="closed"):
-        list(rows)
-    with pytest.raises(SMSPartnerUnavailableError, match=str(closed_before_answer(surely_unsent=True))):
-        hook.get_status_by_tag("spring")
-    with pytest.raises(SMSPartnerUnavailableError):
-        hook.get_conn()
-    assert len(double.requests) == asked
-
-    hook.close()
-    (again := SMSPartnerHook()).close()
-    assert len(again.get_status_by_tag("spring")) == 200  # closed, but not for good
-    again.close()
-
-
-@in_turn(
-    step=["islice", "GivingUp", "ThreadPoolExecutor"], fetch={"list": list_of_messages, "tag": tag_read_ahead}
-)
-def test_a_hook_that_is_closed_at_a_step_of_beginning_asks_no_more(
-    double: SMSPartnerDouble,
-    monkeypatch: pytest.MonkeyPatch,
-    fetch: Callable[[SMSPartnerHook], Iterator[Any]],
-    step: str,
-) -> None:
-    double.add_campaign("spring", size=50 * 20, settle_seconds=0)
-    hook = SMSPartnerHook()
-    # The client itself has begun before.
-    hook.get_conn()
-    real = getattr(blocking, step)
-    asked: list[int] = []
-
-    def closed_then(*given: Any, **options: Any) -> Any:
-        if not asked:
-            asked.append(len(double.requests))
-            hook.close(for_good=True)
-        return real(*given, **options)
-
-    monkeypatch.setattr(blocking, step, closed_then)
-    with pytest.raises(SMSPartnerUnavailableError, match="closed"):
-        list(fetch(hook))
-    assert [len(double.requests)] == asked
 
 
 def test_a_kill_while_the_file_is_published_delivers_nothing_else(

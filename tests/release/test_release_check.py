@@ -22,7 +22,7 @@ from addresses import stale
 from airflow_provider_smspartner import __version__
 from release_check import CHECKS, NotOkError, Release
 
-pytestmark = [pytest.mark.release, pytest.mark.xdist_group("release-check")]
+pytestmark = pytest.mark.xdist_group("release-check")
 
 TODAY = date(2027, 1, 31)
 KNOWN = {

@@ -12,7 +12,7 @@ from commands import output_of, run_python
 import sbom
 from airflow_provider_smspartner import __version__
 
-pytestmark = [pytest.mark.release, pytest.mark.nightly]
+pytestmark = pytest.mark.nightly
 
 
 def test_it_is_of_this_version_and_names_what_it_needs(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from airflow.providers.common.compat.sdk import Asset, AssetAlias
 from harness import AIRFLOW_3, new_context
 from sensors.waits import MESSAGES, TAG, add, finish
 
-from airflow_provider_smspartner.exceptions import SMSPartnerDeliveryRateError
 from airflow_provider_smspartner.operators.smspartner import (
     SMSPartnerMultiStatusOperator,
     SMSPartnerSendOperator,
@@ -67,26 +66,3 @@ def test_an_operator_adds_its_summary_to_the_events_of_assets(
         "smspartner": context["ti"].xcoms["summary"],
     }
     assert context["outlet_events"][ALIAS].extra == {}
-
-
-def test_without_xcom_the_event_holds_the_summary_all_the_same(double: SMSPartnerDouble) -> None:
-    add(double, ["Delivered"])
-    context = context_with_events()
-    fetch = SMSPartnerStatusByTagOperator(task_id="fetch", tag=TAG, outlets=[SPRING], do_xcom_push=False)
-
-    fetch.execute(context)
-
-    assert context["ti"].xcoms == {}
-    assert context["outlet_events"][SPRING].extra["smspartner"]["delivered"] == 1
-    assert len(fetch.execute(new_context())) == 1, "a context without events will do"
-
-
-def test_a_campaign_below_its_rate_fails_after_the_summary_was_attached(double: SMSPartnerDouble) -> None:
-    # Airflow stores no event of a task that has failed: see tests/example_dags.
-    add(double, ["KO"])
-    context = context_with_events()
-
-    with pytest.raises(SMSPartnerDeliveryRateError):
-        finish(context, outlets=[SPRING], min_delivery_rate=0.5)
-
-    assert context["outlet_events"][SPRING].extra["smspartner"]["ko"] == 1

@@ -76,14 +76,6 @@ def test_pages(run: Run) -> None:
     assert shown == [phones[:2], phones[2:4], phones[4:], []]
 
 
-def test_account(client: Client) -> None:
-    answer = client.me().json()
-    assert (answer["success"], answer["code"]) == (True, 200)
-    assert answer["credits"]["creditSms"] == 269082
-    assert answer["credits"]["balance"] == "10225.119"
-    assert answer["user"]["username"] == "double@example.com"
-
-
 @pytest.mark.parametrize(
     ("content", "code"),
     [
@@ -149,20 +141,3 @@ def test_http_status_of_errors(run: Run, option: Any, http_statuses: Any) -> Non
     ]
     assert [response.status_code for response in responses] == http_statuses
     assert [response.json()["code"] for response in responses] == [10, 4, 90]
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "allowed"),
-    [
-        ("HEAD", "/v1/me", "GET"),
-        ("POST", "/v1/bulk-status-by-tag", "GET"),
-        ("GET", "/v1/bulk-send", "POST"),
-    ],
-)
-def test_wrong_method(client: Client, method: str, path: str, allowed: str) -> None:
-    response = client.session.request(method, client.double.url + path, timeout=60)
-    assert (response.status_code, response.headers["Allow"]) == (405, allowed)
-
-
-def test_unknown_path(client: Client) -> None:
-    assert client.get("/v1/me/", apiKey="test-key").status_code == 404

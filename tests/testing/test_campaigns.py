@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 from clocks import START, FakeClock
-from combinations import in_turn
 from testing.client import Client, Run
 
-from airflow_provider_smspartner.testing.campaigns import e164, spread_outcomes
+from airflow_provider_smspartner.testing.campaigns import e164
 
 NOW = int(START.timestamp())
 
@@ -47,32 +46,6 @@ def test_the_same_campaign_both_ways(client: Client) -> None:
     assert [row["status"] for row in rows] == client.statuses("spring")
     assert [str(row["messageId"]) for row in rows] == [each["message_id"] for each in campaign.messages]
     assert Counter(row["status"] for row in rows)["Waiting"] == 10
-
-
-@in_turn(
-    size=[0, 7, 100, 333],
-    outcomes={
-        "one": {"a": 1.0},
-        "two": {"a": 0.29, "b": 0.71},
-        "thirds": {"a": 1 / 3, "b": 1 / 3, "c": 1 / 3},
-        "none of c": {"a": 0.9, "b": 0.1, "c": 0},
-    },
-)
-def test_outcomes_are_dealt_evenly(outcomes: dict[str, float], size: int) -> None:
-    dealt = spread_outcomes(outcomes, size=size)
-
-    assert len(dealt) == size
-    assert dealt == spread_outcomes(outcomes, size=size)
-    for name, share in outcomes.items():
-        assert abs(dealt.count(name) - share * size) < 1
-        half = dealt[: size // 2].count(name)
-        assert abs(half - share * (size // 2)) <= 2
-
-
-def test_an_exact_share_is_not_rounded_away(client: Client) -> None:
-    client.double.add_campaign("spring", size=200, settle_seconds=0)
-    assert Counter(client.statuses("spring")) == {"Delivered": 190, "Not delivered": 10}
-    assert Counter(spread_outcomes({"a": 0.29, "b": 0.01, "c": 0.7}, size=100)) == {"a": 29, "b": 1, "c": 70}
 
 
 def test_impossible_campaigns_and_messages(client: Client) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -107,11 +106,6 @@ def test_error_shapes(client: Client, shape: int, expected: Any) -> None:
     assert client.multi_status(PAIRS) == {"success": False, "code": 9, **expected}
 
 
-def test_failed_rows_need_rows_to_fail(client: Client) -> None:
-    client.double.misbehave(Fault.error(4, shape=5))
-    assert client.post('{"apiKey": "test-key", "SMSStatut_List": []}').json()["code"] == 5
-
-
 def test_pages_that_are_not_those_asked_for(run: Run) -> None:
     client = run(page_size=2)
     client.double.add_campaign("spring", size=4)
@@ -148,50 +142,6 @@ def test_totals(run: Run, fault: Fault, totals: list[object]) -> None:
     assert [answer["total"] for answer in answers] == totals
     assert [len(answer["StatutResponse_List"]) for answer in answers] == [2, 2, 0]
     assert client.by_tag("spring")["total"] == 4
-
-
-def test_rows(client: Client) -> None:
-    client.double.add_campaign("spring", size=3)
-    client.double.misbehave(Fault.rows(lambda rows: rows[::-1] + rows[:1]), times=2)
-    phones = [row["phoneNumber"] for row in client.by_tag("spring")["StatutResponse_List"]]
-    assert [phone[-1] for phone in phones] == ["2", "1", "0", "0"]
-    assert client.by_tag("no-such-tag")["code"] == 4
-
-
-def test_field(client: Client) -> None:
-    client.double.add_campaign("spring", size=2)
-    client.double.misbehave(Fault.field("status", [{}]))
-    rows = client.by_tag("spring")["StatutResponse_List"]
-    assert [row["status"] for row in rows] == [[{}]] * 2
-    assert all(row["phoneNumber"].startswith("+") for row in rows)
-
-
-def test_many_rows(client: Client) -> None:
-    client.double.add_campaign("spring", size=3)
-    client.double.misbehave(Fault.many_rows(10_000), times=2)
-    answer = client.by_tag("spring")
-    assert answer["total"] == len(answer["StatutResponse_List"]) == 10_000
-    listed = client.multi_status(PAIRS)
-    assert len(listed["StatutResponse_List"]) == 10_000
-    assert "total" not in listed
-
-
-def test_nested(client: Client) -> None:
-    client.double.misbehave(Fault.nested(3))
-    assert client.me().json()["StatutResponse_List"] == [[[]]]
-    client.double.misbehave(Fault.nested())
-    assert client.me().text.count("[") == 100_000
-
-
-def test_charset(client: Client) -> None:
-    pairs = [{"phoneNumber": "+33639989999", "messageId": 1}]
-    client.double.misbehave(Fault.charset("latin-1"))
-    content = client.post(json.dumps({"apiKey": client.double.api_key, "SMSStatut_List": pairs})).content
-    with pytest.raises(UnicodeDecodeError):
-        content.decode()
-    assert json.loads(content.decode("latin-1"))["StatutResponse_List"][0]["status"] == "Numéro introuvable"
-    client.double.misbehave(Fault.charset("utf-16"))
-    assert client.me().content.startswith(b"\xff\xfe")
 
 
 def test_times_and_order(client: Client) -> None:

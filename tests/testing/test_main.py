@@ -88,42 +88,6 @@ def test_play(command: Callable[..., Any]) -> None:
     ]
 
 
-# Once the double was cleared, the signal comes before the first line that runs; in the next run before the second.
-INTERRUPTED = """
-import signal
-import sys
-from airflow_provider_smspartner.testing import __main__ as command
-
-class Interrupted(command.SMSPartnerDouble):
-    def clear_sent(self):
-        super().clear_sent()
-        if sys.gettrace() is not trace:
-            sys.settrace(trace)
-            sys._getframe(1).f_trace = trace
-
-def trace(frame, event, _):
-    global left
-    if event == "line":
-        left -= 1
-        if left < 0:
-            sys.settrace(None)
-            signal.raise_signal(signal.SIGTERM)
-    return trace
-
-command.SMSPartnerDouble = Interrupted
-command.FORGET_SECONDS = 0.001
-for moment in range(40):
-    left = moment
-    command.main(["--port", "0"])
-print("ended 40 times")
-"""
-
-
-def test_a_signal_ends_it_at_any_moment(command: Callable[..., Any]) -> None:
-    output, _ = command(program=INTERRUPTED).communicate()
-    assert output.endswith("ended 40 times\n")
-
-
 @pytest.mark.parametrize(
     ("options", "code", "says"),
     [

@@ -12,7 +12,6 @@ from told import Capture, assert_nothing_in, captured, told_by
 from transfers.loads import MESSAGES, TAG, add, each_database, load
 from warehouses import Warehouse
 
-from airflow_provider_smspartner._sql import tables
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerInputError
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
@@ -125,28 +124,6 @@ def test_rows_that_the_database_refuses(  # noqa: PLR0917 - fixtures
     assert warehouse.rows("history") == []
 
 
-@each_database
-def test_a_staging_row_that_is_refused(
-    double: SMSPartnerDouble,
-    warehouse: Warehouse,
-    log: Capture,
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # PostgreSQL quotes the line of COPY, others the row.
-    of_rows = tables._of_rows
-
-    def with_a_check() -> list[Any]:
-        return [*of_rows(), sa.CheckConstraint("status <> 'Delivered'")]
-
-    monkeypatch.setattr(tables, "_of_rows", with_a_check)
-    add(double, "Delivered")
-
-    text = failed(log, capfd, messages=MESSAGES[:1])
-    assert "Staging the rows failed: " in text
-    assert "1 rows had been read" in text
-
-
 def end_sessions(warehouse: Warehouse) -> None:
     if warehouse.name == "postgresql":
         warehouse.select(
@@ -206,25 +183,6 @@ def test_a_statement_that_takes_too_long(
         assert expected in failed(log, capfd, messages=MESSAGES[:1])
         other.rollback()
     assert warehouse.rows() == []
-
-
-def test_a_server_that_cannot_be_reached(
-    double: SMSPartnerDouble,
-    log: Capture,
-    capfd: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", "postgres://someone:s3cretpassword@127.0.0.1:1/none")
-
-    text = failed(log, capfd, messages=MESSAGES)
-
-    assert text.startswith(
-        "The list of messages: Connecting to the database failed: OperationalError. Nothing"
-    )
-    assert double.requests == []
-    # common.sql itself logs the URL at DEBUG, with SQLAlchemy 1.4 in clear; Airflow masks it in the logs of tasks.
-    assert not [line for line in log.texts if "s3cretpassword" in line and not line.startswith("url: ")]
-    assert "s3cretpassword" not in text
 
 
 def _meanwhile(action: Callable[[], None]) -> Fault:

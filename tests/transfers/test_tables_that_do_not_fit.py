@@ -80,21 +80,6 @@ def test_a_missing_column_is_reported_with_the_statement_that_adds_it(
     assert loaded.rows()[0][column] is not None
 
 
-def test_all_that_a_table_lacks_is_reported_at_once_and_then_the_history(
-    double: SMSPartnerDouble, loaded: Warehouse
-) -> None:
-    arguments = {"messages": MESSAGES[:1], "history_table": "history"}
-    loaded.run(*(f"ALTER TABLE statuses DROP COLUMN {column}" for column in ("code", "is_spam")))
-    loaded.run("ALTER TABLE history DROP COLUMN observed_at")
-
-    mended(loaded, refused(double, **arguments))
-    reported = refused(double, **arguments)
-    assert "The table history does not fit" in reported
-    assert "it has no column observed_at" in reported
-    mended(loaded, reported)
-    assert load(**arguments)["return_value"]["changed"] == 1
-
-
 @pytest.mark.parametrize(
     ("warehouse", "column", "change", "expected"),
     [
@@ -123,15 +108,6 @@ def test_another_type_is_reported_with_the_statement_that_changes_it(
     assert load(messages=MESSAGES[:1])["return_value"]["rows"] == 1
 
 
-def test_sqlite_gets_the_statement_of_a_new_table(double: SMSPartnerDouble, warehouse: Warehouse) -> None:
-    warehouse.run("CREATE TABLE statuses (phone_number TEXT NOT NULL, message_id TEXT, status INTEGER)")
-
-    reported = refused(double, messages=MESSAGES[:1])
-    assert "its column status is INTEGER, not VARCHAR(16)" in reported
-    assert "SQLite cannot change a column" in reported
-    assert "CREATE TABLE statuses" in reported
-
-
 # SQLite keeps no types when it copies.
 @pytest.mark.parametrize("warehouse", ["postgresql", "mariadb"], indirect=True)
 def test_a_list_needs_a_unique_key_and_a_tag_does_not(double: SMSPartnerDouble, warehouse: Warehouse) -> None:
@@ -146,24 +122,6 @@ def test_a_list_needs_a_unique_key_and_a_tag_does_not(double: SMSPartnerDouble, 
     for _ in range(2):
         load(messages=MESSAGES[:1], table="copied")
     assert len(warehouse.rows("copied")) == 2
-
-
-def test_a_primary_key_does_for_lists_and_not_for_tags(
-    double: SMSPartnerDouble, warehouse: Warehouse
-) -> None:
-    add(double, "Delivered", tag=TAG)
-    warehouse.run(
-        "CREATE TABLE statuses (phone_number varchar(64) NOT NULL, message_id varchar(64) NOT NULL, "
-        "status varchar(16), raw_status text, date datetime, stop_sms boolean, is_spam boolean, "
-        "code integer, tag varchar(20), checked_at datetime, remark text, "
-        "PRIMARY KEY (phone_number, message_id))"
-    )
-
-    reported = refused(double, tag=TAG)
-    assert "its column message_id takes no nulls" in reported
-    for _ in range(2):
-        load(messages=MESSAGES[:1])
-    assert [(row["status"], row["remark"]) for row in warehouse.rows()] == [("Delivered", None)]
 
 
 # Airflow 2 imports Flask to know the hooks, which warns of itself.
@@ -198,21 +156,3 @@ def test_a_name_that_is_rendered_wrongly_is_reported_before_the_first_request(
     with pytest.raises(SMSPartnerInputError, match="`table` must be the name of a table"):
         operator.execute({})
     assert double.requests == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        ({"sql_conn_id": ""}, "`sql_conn_id` must name an Airflow connection"),
-        ({"messages": MESSAGES}, "exactly one of `tag` and `messages`"),
-        ({"tag": None}, "exactly one of `tag` and `messages`"),
-        ({"create_tables": "False"}, "`create_tables` must be True or False"),
-        ({"history_table": "statuses"}, "`history_table` must be another table"),
-        ({"tag": None, "messages": [("+33639980001x", 5)]}, r"messages\[0\]: phone_number"),
-        ({"phone_numbers": "hash"}, "`phone_numbers` must be one of"),
-        ({"phone_numbers": "hmac"}, "`pseudonym_conn_id` must name"),
-    ],
-)
-def test_other_arguments_are_checked_as_well(arguments: dict[str, Any], expected: str) -> None:
-    with pytest.raises(SMSPartnerInputError, match=expected):
-        transfer(**{"tag": TAG, **arguments})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from datetime import UTC, datetime
 from threading import Event, Thread
 from typing import Any
 
@@ -16,7 +15,6 @@ from waits_for import wait_until
 from warehouses import CONN_ID, Warehouse
 
 from airflow_provider_smspartner._sql.load import Load
-from airflow_provider_smspartner._sql.names import TableName
 from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
@@ -177,16 +175,6 @@ def test_a_kill_between_the_steps_writes_nothing(
     assert staging_tables(warehouse) == []
 
 
-def test_an_operator_can_be_executed_again_after_a_kill(
-    double: SMSPartnerDouble, warehouse: Warehouse
-) -> None:
-    add(double, "Delivered")
-    operator = transfer(messages=MESSAGES[:1])
-    for _ in range(2):
-        operator.on_kill()
-        assert operator.execute(new_context())["rows"] == 1
-
-
 @pytest.mark.parametrize("warehouse", ["postgresql"], indirect=True)
 def test_a_load_that_is_killed_with_nine_writes_nothing(
     double: SMSPartnerDouble, warehouse: Warehouse
@@ -214,34 +202,3 @@ def staging_tables(warehouse: Warehouse) -> list[str]:
         return [
             name for name in sa.inspect(connection).get_table_names() if name.startswith("smspartner_staging")
         ]
-
-
-class Row(dict[str, Any]):
-    """A row that knows how many of its kind are alive."""
-
-    alive = 0
-    most = 0
-
-    def __init__(self, number: int) -> None:
-        facts = {"raw_status": "KO", "date": None, "stop_sms": False, "is_spam": None, "code": 200}
-        super().__init__(phone_number=f"+336{number:08}", message_id=str(number), status="KO", **facts)
-        Row.alive += 1
-        Row.most = max(Row.most, Row.alive)
-
-    def __del__(self) -> None:
-        Row.alive -= 1
-
-
-@pytest.mark.parametrize("warehouse", ["sqlite", "postgresql"], indirect=True)
-def test_rows_are_staged_as_they_come(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_smspartner._sql.load.CHUNK_ROWS", 100)
-    Row.most = 0
-    opened = Load(CONN_ID, TableName(None, "statuses"), history=None, tag=None, create=True, check_keys=False)
-    with opened as begun:
-        begun.take(Row(number) for number in range(1_000))
-        landed = begun.land(datetime.now(UTC), lambda: None)
-
-    assert (landed.rows, landed.changed) == (1_000, 1_000)
-    assert warehouse.select("SELECT count(*) FROM statuses") == [(1_000,)]
-    # One chunk while the next one is read.
-    assert Row.most <= 201
