@@ -80,7 +80,7 @@ class AsyncClient:
             auto_decompress=False,
         )
         # aiohttp sends a GET again by itself after a reset, past the policy and the throttle; no option stops it.
-        # Guarded by `test_a_reset_of_a_kept_connection`.
+        # Guarded by `test_after_a_reset_of_a_kept_connection`.
         session._retry_connection = False  # noqa: SLF001
         return cls(settings, conn_id, session)
 

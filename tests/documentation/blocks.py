@@ -149,11 +149,16 @@ def each_of(kind: Kind) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("page", "block"), found)
 
 
-def pages_with(kind: Kind, *, nightly: Collection[str] = ()) -> pytest.MarkDecorator:
-    """Return a mark that runs a test for each page with blocks of a kind, and gives them to it."""
+def pages_with(kind: Kind, *, each_merge: Collection[str] | None = None) -> pytest.MarkDecorator:
+    """Return a mark that runs a test for each page with blocks of a kind; only those named on each merge."""
     found = dict.fromkeys(block.page for block in all_blocks() if block.kind is kind)
     params = [
-        pytest.param(page, of_page(page, kind), id=page, marks=[pytest.mark.nightly] * (page in nightly))
+        pytest.param(
+            page,
+            of_page(page, kind),
+            id=page,
+            marks=[] if each_merge is None or page in each_merge else pytest.mark.nightly,
+        )
         for page in found
     ]
     return pytest.mark.parametrize(("page", "blocks"), params)
