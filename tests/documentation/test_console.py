@@ -15,7 +15,7 @@ from documentation.place import Place
 from airflow_provider_smspartner._connection.settings import Settings, _warn_of_unknown
 
 # Each command of Airflow takes seconds to start.
-EACH_MERGE = {"README.md", "docs/start.md"}
+EACH_MERGE = {"README.md"}
 
 
 @pages_with(Kind.CONSOLE, each_merge=EACH_MERGE)

@@ -208,7 +208,7 @@ except SMSPartnerInputError as error:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's limit of a process's memory")
-@pytest.mark.parametrize("kind", [".csv.gz", ".parquet"])
+@pytest.mark.parametrize("kind", [".csv.gz", pytest.param(".parquet", marks=pytest.mark.nightly)])
 def test_a_small_file_of_one_huge_value_takes_little_memory(tmp_path: Path, kind: str) -> None:
     good, bad = tmp_path / f"good{kind}", tmp_path / f"bad{kind}"
     if kind == ".parquet":

@@ -63,6 +63,7 @@ def names(datasets: list[dict[str, Any]]) -> list[tuple[str, str, int | None]]:
     ]
 
 
+@pytest.mark.nightly
 def test_openlineage_shows_datasets_and_rows(
     double: SMSPartnerDouble, metadata_database: None, tmp_path: Path
 ) -> None:

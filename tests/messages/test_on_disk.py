@@ -182,6 +182,7 @@ def test_only_a_long_file_is_held_on_disk(tmp_path: Path) -> None:
     assert held(list(refs(501))) == (PendingInMemory, 501)
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's peak of a process")
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     for name, count in (("few", 20_000), ("many", 150_000)):
