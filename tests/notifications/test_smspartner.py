@@ -77,6 +77,9 @@ def reached(double: SMSPartnerDouble) -> list[str]:
     return [sms.phone_number for sms in double.sent]
 
 
+FILE = "on, call.csv"
+
+
 @in_turn(
     recipients={
         "one": NUMBER,
@@ -84,17 +87,19 @@ def reached(double: SMSPartnerDouble) -> list[str]:
         "other signs": f" {NUMBER} ;\n{OTHER},\n",
         "list": [NUMBER, OTHER, NUMBER],
         "mapping": (NUMBER, {"phone_number": OTHER}),
-        "file": "on, call.csv",
+        "file": FILE,
     },
     notify=BOTH,
 )
 def test_recipients_may_be_given_in_many_ways(
-    double: SMSPartnerDouble, notify: Notify, recipients: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    double: SMSPartnerDouble, notify: Notify, recipients: Any, tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("on, call.csv").write_text(f"name;phone_number\nA;{NUMBER}\nB;{OTHER}\n")
+    (path := tmp_path / FILE).write_text(f"name;phone_number\nA;{NUMBER}\nB;{OTHER}\n")
 
-    notify(notifier(recipients=recipients, tag="alert", sender="Airflow"), {})
+    notify(
+        notifier(recipients=str(path) if recipients == FILE else recipients, tag="alert", sender="Airflow"),
+        {},
+    )
 
     assert reached(double) == ([NUMBER] if recipients == NUMBER else [NUMBER, OTHER])
     assert {(sms.text, sms.tag, sms.sender) for sms in double.sent} == {(TEXT, "alert", "Airflow")}
