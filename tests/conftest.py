@@ -31,7 +31,7 @@ from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 FIGURE = "figure"
 # What `make test` leaves out, by marker, and what runs it.
-RUN_BY = {"stack": "make stack", "nightly": "make nightly"}
+RUN_BY = {"nightly": "make nightly", "stack": "make stack"}
 LEFT_OUT = pytest.StashKey[Counter[str]]()
 
 # No example is timed, on a busy machine either. Where CI is set, Hypothesis's own profile for it stays below this one.
