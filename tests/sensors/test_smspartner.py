@@ -381,5 +381,5 @@ def test_a_poll_that_is_terminated_ends_soon_without_a_result(
     # Neither skipped, nor rescheduled, nor deferred.
     assert told["outcome"].startswith("Terminated" if raises else "SMSPartnerError: The task was terminated")
     assert told["xcoms"] == {}
-    assert later < 100  # of 200 pages: a busy machine handles the signal late
+    assert later <= 5
     assert list(tmp_path.iterdir()) == []

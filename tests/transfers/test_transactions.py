@@ -139,7 +139,7 @@ def test_a_killed_load_writes_nothing_and_the_next_one_writes_all(
         "Terminated" if raises else "SMSPartnerError: The task was terminated"
     )
     assert reported["xcoms"] == {}
-    assert later < PAGES / 2  # those in flight, and a few more where a busy machine handles the signal late
+    assert later <= 5  # those that were in flight together
     assert warehouse.rows() == before
     assert staging_tables(warehouse) == []
     double.clear_faults()
