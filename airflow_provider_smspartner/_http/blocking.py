@@ -6,7 +6,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from http.cookiejar import DefaultCookiePolicy
 from itertools import chain, islice
 from typing import TYPE_CHECKING, TypeVar
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CHUNK_BYTES = 64 * 1024
+_SIGNAL_SECONDS = 0.1
+"""How long a signal may stay unhandled while the main thread waits for others."""
 
 
 class BlockingClient:
@@ -162,11 +164,11 @@ class BlockingClient:
                         "These rows were begun before a fork: begin them anew in this process."
                     )
                 # One call more than are in flight: no thread waits for it until the rows before are taken.
-                done = [window.popleft().result()] if len(window) > in_flight else []
+                done = [_result_of(window.popleft())] if len(window) > in_flight else []
                 window.append(pool.submit(send, call))
                 yield from done
             while window:
-                yield window.popleft().result()
+                yield _result_of(window.popleft())
         finally:
             if self._owner == os.getpid():
                 given_up.set()
@@ -220,6 +222,13 @@ class BlockingClient:
         # The pools' locks are not for signal handlers: the last call in flight closes the connections.
         if not any(given_up.has_exchanges() for given_up in list(self._given_up)):
             self.session.close()
+
+
+def _result_of(future: Future[T]) -> T:
+    # Not one long wait: a signal that came just before it, perhaps to end the task, would only be handled after it.
+    while not wait([future], _SIGNAL_SECONDS).done:
+        pass
+    return future.result()
 
 
 def _stop_once(given_up: GivingUp) -> Callable[[RetryCallState], bool]:

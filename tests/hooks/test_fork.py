@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import os
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from typing import Any, cast
 
@@ -29,6 +31,7 @@ def in_child(work: Callable[[], None]) -> None:
     pid = os.fork()
     if pid == 0:
         status = 1
+        faulthandler.register(signal.SIGUSR2, all_threads=True)
         try:
             work()
             status = 0
@@ -46,6 +49,9 @@ def in_child(work: Callable[[], None]) -> None:
     try:
         wait_until(has_ended, "the child")
     except AssertionError:
+        os.kill(pid, signal.SIGUSR2)  # it writes where it stands
+        with suppress(AssertionError):
+            wait_until(has_ended, "the child's stack", limit=1)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         raise

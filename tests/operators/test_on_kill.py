@@ -25,16 +25,7 @@ IN_FLIGHT = 4
 @pytest.mark.parametrize(
     ("kind", "arguments", "answered", "lands", "raises"),
     [
-        # At night: on Airflow 3.1 it once asked for 19 pages after the kill, which has still to be explained.
-        pytest.param(
-            "SMSPartnerStatusByTagOperator",
-            {"tag": "spring"},
-            2,
-            True,
-            False,
-            id="tag, file",
-            marks=pytest.mark.nightly,
-        ),
+        pytest.param("SMSPartnerStatusByTagOperator", {"tag": "spring"}, 2, True, False, id="tag, file"),
         pytest.param(
             "SMSPartnerMultiStatusOperator",
             {"messages": [[f"+336{n:08}", n] for n in range(500 * 20)]},
