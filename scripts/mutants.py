@@ -12,8 +12,11 @@ of functions: tables, constants, fields. Its mutations of texts are switched off
 from __future__ import annotations
 
 import json
+import math
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -21,10 +24,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
-
-# pytest's exit code of a run that was broken off.
-INTERRUPTED = 2
 
 PACKAGE = "airflow_provider_smspartner"
 SURVIVORS = Path("tests/mutants/survivors.md")
@@ -64,21 +65,10 @@ CONFIGURATION = """
 source_paths = ["{package}"]
 only_mutate = {mutated}
 also_copy = ["scripts", "example_dags"]
-pytest_add_cli_args_test_selection = {tests}
-pytest_add_cli_args = [
-    "-p", "no:cacheprovider",
-    "-p", "no:xdist",
-    "--hypothesis-profile=mutants",
-    "-W", "ignore::pytest.PytestAssertRewriteWarning",  # that profile is made before pytest starts
-    "-o", "faulthandler_timeout=60",  # a mutant that hangs a test is killed by that
-]
-# The last resort: what all tests of a mutant usually take and a minute, three times.
-timeout_multiplier = 3.0
-timeout_constant = 60.0
-use_git_change_detection = false
-# Forks of a process that has run tests lack the threads of those tests, and may wait for them for ever.
-process_isolation = "forkserver"
 """
+
+# Of a mutant's tests, beyond what they usually take.
+LIMIT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -162,7 +152,7 @@ def read_survivors(text: str) -> Counter[Mutant]:
 
 
 def run_room(room: str, workers: int) -> list[tuple[Mutant, str]]:
-    """Run mutmut on a room, in a folder of its own, and return its mutants with their statuses."""
+    """Mutate a room, in a folder of its own, and return its mutants with their statuses."""
     folder = BUILD / room
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -170,16 +160,14 @@ def run_room(room: str, workers: int) -> list[tuple[Mutant, str]]:
         # Not a link: hatchling follows links when it looks for the files of a distribution.
         shutil.copytree(name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     mutated, tests = ROOMS[room]
-    configuration = CONFIGURATION.format(
-        package=PACKAGE, mutated=[f"{PACKAGE}/{path}" for path in mutated], tests=tests
-    )
+    configuration = CONFIGURATION.format(package=PACKAGE, mutated=[f"{PACKAGE}/{path}" for path in mutated])
     (folder / "pyproject.toml").write_text(Path("pyproject.toml").read_text() + configuration)
-    log = folder / "mutmut.log"
-    print(f"\n{room}: mutmut writes how far it is to {log}", flush=True)
+    log = folder / "tests.log"
+    print(f"\n{room}: how far it is stands in {log}", flush=True)
     with log.open("w") as output:
         # A process for each room: mutmut keeps what it knows in its modules.
         subprocess.run(
-            [sys.executable, Path(__file__).absolute(), "--here", str(workers)],
+            [sys.executable, Path(__file__).absolute(), "--here", str(workers), *tests],
             cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -191,75 +179,168 @@ def run_room(room: str, workers: int) -> list[tuple[Mutant, str]]:
     ]
 
 
-def run_here(workers: int) -> None:
-    """Run mutmut in the current folder, and write what it has found to ``results.json``."""
-    from hypothesis import HealthCheck, settings
-    from mutmut.__main__ import cli
+def run_here(workers: int, tests: list[str]) -> None:
+    """Let mutmut write the mutants of the current folder, and write what becomes of each to ``results.json``."""
+    from mutmut.__main__ import create_mutants
     from mutmut.mutation import file_mutation, mutators
     from mutmut.mutation.data import SourceFileMutationData
     from mutmut.mutation.diff_apply import get_diff_for_mutant
-    from mutmut.mutation.trampoline import set_mutant_under_test
-    from mutmut.runners.harness import BadTestExecutionCommandsException, PytestRunner
-    from mutmut.state import state
-    from mutmut.stats import status_by_exit_code
-    from mutmut.utils.file_utils import walk_mutatable_files
+    from mutmut.utils.file_utils import (
+        copy_also_copy_files,
+        copy_src_dir,
+        setup_source_paths,
+        walk_mutatable_files,
+    )
     from mutmut.utils.format_utils import orig_function_and_class_names_from_key
 
-    run_tests = PytestRunner.run_tests
-
-    def run_found_tests(self: PytestRunner, *, mutant_name: str | None, tests: Iterable[str]) -> int:
-        # The quick ones first. pytest does not find a case whose name has a backslash: all of its test are run then.
-        quick_first = sorted(tests, key=lambda test: state().duration_by_test[test])
-        found = dict.fromkeys(test.partition("[")[0] if "\\" in test else test for test in quick_first)
-        try:
-            code: int = run_tests(self, mutant_name=mutant_name, tests=found)
-        except BadTestExecutionCommandsException:
-            return INTERRUPTED  # mutmut itself would take the mutant for killed
-        return code
-
     without_texts = [pair for pair in mutators.mutation_operators if pair[1] is not mutators.operator_string]
-    # A few examples, the same for each mutant. mutmut runs the tests again and again in one process and its forks.
-    settings.register_profile(
-        "mutants",
-        settings.get_profile("ci"),
-        max_examples=25,
-        suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
-    )
-    with (
-        patch.object(PytestRunner, "run_tests", run_found_tests),
-        patch.object(file_mutation, "mutation_operators", without_texts),
-    ):
-        cli(["run", "--max-children", str(workers)], standalone_mode=False)
-        # The control: the very same cases, without a mutant, must pass.
-        set_mutant_under_test("")
-        cases = set().union(*state().tests_by_mangled_function_name.values())
-        if PytestRunner().run_tests(mutant_name=None, tests=sorted(cases)):
-            sys.exit("The tests also fail without a mutant, when they are run one by one.")
-    results = []
+    with patch.object(file_mutation, "mutation_operators", without_texts):
+        copy_src_dir()
+        copy_also_copy_files()
+        setup_source_paths()
+        create_mutants(workers)
+    names: dict[str, Path] = {}
     for path in walk_mutatable_files():
         data = SourceFileMutationData(path=path)
         data.load()
-        for name, exit_code in data.exit_code_by_key.items():
-            function, of_class = orig_function_and_class_names_from_key(name)
-            diff = get_diff_for_mutant(name, path=path).splitlines()
-            change = "\n".join(
-                line[0] + line[1:].strip()
-                for line in diff
-                if line.startswith(("-", "+")) and not line.startswith(("---", "+++"))
-            )
-            results.append(
-                (
-                    str(path.relative_to(PACKAGE)),
-                    f"{of_class}.{function}" if of_class else function,
-                    change,
-                    status_by_exit_code[exit_code],
-                )
-            )
+        names |= dict.fromkeys(data.exit_code_by_key, path)
+    statuses = run_tests(list(names), tests, workers)
+    results = []
+    for name, path in names.items():
+        function, of_class = orig_function_and_class_names_from_key(name)
+        change = "\n".join(
+            line[0] + line[1:].strip()
+            for line in get_diff_for_mutant(name, path=path).splitlines()
+            if line.startswith(("-", "+")) and not line.startswith(("---", "+++"))
+        )
+        module = str(path.relative_to(PACKAGE))
+        results.append((module, f"{of_class}.{function}" if of_class else function, change, statuses[name]))
     Path("results.json").write_text(json.dumps(results, indent=1))
+
+
+def run_tests(mutants: list[str], tests: list[str], workers: int) -> dict[str, str]:
+    """Return what becomes of each mutant."""
+    import pytest
+    from hypothesis import HealthCheck, settings
+
+    # A few examples, the same for each mutant.
+    settings.register_profile(
+        "mutants", settings.get_profile("ci"), max_examples=25, suppress_health_check=[HealthCheck.too_slow]
+    )
+    loop = MutantLoop(mutants, workers)
+    here = Path.cwd()
+    os.chdir("mutants")
+    code = pytest.main(
+        [
+            *(
+                "--rootdir=.",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "-p",
+                "no:xdist",
+                "--hypothesis-profile=mutants",
+            ),
+            *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # the profile is made before pytest starts
+            *("-W", "ignore:.*use of fork:DeprecationWarning"),
+            *("-o", "faulthandler_timeout=60"),  # a mutant that hangs a test is killed by that
+            *tests,
+        ],
+        plugins=[loop],
+    )
+    os.chdir(here)
+    if code:
+        sys.exit(f"The tests cannot be run (pytest's exit code {code:d}).")
+    return loop.statuses
+
+
+class MutantLoop:
+    """
+    A plugin that runs the tests of each mutant in a fork of the process that has collected them.
+
+    mutmut itself has pytest collect them anew for each mutant, which takes longer than they do.
+
+    :param mutants: their names.
+    :param workers: how many run at once.
+    """
+
+    def __init__(self, mutants: list[str], workers: int) -> None:
+        self.statuses: dict[str, str] = {}
+        self._mutants = mutants
+        self._workers = workers
+
+    def pytest_runtestloop(self, session: Any) -> bool:
+        """Run the tests once to see which function they come through, once without a mutant, and for each mutant."""
+        from mutmut.utils.format_utils import mangled_name_from_mutant_name
+
+        seen = Path("seen.json")
+        self._wait_for(self._fork(session, range(len(session.items)), "stats", writing=seen))
+        durations, through = json.loads(seen.read_text())
+        covering = {name: sorted(each, key=durations.__getitem__) for name, each in through.items()}
+        all_of_them = sorted(set().union(*covering.values()))
+        if self._wait_for(self._fork(session, all_of_them, "")):
+            sys.exit("The tests also fail without a mutant.")
+        under_way: dict[int, str] = {}
+        for number, mutant in enumerate(self._mutants):
+            chosen = covering.get(mangled_name_from_mutant_name(mutant))
+            if chosen is None:
+                self.statuses[mutant] = "no tests"
+                continue
+            if len(under_way) == self._workers:
+                self._take_one(under_way)
+            limit = LIMIT_SECONDS + 3 * sum(durations[each] for each in chosen)
+            under_way[self._fork(session, chosen, mutant, limit=limit)] = mutant
+            print(f"{number + 1} of {len(self._mutants)}", flush=True)
+        while under_way:
+            self._take_one(under_way)
+        return True
+
+    def _take_one(self, under_way: dict[int, str]) -> None:
+        pid, status = os.wait()
+        code = os.waitstatus_to_exitcode(status)
+        self.statuses[under_way.pop(pid)] = {0: "survived", 1: "killed", -signal.SIGALRM: "timeout"}.get(
+            code, "killed" if code > 0 else f"ended by signal {-code}"
+        )
+
+    @staticmethod
+    def _wait_for(pid: int) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    @staticmethod
+    def _fork(
+        session: Any, chosen: Iterable[int], mutant: str, *, limit: float = 3600, writing: Path | None = None
+    ) -> int:
+        """Run tests in a child until one fails; optionally write how long each took, and what it came through."""
+        from mutmut.mutation.trampoline import set_mutant_under_test
+        from mutmut.state import state
+
+        if pid := os.fork():
+            return pid
+        code = 3
+        try:
+            os.setpgid(0, 0)
+            signal.alarm(math.ceil(limit))
+            set_mutant_under_test(mutant)
+            items = [session.items[each] for each in chosen]
+            durations, through = [], defaultdict(list)
+            for number, (item, following) in enumerate(zip(items, [*items[1:], None], strict=True)):
+                began = time.monotonic()
+                item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                durations.append(time.monotonic() - began)
+                for name in state()._stats:  # noqa: SLF001 - mutmut's way to tell
+                    through[name].append(number)
+                state()._stats.clear()  # noqa: SLF001
+                if session.testsfailed:
+                    break
+            code = min(1, session.testsfailed)
+            if writing is not None:
+                writing.write_text(json.dumps((durations, through)))
+        finally:
+            os._exit(code)
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "--here":
-        run_here(int(sys.argv[2]))
+        run_here(int(sys.argv[2]), sys.argv[3:])
     else:
         sys.exit(main(sys.argv[2:] or list(ROOMS), int(sys.argv[1])))
