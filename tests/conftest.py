@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import gc
 import os
+import random
 import re
 import shutil
 import sqlite3
@@ -41,7 +42,10 @@ settings.load_profile("untimed")
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let every worker of pytest-xdist begin with its share of the tests that take longest."""
+    """Let every worker of pytest-xdist begin with its share of the tests that take longest; or shuffle all."""
+    if seed := os.environ.get("SHUFFLE"):
+        random.Random(seed).shuffle(items)  # noqa: S311 - the same for all workers
+        return
     groups: dict[str, list[pytest.Item]] = {}
     others = []
     for item in items:

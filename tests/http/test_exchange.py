@@ -231,7 +231,7 @@ class TestClosing:
                 signalled.result()
             finally:
                 signal.signal(signal.SIGUSR1, before)
-        assert not [each for each in threading.enumerate() if each.name.startswith("smspartner")]
+        assert not [each for each in threading.enumerate() if each.name.startswith("smspartner_")]
 
 
 def flooding(start: bytes, flood: bytes) -> Callable[[socket.socket, RawServer], None]:
