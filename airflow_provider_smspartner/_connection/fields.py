@@ -14,6 +14,7 @@ BASE_URL = "https://api.smspartner.fr/v1"
 CONN_TYPE = "smspartner"
 HOOK_NAME = "SMS Partner"
 DEFAULT_CONN_ID = "smspartner_default"
+SANDBOX = "sandbox"
 
 MAXIMUM = 1_000_000
 """Of every setting: beyond any use, and small enough for the sockets, pools and clocks that are given it."""
@@ -131,7 +132,7 @@ EXTRA_FIELDS = (
         minimum=1,
     ),
     ExtraField(
-        name="sandbox",
+        name=SANDBOX,
         label="Sandbox",
         description="All that is sent through this connection is neither delivered nor charged.",
         default=False,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from airflow_provider_smspartner._connection.base_url import base_url, is_loopback
-from airflow_provider_smspartner._connection.fields import EXTRA_FIELDS
+from airflow_provider_smspartner._connection.fields import EXTRA_FIELDS, SANDBOX
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -71,7 +73,7 @@ class Settings:
                 "which is the connection's password."
             )
         extra = _read_extra(connection.extra)
-        _warn_of_unknown(connection.conn_id, tuple(name for name in extra if name not in _EXTRA_NAMES))
+        _check_names(connection.conn_id, tuple(name for name in extra if name not in _EXTRA_NAMES))
         values = {known.name: known.read(extra.get(known.name)) for known in EXTRA_FIELDS}
         return cls(
             base_url=base_url(connection.host, connection.schema, connection.port),
@@ -96,6 +98,25 @@ def _read_extra(extra: str | None) -> Mapping[str, object]:
     if not isinstance(decoded, dict):
         raise ValueError("The connection's extra must be a JSON object.")
     return decoded
+
+
+def _check_names(conn_id: str, unknown: tuple[str, ...]) -> None:
+    for name in unknown:
+        if _means_sandbox(name):
+            from airflow_provider_smspartner.exceptions import SMSPartnerInputError
+
+            raise SMSPartnerInputError(
+                f"The connection {conn_id!r} has an extra field {name[:40]!r}, which would have no effect: what is "
+                "sent would be delivered and charged. Write it 'sandbox', or remove it."
+            )
+    _warn_of_unknown(conn_id, unknown)
+
+
+def _means_sandbox(name: str) -> bool:
+    """Return whether a name is meant for "sandbox": spelt otherwise, misspelt, or with other words beside it."""
+    words = re.findall(r"[^\W_]+", unicodedata.normalize("NFKC", name[:100]).casefold())
+    whole = "".join(words)
+    return SANDBOX in whole or bool(get_close_matches(SANDBOX, [whole, *words], n=1, cutoff=0.75))
 
 
 # Once for each connection and process, however many tasks of it look the connection up.

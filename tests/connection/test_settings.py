@@ -17,9 +17,10 @@ from connection.reading import DEFAULTS, NUMBERS, VENDOR, looked_up, settings
 from airflow_provider_smspartner._connection import settings as settings_module
 from airflow_provider_smspartner._connection.fields import MAXIMUM
 from airflow_provider_smspartner._connection.settings import Settings
-from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError
+from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError, SMSPartnerInputError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.sensors.smspartner import SMSPartnerCampaignSensor
+from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 
 class TestExtra:
@@ -108,6 +109,34 @@ class TestExtra:
             )
         assert "'two'" in caplog.text
         assert "'three'" not in caplog.text
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("Sandbox", "SANDBOX", "sandBox", "sand_box", "sand-box", "sandbox ", " sandbox"),
+            *("is_sandbox", "isSandBox", "sandbox_mode", "extra__smspartner__sandbox", "use_sanbox"),
+            *("sanbox", "sandbx", "snadbox", "sandobx", "sandboxx", "sendbox", "sandbox\n"),
+        ],
+    )
+    def test_a_misspelt_sandbox_is_an_error_and_sends_nothing(
+        self, double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, name: str
+    ) -> None:
+        for given in ({name: True}, {"sandbox": True, name: "5ecret"}):
+            connection = json.loads(double.connection_json()) | {"extra": given}
+            monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", json.dumps(connection))
+            hook = SMSPartnerHook()
+            with pytest.raises(SMSPartnerInputError, match="Write it 'sandbox', or remove it") as caught:
+                hook.send(["+33639980001"], "Hello")
+            assert repr(name) in str(caught.value)
+            assert "5ecret" not in str(caught.value)
+            with pytest.raises(SMSPartnerInputError):
+                asyncio.run(hook.asend(["+33639980001"], "Hello"))
+            assert hook.test_connection() == (False, str(caught.value))
+        assert double.requests == []
+
+    def test_what_is_unlike_sandbox_is_none(self) -> None:
+        others = ("sand", "box", "inbox", "mailbox", "sender", "standby", "send", "ssl", "")
+        assert settings(extra=dict.fromkeys(others, 1)).sandbox is False
 
     @pytest.mark.parametrize("extra", ["5ecret", "[]", "null", "[" * 100_000], ids=itertools.count())
     def test_extra_is_an_object(self, extra: str) -> None:
