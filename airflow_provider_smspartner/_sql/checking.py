@@ -31,13 +31,26 @@ def check_or_create(connection: sa.Connection, table: sa.Table, *, create: bool,
                 f"There is no table {table.fullname}, and `create_tables` is False. Create it:\n"
                 f"{_created(table, dialect)}"
             )
-        table.create(connection)
-        connection.commit()
-        return
+        if _create(connection, table):
+            return
+        inspector = sa.inspect(connection)
     faults = list(_faults(inspector, table, dialect, keyed=keyed))
     if faults:
         told = "\n".join(f"- {fault}:\n{statement}" for fault, statement in faults)
         raise SMSPartnerInputError(f"The table {table.fullname} does not fit. What would mend it:\n{told}")
+
+
+def _create(connection: sa.Connection, table: sa.Table) -> bool:
+    """Create a table, and return True; False if another load has just done so."""
+    try:
+        table.create(connection)
+        connection.commit()
+    except sa.exc.DBAPIError:
+        connection.rollback()
+        if sa.inspect(connection).has_table(table.name, table.schema):
+            return False
+        raise
+    return True
 
 
 def _faults(
@@ -54,12 +67,24 @@ def _faults(
             yield f"its column {column.name} is {has}, not {wanted}", _retyped(column, dialect)
         elif column.nullable and not there["nullable"] and not (keyed and column.name in KEY):
             yield f"its column {column.name} takes no nulls", _retyped(column, dialect, nullable=True)
+    if dialect.name in ("mysql", "mariadb") and not _keeps_transactions(inspector.bind, table):
+        name = dialect.identifier_preparer.format_table(table)
+        yield "its engine keeps no transactions", f"ALTER TABLE {name} ENGINE=InnoDB;"
     constraints = any(isinstance(each, sa.UniqueConstraint) for each in table.constraints)
     if keyed and constraints and set(KEY) <= set(found) and not _has_key(inspector, table):
         index = sa.Index(f"{table.name[:50]}_message", *(table.c[name] for name in KEY), unique=True)
         statement = _compiled(CreateIndex(index), dialect)
         table.indexes.discard(index)
         yield f"it has no unique key of {' and '.join(KEY)}", statement
+
+
+def _keeps_transactions(connection: sa.Connection, table: sa.Table) -> bool:
+    engine = sa.text(
+        "SELECT known.transactions FROM information_schema.tables AS found "
+        "JOIN information_schema.engines AS known ON known.engine = found.engine "
+        "WHERE found.table_schema = coalesce(:schema, database()) AND found.table_name = :name"
+    )
+    return bool(connection.scalar(engine, {"schema": table.schema, "name": table.name}) != "NO")
 
 
 def _own_type(column: sa.Column[Any], dialect: sa.Dialect) -> Any:

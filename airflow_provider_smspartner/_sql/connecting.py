@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 _SCHEMES = {"postgresql": "postgres", "mariadb": "mysql"}
 _PORTS = {"postgres": 5432, "mysql": 3306}
 
+_ISOLATION = {
+    # A statement sees what was committed before it began: a load sees what the one has written that it waited for.
+    "postgresql": "READ COMMITTED",
+    # The first statement that reads a table takes the snapshot; the one that takes the lock reads none.
+    "mysql": "REPEATABLE READ",
+    "mariadb": "REPEATABLE READ",
+    "sqlite": "SERIALIZABLE",
+}
+"""What loads were written for, whatever the database, the hook or its engine has for default: AUTOCOMMIT, too."""
+
 
 def engine_of(sql_conn_id: str) -> sa.Engine:
     """
@@ -39,6 +49,21 @@ def engine_of(sql_conn_id: str) -> sa.Engine:
             f"{type(hook).__name__}, is no DbApiHook."
         )
     return _engine_of(hook)
+
+
+def connect(engine: sa.Engine) -> sa.Connection:
+    """
+    Return a new connection, in transactions of its own.
+
+    :param engine: of `engine_of`.
+    """
+    connection = engine.connect()
+    level = _ISOLATION.get(engine.dialect.name)
+    try:
+        return connection.execution_options(isolation_level=level) if level else connection
+    except BaseException:
+        connection.close()
+        raise
 
 
 def _hook_of(sql_conn_id: str) -> object:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -14,13 +13,12 @@ import sqlalchemy as sa
 
 from airflow_provider_smspartner._sql import merging, tables
 from airflow_provider_smspartner._sql.checking import check_or_create
-from airflow_provider_smspartner._sql.connecting import engine_of, uri_of
+from airflow_provider_smspartner._sql.connecting import connect, engine_of, uri_of
 from airflow_provider_smspartner._sql.errors import PERHAPS_WRITTEN, telling
+from airflow_provider_smspartner._sql.locking import lock
 from airflow_provider_smspartner._sql.names import TableName
 from airflow_provider_smspartner._sql.staging import CHUNK_ROWS, Row, stager
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerInputError
-
-_LOCK_SECONDS = 86_400
 
 
 class Landed(NamedTuple):
@@ -49,7 +47,8 @@ class Load:
     :param tag: whose rows they are, or None for those of a list.
     :param create: whether to create tables that are missing.
     :param check_keys: whether rows of a list may have the same key, for their phone numbers were masked.
-    :raises SMSPartnerInputError: if a table does not fit; says what would mend it.
+    :raises SMSPartnerInputError: if a table does not fit; says what would mend it. If the connection keeps no
+        transactions.
     :raises SMSPartnerError: if the database cannot be reached, or refuses something.
     """
 
@@ -69,6 +68,7 @@ class Load:
         self._create = create
         self._check_keys = check_keys
         self._staged = tables.staging()
+        self._sql_conn_id = sql_conn_id
         self._engine = engine_of(sql_conn_id)
         self._rows = 0
 
@@ -119,7 +119,7 @@ class Load:
 
     @telling("Connecting to the database")
     def _connect(self) -> sa.Connection:
-        return self._engine.connect()
+        return connect(self._engine)
 
     @telling("Preparing the tables")
     def _prepare(self) -> None:
@@ -129,6 +129,7 @@ class Load:
             check_or_create(connection, self._history, create=self._create, keyed=False)
         self._staged.create(connection)
         connection.commit()
+        self._refuse_autocommit()
         self._put = stager(connection, self._staged)
 
     @telling("Staging the rows")
@@ -140,7 +141,7 @@ class Load:
     def _merge(self, checked_at: datetime) -> int:
         connection, staged, table = self._connection, self._staged, self._table
         at = tables.moment(connection.dialect, checked_at)
-        self._lock()
+        lock(connection, table)
         if self._tag is None:
             if self._check_keys:
                 self._refuse_repeated_keys()
@@ -172,27 +173,21 @@ class Load:
                 "take the place of the other. Use `phone_numbers='hmac'`. Nothing was written."
             )
 
-    def _lock(self) -> None:
-        """
-        Let other loads into the same table wait: what has changed is told from what is there, and a tag is replaced.
-
-        Other databases than these may interleave two loads of one tag at the same time.
-        """
-        name = f"smspartner {self._engine.url.database} {self._table.fullname}"
-        digest = hashlib.sha256(name.encode()).digest()
-        match self._connection.dialect.name:
-            case "postgresql":
-                number = int.from_bytes(digest[:8], signed=True)
-                self._connection.execute(sa.select(sa.func.pg_advisory_xact_lock(number)))
-            case "mysql" | "mariadb":
-                lock = sa.func.get_lock(f"smspartner {digest.hex()[:32]}", _LOCK_SECONDS)
-                if self._connection.scalar(sa.select(lock)) != 1:
-                    raise SMSPartnerError(
-                        "Another load into the table has not ended within a day. Nothing was written."
-                    )
-            case "sqlite":
-                # Its driver begins a transaction at the first statement that writes, this one: it deletes no row.
-                self._connection.execute(sa.delete(self._table).where(sa.false()))
+    def _refuse_autocommit(self) -> None:
+        """See whether what is taken back is gone: only then can a load that fails leave the old rows."""
+        connection, staged = self._connection, self._staged
+        connection.execute(
+            sa.insert(staged).values({each.name: "" for each in staged.c if not each.nullable})
+        )
+        connection.rollback()
+        count = connection.scalar(sa.select(sa.func.count()).select_from(staged))
+        connection.commit()
+        if count:
+            raise SMSPartnerInputError(
+                f"The connection {self._sql_conn_id!r} commits each statement by itself (autocommit): a load that "
+                "failed would leave the table without its old rows. Let the connection, or its hook, keep "
+                "transactions. Nothing was asked or written."
+            )
 
     @telling("Committing the rows", PERHAPS_WRITTEN)
     def _commit(self) -> None:

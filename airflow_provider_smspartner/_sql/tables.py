@@ -25,6 +25,9 @@ NO_TAG = ""
 # A pseudonym has 64 characters; so has the longest message id. MySQL and MariaDB want to know it of what has an index.
 _LENGTHS = {"phone_number": 64, "message_id": 64, "status": 16, TAG: 20}
 
+# MySQL and MariaDB may have another default, which keeps no transactions.
+_TRANSACTIONAL: dict[str, Any] = {"mysql_engine": "InnoDB", "mariadb_engine": "InnoDB"}
+
 NAIVE = ("mysql", "mariadb", "sqlite")
 """Dialects that keep no time zone: they are given UTC."""
 
@@ -43,6 +46,7 @@ def statuses(name: TableName) -> sa.Table:
         sa.Column(CHECKED_AT, _instant(), nullable=False),
         sa.UniqueConstraint(*KEY),
         schema=name.schema,
+        **_TRANSACTIONAL,
     )
     # Finds the rows of a tag, and costs the rows of lists nothing where a partial index can be had.
     of_tags = table.c.message_id.is_(None)
@@ -63,13 +67,18 @@ def history(name: TableName) -> sa.Table:
         sa.Column(TAG, _text(TAG), nullable=False),
         sa.Column(OBSERVED_AT, _instant(), nullable=False),
         schema=name.schema,
+        **_TRANSACTIONAL,
     )
 
 
 def staging() -> sa.Table:
     """Return a temporary table for the rows of one load."""
     return sa.Table(
-        f"smspartner_staging_{uuid4().hex[:12]}", sa.MetaData(), *_of_rows(), prefixes=["TEMPORARY"]
+        f"smspartner_staging_{uuid4().hex[:12]}",
+        sa.MetaData(),
+        *_of_rows(),
+        prefixes=["TEMPORARY"],
+        **_TRANSACTIONAL,
     )
 
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import signal
-from threading import Event, Thread
+from collections.abc import Callable
+from threading import Barrier, Event, Thread
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from airflow.providers.common.sql.hooks.sql import DbApiHook
 from harness import new_context
 from killing import held, killed, slowly
-from transfers.loads import MESSAGES, TAG, add, load, transfer
-from waits_for import wait_until
+from sqlalchemy.engine.reflection import Inspector
+from transfers.loads import MESSAGES, TAG, add, each_database, load, transfer
+from waits_for import LIMIT, wait_until
 from warehouses import CONN_ID, Warehouse
 
+from airflow_provider_smspartner._sql import connecting
 from airflow_provider_smspartner._sql.load import Load
-from airflow_provider_smspartner.exceptions import SMSPartnerError
+from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerInputError
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 ROWS = 600
@@ -87,30 +91,157 @@ def test_a_reader_sees_the_old_rows_or_the_new_ones(
     assert [each for each in seen if each not in ({"Waiting": ROWS}, {"Delivered": ROWS})] == []
 
 
-@each_in_turn
-def test_two_loads_of_the_same_at_once_end_as_one(
-    double: SMSPartnerDouble, warehouse: Warehouse, by_tag: bool
+@pytest.mark.parametrize(
+    ("warehouse", "by_tag", "isolation"),
+    [
+        ("sqlite", True, None),
+        ("postgresql", False, "read committed"),
+        ("postgresql", True, "repeatable read"),
+        ("postgresql", True, "serializable"),
+        ("mariadb", True, None),
+    ],
+    indirect=["warehouse"],
+)
+def test_two_first_loads_of_the_same_at_once_end_as_one(
+    double: SMSPartnerDouble,
+    warehouse: Warehouse,
+    monkeypatch: pytest.MonkeyPatch,
+    by_tag: bool,
+    isolation: str | None,
 ) -> None:
     for number, id_ in list_of(ROWS):
         double.add_message(number, id_, "Delivered", tag=TAG)
+    if isolation:
+        warehouse.run(
+            f"ALTER DATABASE {warehouse.database} SET default_transaction_isolation = '{isolation}'"
+        )
     arguments: dict[str, Any] = {"tag": TAG} if by_tag else {"messages": list_of(ROWS)}
-    load(messages=[], history_table="history")
-    changed: list[Any] = []
+    schema = {"sqlite": "main", "postgresql": "public", "mariadb": warehouse.database}[warehouse.name]
+    ended: list[Any] = []
+    let_them_meet(monkeypatch, lambda: ended or warehouse.name == "sqlite" or waiting(warehouse))
 
-    def run() -> None:
-        operator = transfer(**arguments, history_table="history")
+    def run(table: str) -> None:
+        operator = transfer(**arguments, table=table, history_table="history")
         # Airflow 2 lets no operator run in a thread, and looks at it in a wrapper.
         execute = getattr(type(operator).execute, "__wrapped__", type(operator).execute)
-        changed.append(execute(operator, new_context())["changed"])
+        try:
+            ended.append(execute(operator, new_context())["changed"])
+        except SMSPartnerError as error:
+            ended.append(str(error))
 
-    both = [Thread(target=run) for _ in range(2)]
+    both = [Thread(target=run, args=[table]) for table in ("statuses", f"{schema}.statuses")]
     for each in both:
         each.start()
     for each in both:
         each.join()
 
-    assert sorted(changed) == [0, ROWS]
+    assert sorted(ended, key=str) == [0, ROWS]
     assert len(warehouse.rows()) == len(warehouse.rows("history")) == ROWS
+
+
+def let_them_meet(monkeypatch: pytest.MonkeyPatch, waits: Callable[[], object]) -> None:
+    """Let two loads find no table, and one of them commit when the other has written as well, or waits."""
+    looked, merged, committing = Barrier(2), list[Load](), list[Load]()
+    has_table, merge, commit = Inspector.has_table, Load._merge, Load._commit
+
+    def looked_together(self: Inspector, name: str, *given: Any, **more: Any) -> bool:
+        found = has_table(self, name, *given, **more)
+        if name == "statuses" and not found:
+            looked.wait(LIMIT)
+        return found
+
+    def merged_by_both(self: Load, *given: Any) -> int:
+        merged.append(self)
+        return merge(self, *given)
+
+    def committed_late(self: Load) -> None:
+        committing.append(self)
+        wait_until(lambda: len(committing) > 1 or (len(merged) > 1 and waits()))
+        commit(self)
+
+    monkeypatch.setattr(Inspector, "has_table", looked_together)
+    monkeypatch.setattr(Load, "_merge", merged_by_both)
+    monkeypatch.setattr(Load, "_commit", committed_late)
+
+
+def waiting(warehouse: Warehouse) -> bool:
+    """Return whether a load waits for the lock of another."""
+    if warehouse.name == "postgresql":
+        return bool(warehouse.select("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+    return bool(
+        warehouse.select(
+            "SELECT 1 FROM information_schema.processlist WHERE state = 'User lock' AND db = database()"
+        )
+    )
+
+
+def let_driver_commit(connection: Any, _: object) -> None:
+    """Let each statement be committed by itself, as hooks do."""
+    if callable(getattr(connection, "autocommit", None)):
+        connection.autocommit(True)
+    elif hasattr(connection, "autocommit"):
+        connection.autocommit = True
+    else:
+        connection.isolation_level = None
+
+
+@pytest.fixture(params=["engine", "options", "driver"])
+def autocommit(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the engine of a hook commit each statement by itself."""
+    original = DbApiHook.get_sqlalchemy_engine
+
+    def engine_of(hook: Any, engine_kwargs: Any) -> Any:
+        kinds: dict[str, dict[str, Any]] = {
+            "engine": {"isolation_level": "AUTOCOMMIT"},
+            "options": {"execution_options": {"isolation_level": "AUTOCOMMIT"}},
+            "driver": {},
+        }
+        engine = original(hook, engine_kwargs=engine_kwargs | kinds[request.param])
+        if request.param == "driver":
+            sa.event.listen(engine, "connect", let_driver_commit)
+        return engine
+
+    monkeypatch.setattr(DbApiHook, "get_sqlalchemy_engine", engine_of)
+
+
+@each_database
+@pytest.mark.usefixtures("autocommit")
+def test_a_load_that_fails_leaves_the_old_rows_where_all_is_committed_at_once(
+    double: SMSPartnerDouble, warehouse: Warehouse
+) -> None:
+    add(double, "Delivered", tag=TAG)
+    load(tag=TAG)
+    before = warehouse.rows()
+    warehouse.run("CREATE UNIQUE INDEX one_status ON statuses (status)")
+    double.add_message(*MESSAGES[1], "Delivered", tag=TAG)
+
+    with pytest.raises(SMSPartnerError, match="Nothing was written"):
+        load(tag=TAG)
+    assert warehouse.rows() == before
+    warehouse.run("DROP INDEX one_status" + (" ON statuses" if warehouse.name == "mariadb" else ""))
+    assert load(tag=TAG)["return_value"]["rows"] == 2
+
+
+@pytest.mark.usefixtures("autocommit")
+def test_a_connection_without_transactions_is_refused_before_anything_is_asked(
+    double: SMSPartnerDouble, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connecting, "_ISOLATION", {})  # as for other databases
+    double.add_campaign(TAG, size=5)
+
+    with pytest.raises(SMSPartnerInputError, match=rf"connection '{CONN_ID}' commits each statement"):
+        load(tag=TAG)
+    assert double.requests == []
+
+
+@pytest.mark.parametrize("warehouse", ["mariadb"], indirect=True)
+def test_a_table_without_transactions_is_refused(double: SMSPartnerDouble, warehouse: Warehouse) -> None:
+    load(messages=[], table=f"{warehouse.database}.statuses", history_table="history")
+    warehouse.run("ALTER TABLE history ENGINE=MyISAM")
+
+    with pytest.raises(SMSPartnerInputError, match="ALTER TABLE `history` ENGINE=InnoDB;"):
+        load(tag=TAG, history_table="history")
+    assert double.requests == []
 
 
 @pytest.mark.parametrize(
