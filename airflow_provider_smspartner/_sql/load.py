@@ -139,6 +139,9 @@ class Load:
 
     @telling("Writing the rows")
     def _merge(self, checked_at: datetime) -> int:
+        if not self._rows:
+            # Of a tag that is not known, or no longer: what the table has of it is all that is left.
+            return 0
         connection, staged, table = self._connection, self._staged, self._table
         at = tables.moment(connection.dialect, checked_at)
         lock(connection, table)

@@ -20,7 +20,7 @@ from airflow_provider_smspartner._tasks.lineage import report_input, report_outp
 from airflow_provider_smspartner._tasks.phone_number_task import PhoneNumberTask
 from airflow_provider_smspartner._tasks.subjects import list_subject, name_subject, tag_subject
 from airflow_provider_smspartner._tasks.summaries import PushesSummary
-from airflow_provider_smspartner.exceptions import SMSPartnerError
+from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerNotFoundError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.models import (
     StatusRow,
@@ -65,12 +65,14 @@ class SMSPartnerStatusToSqlOperator(PushesSummary, PhoneNumberTask):
         of a message is new or has changed. The rows of a tag do not say which message they are of: there, rows of the
         same phone number and status are counted, and those that are more than before are new. (templated)
     :param create_tables: create tables that are missing, instead of failing.
+    :param allow_empty: take a tag that the vendor does not know for one without new rows, instead of failing: the table
+        keeps the rows that it has of the tag.
     :param kwargs: `phone_numbers` and `pseudonym_conn_id`, which
         `airflow_provider_smspartner._tasks.phone_number_task.PhoneNumberTask` describes, `smspartner_conn_id`, and
         those of every operator. The key of a list's row has the phone number as it is written.
     :raises SMSPartnerInputError: if an argument, a message or a table is wrong, before anything is asked; it has the
         statement that would mend a table. If masked phone numbers of a list can no longer be told apart.
-    :raises SMSPartnerNotFoundError: if no message has this tag.
+    :raises SMSPartnerNotFoundError: if no message has this tag, unless `allow_empty`.
     :raises SMSPartnerError: if the database refuses something, with names and codes but no words of the driver; and see
         the error tree in `airflow_provider_smspartner.exceptions`. Nothing was written then.
     """
@@ -91,6 +93,7 @@ class SMSPartnerStatusToSqlOperator(PushesSummary, PhoneNumberTask):
         messages: Iterable[object] | None = None,
         history_table: str | None = None,
         create_tables: bool = True,
+        allow_empty: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -100,6 +103,7 @@ class SMSPartnerStatusToSqlOperator(PushesSummary, PhoneNumberTask):
         self.messages = messages
         self.history_table = history_table
         self.create_tables = create_tables
+        self.allow_empty = allow_empty
         check_source(self)
         check_literals(self)
 
@@ -190,5 +194,17 @@ class SMSPartnerStatusToSqlOperator(PushesSummary, PhoneNumberTask):
 
     def _fetch(self, hook: SMSPartnerHook, messages: Iterable[Any]) -> Generator[StatusRow, None, None]:
         if self.tag is not None:
-            return hook.iter_status_by_tag(self.tag, read_ahead=True)
+            return self._of_tag(hook, self.tag)
         return hook.iter_multi_status(messages, distinct=True)
+
+    def _of_tag(self, hook: SMSPartnerHook, tag: str) -> Generator[StatusRow, None, None]:
+        try:
+            yield from hook.iter_status_by_tag(tag, read_ahead=True)
+        except SMSPartnerNotFoundError:
+            if not self.allow_empty:
+                raise
+            self.log.info(
+                "SMS Partner does not know %s: %s keeps the rows that it has of it.",
+                self._subject,
+                self.table,
+            )

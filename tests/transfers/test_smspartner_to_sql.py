@@ -16,8 +16,12 @@ from harness import new_context
 from transfers.loads import MESSAGES, TAG, add, each_database, load, transfer
 from warehouses import CONN_ID, Warehouse
 
-from airflow_provider_smspartner.exceptions import SMSPartnerInputError, SMSPartnerNotFoundError
-from airflow_provider_smspartner.testing import SMSPartnerDouble
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerCredentialsError,
+    SMSPartnerInputError,
+    SMSPartnerNotFoundError,
+)
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 
 def statuses(rows: list[Any]) -> list[tuple[str, ...]]:
@@ -152,6 +156,18 @@ def test_an_unknown_tag_leaves_the_rows_as_they_are(double: SMSPartnerDouble, wa
     with pytest.raises(SMSPartnerNotFoundError, match="tag 'autumn'"):
         load(tag="autumn")
     assert warehouse.rows() == before
+    for table in ("statuses", "others"):
+        reported = load(tag="autumn", table=table, history_table="history", allow_empty=True)
+        assert reported["return_value"] == {"table": table, "rows": 0, "changed": 0}
+        assert reported["summary"]["total"] == 0
+    assert warehouse.rows("others") == warehouse.rows("history") == []
+    # One that was known has its rows still.
+    double.misbehave(Fault.error(4))
+    assert load(tag=TAG, allow_empty=True)["return_value"]["rows"] == 0
+    assert warehouse.rows() == before
+    double.misbehave(Fault.error(10))
+    with pytest.raises(SMSPartnerCredentialsError):
+        load(tag=TAG, allow_empty=True)
 
 
 @each_database
