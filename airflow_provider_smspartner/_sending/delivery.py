@@ -190,6 +190,7 @@ def _make(send: Send, position: int, ledger: Ledger) -> Generator[Call[Receipt],
 
 
 def _log(send: Send, position: int, receipt: Receipt) -> None:
+    """Say what a call gave, and warn where that is less than was asked for."""
     log.info(
         "Call %d of %d%s: %s.",
         position + 1,
@@ -205,6 +206,14 @@ def _log(send: Send, position: int, receipt: Receipt) -> None:
             len(send.numbers_of(position)),
             position + 1,
             f" (code {', '.join(codes)})" if codes else "",
+        )
+    needed = send.count_sms(position, refused=receipt.refused)
+    if receipt.sms is not None and receipt.sms < needed:
+        log.warning(
+            "SMS Partner counts %d SMS for call %d; its accepted recipients need %d. Some may get none.",
+            receipt.sms,
+            position + 1,
+            needed,
         )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self, TypedDict
@@ -16,12 +17,8 @@ from airflow_provider_smspartner._sending.recipients import MAX_RECIPIENTS, read
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.models import Receipt, described
 from airflow_provider_smspartner.protocol import Call
-from airflow_provider_smspartner.protocol.sending import (
-    MAX_RECIPIENTS_PER_CALL,
-    SendOptions,
-    bulk_send,
-    send,
-)
+from airflow_provider_smspartner.protocol.sending import MAX_RECIPIENTS_PER_CALL, SendOptions, bulk_send
+from airflow_provider_smspartner.protocol.texts import count_parts
 
 
 class SendParameters(TypedDict, total=False):
@@ -42,12 +39,12 @@ class Send:
     What is to be sent.
 
     :param numbers: who to, in E.164, each once.
-    :param texts: what, one for each number, or one for all.
+    :param texts: what, one for each number.
     :param options: what holds for all.
     """
 
     numbers: Sequence[str] = field(repr=False)
-    texts: Sequence[str] | str = field(repr=False)
+    texts: Sequence[str] = field(repr=False)
     options: SendOptions
 
     @classmethod
@@ -86,11 +83,7 @@ class Send:
             sandbox=always_sandbox or sandbox is True,
         )
         texts = read_recipients(recipients, message, unicode=unicode, max_recipients=max_recipients)
-        return cls(
-            numbers=tuple(texts),
-            texts=tuple(texts.values()) if message is None else message,
-            options=options,
-        )
+        return cls(numbers=tuple(texts), texts=tuple(texts.values()), options=options)
 
     @property
     def call_count(self) -> int:
@@ -111,10 +104,21 @@ class Send:
 
         :param position: the call's, from 0.
         """
-        numbers = self.numbers_of(position)
-        if isinstance(self.texts, str):
-            return send(numbers, self.texts, self.options)
-        return bulk_send(dict(zip(numbers, self.texts[_of_call(position)], strict=True)), self.options)
+        return bulk_send(self._texts_of(position), self.options)
+
+    def count_sms(self, position: int, *, refused: Container[str]) -> int:
+        """
+        Return how many SMS the recipients of a call need.
+
+        :param position: the call's, from 0.
+        :param refused: those who need none.
+        """
+        texts = self._texts_of(position)
+        needed = Counter(text for number, text in texts.items() if number not in refused)
+        return sum(count_parts(text, unicode=self.options.unicode) * n for text, n in needed.items())
+
+    def _texts_of(self, position: int) -> dict[str, str]:
+        return dict(zip(self.numbers_of(position), self.texts[_of_call(position)], strict=True))
 
     def fingerprint(self, key: str) -> str:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -52,15 +53,19 @@ def _read_account(answer: Answer) -> Account:
 
 def read_amount(raw: Any) -> str | None:
     """
-    Return an amount of money as the vendor writes it, or None if it is none.
+    Return an amount of money, or None if it is none: as the vendor writes it, but with 6 decimals at most.
 
     Whatever is not plainly a figure is left out: it is shown, and the connection test's message is not masked.
     """
     # Only what is short is made text: that of lists and of huge integers can itself fail.
     is_number = isinstance(raw, int | float) and not isinstance(raw, bool) and abs(raw) <= MAX_FIGURE
-    if not (is_number or isinstance(raw, str)) or not _AMOUNT.fullmatch(str(raw)):
+    if not is_number and not (isinstance(raw, str) and _AMOUNT.fullmatch(raw)):
         return None
-    return str(raw)
+    text = str(raw)
+    if len(text.partition(".")[2]) <= _DECIMALS and "e" not in text:
+        return text
+    # PHP computes in binary: 0.11399999999999999 is 0.114 [observed].
+    return f"{Decimal(text):.{_DECIMALS}f}".rstrip("0").removesuffix(".")
 
 
 def read_currency(raw: Any) -> str | None:
@@ -68,5 +73,6 @@ def read_currency(raw: Any) -> str | None:
     return raw if isinstance(raw, str) and _CURRENCY.fullmatch(raw) else None
 
 
-_AMOUNT = re.compile(r"-?[0-9]{1,8}(\.[0-9]{1,6})?")
+_DECIMALS = 6
+_AMOUNT = re.compile(r"-?[0-9]{1,8}(\.[0-9]{1,30})?")
 _CURRENCY = re.compile(r"[A-Z]{3}")

@@ -1,12 +1,14 @@
 """
-Sending: one text to many [send], or a text for each [bulk-send]; 500 recipients in a call.
+Sending: a text for each of up to 500 recipients in a call [bulk-send].
 
-One call has one message id for all its recipients. Neither may be repeated: the vendor knows no idempotency key.
+One call has one message id for all its recipients. It may not be repeated: the vendor knows no idempotency key. The
+vendor's other call, [send], takes one text for many, and its answer does not say which of them were refused: it is
+not used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -35,7 +37,7 @@ from airflow_provider_smspartner.protocol.exchange import Answer, Call, Request
 from airflow_provider_smspartner.protocol.rows import MAX_CODE, VENDOR_TIME, to_flag, to_int, to_phone_number
 
 MAX_RECIPIENTS_PER_CALL = 500
-"""[send, bulk-send] "maximum 500"."""
+"""[bulk-send] "maximum 500"."""
 
 SCHEDULE_STEP_MINUTES = 5
 """[send] `minute` is from 0 to 55 in steps of 5."""
@@ -80,18 +82,6 @@ def _schedule(at: datetime) -> dict[str, Any]:
     return {"scheduledDeliveryDate": f"{local:%d/%m/%Y}", "time": local.hour, "minute": local.minute}
 
 
-def send(numbers: Sequence[str], text: str, options: SendOptions) -> Call[Receipt]:
-    """
-    Send a text to phone numbers [send].
-
-    :param numbers: 1 to 500, in E.164, each once.
-    :param text: of at most ten parts.
-    :param options: what holds for all of them.
-    """
-    body = {"phoneNumbers": ",".join(numbers), "message": text, **options.members()}
-    return _call("/send", body, numbers)
-
-
 def bulk_send(texts: Mapping[str, str], options: SendOptions) -> Call[Receipt]:
     """
     Send each phone number its own text [bulk-send].
@@ -100,11 +90,8 @@ def bulk_send(texts: Mapping[str, str], options: SendOptions) -> Call[Receipt]:
     :param options: what holds for all of them.
     """
     listed = [{"phoneNumber": number, "message": text} for number, text in texts.items()]
-    return _call("/bulk-send", {"SMSList": listed, **options.members()}, tuple(texts))
-
-
-def _call(path: str, body: Mapping[str, Any], numbers: Sequence[str]) -> Call[Receipt]:
-    return Call(Request("POST", path, body=body, may_repeat=False), partial(_read, tuple(numbers)))
+    body = {"SMSList": listed, **options.members()}
+    return Call(Request("POST", "/bulk-send", body=body, may_repeat=False), partial(_read, tuple(texts)))
 
 
 class _Row(msgspec.Struct):
@@ -115,8 +102,7 @@ class _Row(msgspec.Struct):
 
 class _SendAnswer(Envelope):
     message_id: Any = None
-    nb_sms: Any = None
-    nb_sms_of_bulk: Any = msgspec.field(default=None, name="nbSMS")
+    sms: Any = msgspec.field(default=None, name="nbSMS")
     cost: Any = None
     currency: Any = None
     rows: list[_Row] = msgspec.field(default_factory=list, name="SMSResponse_List")
@@ -155,13 +141,12 @@ def _receipt(numbers: tuple[str, ...], envelope: _SendAnswer, answer: Answer) ->
         # `success` alone proves nothing: the gateway once answered it to everything [observed].
         raise unavailable(answer, "it claims success without a message_id")
     refused = _refused(numbers, envelope.rows, answer)
-    sms = envelope.nb_sms if envelope.nb_sms is not None else envelope.nb_sms_of_bulk
     cost = read_amount(envelope.cost)
     return Receipt(
         message_id=message_id,
         accepted=tuple(number for number in numbers if number not in refused),
         refused=refused,
-        sms=to_int(sms, at_most=MAX_FIGURE),
+        sms=to_int(envelope.sms, at_most=MAX_FIGURE),
         cost=None if cost is None else Decimal(cost),
         currency=read_currency(envelope.currency),
     )

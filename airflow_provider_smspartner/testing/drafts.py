@@ -82,21 +82,7 @@ def read_options(body: Mapping[str, Any], *, now: datetime) -> Options:
     )
 
 
-def read_same_text(body: Mapping[str, Any], *, unicode: bool) -> list[Draft]:
-    """Read the numbers of ``/send``, which all get the same text.
-
-    :param body: the JSON of the request.
-    :param unicode: whether the text is sent as UTF-16.
-    """
-    asked = body.get("phoneNumbers")
-    numbers = [each.strip() for each in asked.split(",")] if isinstance(asked, str) else []
-    numbers = [number for number in numbers if number]
-    _check_count(numbers)
-    text, parts = _text(body, unicode=unicode)
-    return [Draft(e164(number), text, parts) for number in numbers]
-
-
-def read_own_texts(body: Mapping[str, Any], *, unicode: bool) -> list[Draft]:
+def read_drafts(body: Mapping[str, Any], *, unicode: bool) -> list[Draft]:
     """Read the rows of ``/bulk-send``, each a number with a text of its own.
 
     :param body: the JSON of the request.

@@ -10,7 +10,6 @@ MULTI_STATUS = "/v1/multi-status"
 STATUS_BY_TAG = "/v1/bulk-status-by-tag"
 ACCOUNT = "/v1/me"
 
-SEND = "/v1/send"
 BULK_SEND = "/v1/bulk-send"
 CANCEL = "/v1/message-cancel"
 STOP_LIST = "/v1/stop-sms/list"
@@ -19,7 +18,6 @@ METHODS = {
     MULTI_STATUS: "POST",
     STATUS_BY_TAG: "GET",
     ACCOUNT: "GET",
-    SEND: "POST",
     BULK_SEND: "POST",
     CANCEL: "GET",
     STOP_LIST: "GET",
@@ -75,6 +73,4 @@ class Answer:
     @property
     def sms(self) -> int | None:
         """How many SMS the vendor says to have sent, None where the answer is not about sending."""
-        return (
-            self.content.get("nb_sms", self.content.get("nbSMS")) if isinstance(self.content, dict) else None
-        )
+        return self.content.get("nbSMS") if isinstance(self.content, dict) else None

@@ -14,9 +14,8 @@ from airflow_provider_smspartner.testing.drafts import (
     Draft,
     Options,
     is_sendable,
+    read_drafts,
     read_options,
-    read_own_texts,
-    read_same_text,
 )
 from airflow_provider_smspartner.testing.exchange import FINE, OK, Payload
 from airflow_provider_smspartner.testing.refusals import (
@@ -111,27 +110,10 @@ class Sending:
         """Put a number on the STOP list; it stays where it is if it is on it."""
         self._stopped_at.setdefault(phone_number, self._clock.now())
 
-    def send(self, body: Mapping[str, Any]) -> Payload:
-        """Answer ``/send``: one text to many numbers."""
-        options = read_options(body, now=self._now())
-        drafts = read_same_text(body, unicode=options.unicode)
-        message_id, codes = self._accept(drafts, options)
-        # How the vendor answers where it refuses some of the numbers is not documented: assume that the others are
-        # sent, that the answer counts those alone, and that it does not tell who was refused.
-        parts = _accepted_parts(drafts, codes)
-        return {
-            **OK,
-            "message_id": message_id,
-            "nb_sms": parts,
-            "cost": _cost(parts),
-            "currency": CURRENCY,
-            **_scheduled(options),
-        }
-
     def bulk_send(self, body: Mapping[str, Any]) -> Payload:
-        """Answer ``/bulk-send``: a text of its own to each number."""
+        """Answer ``/bulk-send``: to each number its text."""
         options = read_options(body, now=self._now())
-        drafts = read_own_texts(body, unicode=options.unicode)
+        drafts = read_drafts(body, unicode=options.unicode)
         message_id, codes = self._accept(drafts, options)
         parts = _accepted_parts(drafts, codes)
         return {
@@ -181,7 +163,7 @@ class Sending:
     def _accept(self, drafts: Sequence[Draft], options: Options) -> tuple[int, list[int]]:
         """Send what can be sent, and return the id of the call and the code of each draft."""
         codes = self._judge(drafts)
-        # A /bulk-send of which no row is left is assumed to be refused as a /send is.
+        # Assumed: the page shows this refusal for the vendor's other call that sends.
         if FINE not in codes:
             raise RefusedError(NO_NUMBER_LEFT, OF_SENDING, errors=[_inner_error(code) for code in codes])
         if not options.sandbox:
@@ -251,8 +233,8 @@ def _accepted_parts(drafts: Sequence[Draft], codes: Sequence[int]) -> int:
 
 
 def _cost(parts: int) -> float:
-    # Rounded, for the vendor shows 0.114 and not 0.11399999999999999.
-    return round(PRICE * parts, 3)
+    # Not rounded, as PHP does not: 3 SMS cost 0.11399999999999999.
+    return PRICE * parts
 
 
 def _scheduled(options: Options) -> Payload:

@@ -14,7 +14,7 @@ from airflow.exceptions import DagNotFound
 from airflow.providers.common.compat.sdk import Asset
 from documentation.blocks import Block, Kind, each_of, of_page
 from documentation.console import differs
-from documentation.place import Place
+from documentation.place import API_KEY, Place
 from harness import AIRFLOW_3, Run, activate, dags_in, run
 
 from airflow_provider_smspartner.testing import SMSPartnerDouble
@@ -62,6 +62,25 @@ def test_it_runs(  # noqa: PLR0917 - fixtures
         if text.marks.get("printed by") == block.file_name:
             missing = differs(text.text.splitlines(), printed)
             assert missing is None, f"{text.id} shows what was not printed: {missing}\n{printed}"
+
+
+@pytest.mark.parametrize("page", ["README.md"])
+def test_the_first_example_goes_well_where_somebody_has_answered_stop(
+    page: str, place: Place, monkeypatch: pytest.MonkeyPatch, metadata_database: None
+) -> None:
+    # It knows of no SMS but those that it has sent.
+    with SMSPartnerDouble(api_key=API_KEY, settle_seconds=0) as double:
+        for name, value in place.environment(double).items():
+            monkeypatch.setenv(name, value)
+        double.add_stop("+33639980001")
+        (dag,) = dags_in(place.write(of_page(page, Kind.DAG)[0])).values()
+
+        ended = begin(dag)
+
+    assert ended.state == "success"
+    summary = ended.xcom("send", key="summary")
+    assert [summary[name] for name in ("accepted", "refused", "sms")] == [1, 1, 1]
+    assert [row["phone_number"] for row in ended.xcom("await_delivery")] == ["+33639980000"]
 
 
 def in_order(dags: list[Any]) -> list[Any]:

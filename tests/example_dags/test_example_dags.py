@@ -225,7 +225,7 @@ def test_resend_undelivered_after_an_ambiguous_end(playground: SMSPartnerDouble)
     playground.add_message("+33639980301", "2", "Not delivered", tag="autumn")
     # A double that makes up campaigns would make up one for the second tag.
     playground.add_message("+33639980399", "3", "Delivered", tag="autumn-2")
-    playground.misbehave(Fault.reset().after_processing(), path="send")
+    playground.misbehave(Fault.reset().after_processing(), path="bulk-send")
     conf = {"tag": "autumn", "second_tag": "autumn-2"}
 
     first, second = (run_dag("smspartner_resend_undelivered", conf=conf) for _ in range(2))

@@ -21,7 +21,7 @@ _NAMES = (
         "currentPage",
         "credits",
     ),
-    *("nbData", "data", "message_id", "nb_sms", "nbSMS", "cost", "currency", "SMSResponse_List"),
+    *("nbData", "data", "message_id", "nbSMS", "cost", "currency", "SMSResponse_List"),
     *("phoneNumber", "messageId", "status", "date", "stopSms", "stopSMS", "isSpam", "createdAt", "nbSms"),
     *("balance", "creditSms"),
 )

@@ -13,7 +13,7 @@ from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner.exceptions import SMSPartnerError
 from airflow_provider_smspartner.models import MessageRef, MessageStatus, Receipt
 from airflow_provider_smspartner.protocol import Answer, Call, TagPage
-from airflow_provider_smspartner.protocol.sending import SendOptions, bulk_send, send
+from airflow_provider_smspartner.protocol.sending import SendOptions, bulk_send
 
 
 def _example(name: str) -> bytes:
@@ -27,7 +27,6 @@ BY_TAG = _example("answer_tag/documented")  # the page leaves out the last "]"
 CANCELLED = _example("answer_cancel/documented")
 STOP_LIST = _example("answer_stop_list/documented")
 SENT = _example("answer_send/sent")
-BULK_SENT = _example("answer_send/bulk_sent")
 WRONG_KEY = _example("answer_list/wrong_key")
 
 # [observed] The gateway's answer to everything, on a day of July 2026.
@@ -62,10 +61,6 @@ def cancel_call() -> Call[None]:
 
 
 def send_call(*numbers: str) -> Call[Receipt]:
-    return send(numbers or (PHONE, OTHER_PHONE), "Bonjour", SendOptions())
-
-
-def bulk_send_call(*numbers: str) -> Call[Receipt]:
     return bulk_send(dict.fromkeys(numbers or (PHONE, OTHER_PHONE), "Bonjour"), SendOptions())
 
 
@@ -76,7 +71,6 @@ CALLS: dict[str, Callable[[], Call[Any]]] = {
     "cancel": cancel_call,
     "stop list": protocol.stop_list,
     "send": send_call,
-    "bulk send": bulk_send_call,
 }
 
 

@@ -1,4 +1,4 @@
-"""Both calls that send: what they ask, whom their answers say to have got an SMS, and which answers leave that open."""
+"""The call that sends: what it asks, whom its answer says to have got an SMS, and which answers leave that open."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from combinations import in_turn, pairs
+from combinations import pairs
 from protocol.samples import (
-    BULK_SENT,
     CANCELLED,
     FAKE_SUCCESS,
     OTHER_PHONE,
     PHONE,
     SENT,
     answer_of,
-    bulk_send_call,
     error_of,
     refused,
     send_call,
@@ -32,13 +30,10 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerUnavailableError,
 )
 from airflow_provider_smspartner.models import Receipt
-from airflow_provider_smspartner.protocol import Call
 from airflow_provider_smspartner.protocol.answers import LARGE_BYTES
-from airflow_provider_smspartner.protocol.sending import SendOptions, bulk_send, send
+from airflow_provider_smspartner.protocol.sending import SendOptions, bulk_send
 
 THIRD = "+33699999991"
-
-CALLS = {"send": send_call(), "bulk send": bulk_send_call()}
 
 
 def accepted(**members: object) -> dict[str, object]:
@@ -54,19 +49,6 @@ def refused_row(phone_number: object = PHONE, code: object = 14, **members: obje
 
 
 class TestRequests:
-    def test_send(self) -> None:
-        call = send([PHONE, OTHER_PHONE], "Bonjour, ça va ?", SendOptions(tag="spring"))
-
-        assert (call.request.method, call.request.path, call.request.query) == ("POST", "/send", {})
-        query, body = call.request.with_key("k")
-        assert query == {}
-        assert json.loads(body or b"") == {
-            "apiKey": "k",
-            "phoneNumbers": "+33699999993,+33699999992",
-            "message": "Bonjour, ça va ?",
-            "tag": "spring",
-        }
-
     def test_bulk_send(self) -> None:
         call = bulk_send({PHONE: "Bonjour Anne", OTHER_PHONE: "Bonjour Bob"}, SendOptions(sender="Shop"))
 
@@ -81,8 +63,7 @@ class TestRequests:
             "sender": "Shop",
         }
 
-    @pytest.mark.parametrize("name", CALLS)
-    def test_options(self, name: str) -> None:
+    def test_options(self) -> None:
         options = SendOptions(
             tag="spring",
             sender="Shop",
@@ -91,11 +72,9 @@ class TestRequests:
             unicode=True,
             sandbox=True,
         )
-        call = send([PHONE], "x", options) if name == "send" else bulk_send({PHONE: "x"}, options)
+        body = dict(bulk_send({PHONE: "x"}, options).request.body or {})
 
-        body = dict(call.request.body or {})
-
-        assert {name: body[name] for name in body if name not in {"phoneNumbers", "message", "SMSList"}} == {
+        assert {name: body[name] for name in body if name != "SMSList"} == {
             "tag": "spring",
             "sender": "Shop",
             "scheduledDeliveryDate": "18/08/2018",
@@ -108,18 +87,13 @@ class TestRequests:
 
 
 class TestReceipts:
-    @pytest.mark.parametrize(
-        ("call", "body", "message_id", "cost"),
-        [(send_call(), SENT, "307", "0.038"), (bulk_send_call(), BULK_SENT, "2254444", "0.076")],
-        ids=CALLS,
-    )
-    def test_the_vendors_example(self, call: Call[Receipt], body: bytes, message_id: str, cost: str) -> None:
-        assert call.read(answer_of(body)) == Receipt(
-            message_id=message_id,
+    def test_the_vendors_example(self) -> None:
+        assert send_call().read(answer_of(SENT)) == Receipt(
+            message_id="2254444",
             accepted=(PHONE, OTHER_PHONE),
             refused={},
-            sms=1 if body == SENT else 2,
-            cost=Decimal(cost),
+            sms=2,
+            cost=Decimal("0.076"),
             currency="EUR",
         )
 
@@ -135,10 +109,12 @@ class TestReceipts:
         [
             ("cost", "0.0380", Decimal("0.0380")),
             ("cost", -1, Decimal(-1)),
-            *(("cost", raw, None) for raw in (None, "", True, 1e-9, 33699999993)),
-            ("nb_sms", "2", 2),
+            *(("cost", raw, Decimal("0.114")) for raw in (0.11399999999999999, "0.11399999999999999")),
+            *(("cost", raw, read) for raw, read in ((1e-9, Decimal(0)), (2e-5, Decimal("0.00002")))),
+            *(("cost", raw, None) for raw in (None, "", True, "1e2", 33699999993)),
+            ("nbSMS", "2", 2),
             ("nbSMS", 0, 0),
-            *(("nb_sms", raw, None) for raw in (-1, 2.0, 33699999993)),
+            *(("nbSMS", raw, None) for raw in (-1, 2.0, 33699999993)),
             *(("currency", raw, None) for raw in ("eur", ["EUR"])),
         ],
     )
@@ -148,8 +124,8 @@ class TestReceipts:
         shown = {"cost": receipt.cost, "currency": receipt.currency}.get(member, receipt.sms)
         assert (shown, str(shown)) == (read, str(read))
 
-    @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
-    def test_an_answer_has_a_greatest_length(self, call: Call[Receipt]) -> None:
+    def test_an_answer_has_a_greatest_length(self) -> None:
+        call = send_call()
         longest = json.dumps(accepted(SMSResponse_List=[refused_row()])).encode().ljust(LARGE_BYTES)
 
         assert call.read(answer_of(longest)).refused == {PHONE: 14}
@@ -162,7 +138,7 @@ class TestReceipts:
         numbers = tuple(f"+336999{n:05}" for n in range(500))
         rows = [refused_row(each) if n % 7 == 0 else row(each) for n, each in enumerate(numbers)]
 
-        receipt = bulk_send_call(*numbers).read(answer_of(accepted(SMSResponse_List=rows, nbSMS=428)))
+        receipt = send_call(*numbers).read(answer_of(accepted(SMSResponse_List=rows, nbSMS=428)))
 
         assert list(receipt.refused) == list(numbers[::7])
         assert receipt.accepted == tuple(each for n, each in enumerate(numbers) if n % 7)
@@ -214,7 +190,7 @@ class TestReceipts:
         ],
     )
     def test_rows(self, rows: list[object], refused: dict[str, int | None]) -> None:
-        receipt = bulk_send_call().read(answer_of(accepted(SMSResponse_List=rows)))
+        receipt = send_call().read(answer_of(accepted(SMSResponse_List=rows)))
 
         assert list(receipt.refused.items()) == list(refused.items())
         assert receipt.accepted == tuple(number for number in (PHONE, OTHER_PHONE) if number not in refused)
@@ -237,13 +213,19 @@ class TestRefusals:
     def test_of_the_call(
         self, body: object, http_status: int, code: int, error_type: type[SMSPartnerError]
     ) -> None:
-        error = error_of(bulk_send_call(), body, http_status)
+        error = error_of(send_call(), body, http_status)
 
         assert type(error) is error_type
         assert (error.code, error.http_status) == (code, http_status)
 
-    @in_turn(
-        answer=[
+    def test_code_51_is_about_the_account(self) -> None:
+        said = str(error_of(send_call(), refused(51)))
+
+        assert "the account may not use the low-cost range (code 51, HTTP 200). Ask SMS Partner" in said
+
+    @pytest.mark.parametrize(
+        ("body", "code"),
+        [
             (refused(13), 13),
             (refused(14), 14),
             (refused("55"), 55),
@@ -251,12 +233,9 @@ class TestRefusals:
             (refused(55, errors=[{"code": "9"}]), 9),
             (refused(55, errors=[{"success": False, "code": "14"}]), 14),
         ],
-        call=CALLS,
     )
-    def test_of_all_numbers(self, answer: tuple[object, int], call: Call[Receipt]) -> None:
-        body, code = answer
-
-        receipt = call.read(answer_of(body, 400))
+    def test_of_all_numbers(self, body: object, code: int) -> None:
+        receipt = send_call().read(answer_of(body, 400))
 
         assert receipt == Receipt(
             message_id=None, accepted=(), refused=dict.fromkeys((PHONE, OTHER_PHONE), code)
@@ -295,11 +274,9 @@ OPEN = (SMSPartnerUnavailableError, SMSPartnerAmbiguousSendError)
 
 
 class TestWhatLeavesOpenWhetherSmsHaveLeft:
-    @in_turn(answer=LEFT_OPEN, call=CALLS)
-    def test_each(self, answer: tuple[object, int], call: Call[Receipt]) -> None:
-        body, http_status = answer
-
-        error = error_of(call, body, http_status)
+    @pytest.mark.parametrize(("body", "http_status"), LEFT_OPEN.values(), ids=LEFT_OPEN)
+    def test_each(self, body: object, http_status: int) -> None:
+        error = error_of(send_call(), body, http_status)
 
         assert isinstance(error, OPEN)
         assert error.http_status == http_status
@@ -318,27 +295,24 @@ class TestWhatLeavesOpenWhetherSmsHaveLeft:
         },
         code=[10, 11, 14],
         http_status=[200, 400, 429],
-        call=CALLS,
     )
-    def test_a_refusal_that_tells_of_sms(
-        self, members: dict[str, Any], code: int, http_status: int, call: Call[Receipt]
-    ) -> None:
+    def test_a_refusal_that_tells_of_sms(self, members: dict[str, Any], code: int, http_status: int) -> None:
         # Not even HTTP 429 or a lack of credit, after which Airflow tries again, may have this sent again.
-        error = error_of(call, refused(code, **members), http_status)
+        error = error_of(send_call(), refused(code, **members), http_status)
 
         assert type(error) is SMSPartnerAmbiguousSendError
         assert f"contradicts itself (code {code}, HTTP {http_status})" in str(error)
         assert (error.code, error.http_status) == (code, http_status)
         assert error.__context__ is None
 
-    @in_turn(
-        members=[
+    @pytest.mark.parametrize(
+        "members",
+        [
             *({"message_id": raw} for raw in (None, 0, "", "0")),
             {"SMSResponse_List": None},
             {"SMSResponse_List": [refused_row()]},
             {"SMSResponse_List": [5, {"success": True, "code": 11}, {"success": True, "code": [200]}]},
         ],
-        call=CALLS,
     )
-    def test_a_refusal_that_tells_of_none(self, members: dict[str, Any], call: Call[Receipt]) -> None:
-        assert type(error_of(call, refused(11, **members))) is SMSPartnerCreditError
+    def test_a_refusal_that_tells_of_none(self, members: dict[str, Any]) -> None:
+        assert type(error_of(send_call(), refused(11, **members))) is SMSPartnerCreditError

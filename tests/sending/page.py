@@ -18,8 +18,8 @@ the double has sent, and writes this page from what it has seen. Each night's te
 each fault for one way to send: each SMS left at most once, what was reported as accepted was sent, and nothing that
 was logged or raised held the API key, a phone number or a text.
 
-- Three SMS are sent in one call: once with the same text, by `/send`, and once with own texts, by `/bulk-send`. Both
-  end alike. `max_attempts` is 2.
+- Three SMS are sent in one call, by `/bulk-send`: once with the same text, and once with own texts. Both end alike.
+  `max_attempts` is 2.
 - *Operator* is `SMSPartnerSendOperator` on Airflow 3.3 or later. *Its next try* is what Airflow's next try of the task
   does once the fault has passed. Airflow makes none by itself after `SMSPartnerAmbiguousSendError`,
   `SMSPartnerCredentialsError` and `SMSPartnerRequestError`; the column shows that even one that somebody forces sends

@@ -62,8 +62,7 @@ class Noted(NoLedger):
 
 def vendor(log: Log, fails_at: int | None = None, error: BaseException = LOST) -> Callable[..., Any]:
     def make(call: Call[Receipt]) -> Receipt:
-        first = str((call.request.body or {})["phoneNumbers"]).partition(",")[0]
-        position = NUMBERS.index(first) // 2
+        position = NUMBERS.index((call.request.body or {})["SMSList"][0]["phoneNumber"]) // 2
         log.append(("make", position))
         if position == fails_at:
             raise error
@@ -251,8 +250,8 @@ def test_a_send_that_reaches_nobody_is_an_error(code: int | None, why: str) -> N
 @pytest.mark.parametrize(
     ("refused", "codes"),
     [
-        ({NUMBERS[2]: 14, NUMBERS[3]: 13}, " (code 13, 14)"),
-        ({NUMBERS[2]: 14, NUMBERS[3]: None}, " (code 14)"),
+        ({NUMBERS[2]: 14, NUMBERS[0]: 13}, " (code 13, 14)"),
+        ({NUMBERS[2]: 14, NUMBERS[0]: None}, " (code 14)"),
         ({NUMBERS[2]: None}, ""),
     ],
     ids=["two codes", "one", "none"],
@@ -264,14 +263,16 @@ def test_log_lines_have_figures_alone(
     receipts: Iterator[Receipt] = iter(
         [
             Receipt(message_id="7", accepted=tuple(NUMBERS[:2]), sms=2),
-            receipt_for(1, accepted=("+33639980009",), refused=refused),
+            receipt_for(1, accepted=(NUMBERS[3],), refused=refused, sms=1),
         ]
     )
 
-    drive(deliver(Send.of(NUMBERS[:4], "Hello", sandbox=True), NoLedger()), lambda _: next(receipts))
+    drive(deliver(Send.of(NUMBERS[:4], "e" * 161, sandbox=True), NoLedger()), lambda _: next(receipts))
 
     assert caplog.messages == [
         "Call 1 of 2, in the sandbox: 2 of 2 recipients accepted, message id 7, 2 SMS.",
-        f"Call 2 of 2, in the sandbox: 1 of {1 + len(refused)} recipients accepted, message id 301, 2 SMS, 19.0 EUR.",
+        "SMS Partner counts 2 SMS for call 1; its accepted recipients need 4. Some may get none.",
+        f"Call 2 of 2, in the sandbox: 1 of {1 + len(refused)} recipients accepted, message id 301, 1 SMS, 19.0 EUR.",
         f"SMS Partner refused {len(refused)} of the 2 recipients of call 2{codes}.",
+        "SMS Partner counts 1 SMS for call 2; its accepted recipients need 2. Some may get none.",
     ]

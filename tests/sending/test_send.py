@@ -23,12 +23,12 @@ def test_one_text_in_calls_of_500() -> None:
     calls = [send.call(position) for position in range(send.call_count)]
     assert [len(send.numbers_of(position)) for position in range(3)] == [500, 500, 3]
     assert {(call.request.method, call.request.path, call.request.may_repeat) for call in calls} == {
-        ("POST", "/send", False)
+        ("POST", "/bulk-send", False)
     }
     bodies = [call.request.body or {} for call in calls]
-    assert ",".join(body["phoneNumbers"] for body in bodies) == ",".join(NUMBERS)
-    assert {(body["message"], body["tag"]) for body in bodies} == {("Hello", "spring")}
-    assert set(bodies[0]) == {"phoneNumbers", "message", "tag"}
+    listed = [row for body in bodies for row in body["SMSList"]]
+    assert listed == [{"phoneNumber": number, "message": "Hello"} for number in NUMBERS]
+    assert [{**body, "SMSList": 0} for body in bodies] == [{"SMSList": 0, "tag": "spring"}] * 3
 
 
 def test_own_texts_in_calls(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,8 +47,7 @@ def test_options_on_the_wire() -> None:
     send = Send.of(NUMBERS[:1], "Hello", scheduled_at=at, stop_notice=True, unicode=True, sandbox=True)
 
     assert dict(send.call(0).request.body or {}) == {
-        "phoneNumbers": NUMBERS[0],
-        "message": "Hello",
+        "SMSList": [{"phoneNumber": NUMBERS[0], "message": "Hello"}],
         "scheduledDeliveryDate": "15/07/2026",  # in the time of Paris
         "time": 0,
         "minute": 30,
@@ -125,7 +124,7 @@ def test_a_fingerprint_tells_sends_apart_and_nothing_else() -> None:
         Send.of(NUMBERS[:2], "Hallo", tag="spring"),
         Send.of(NUMBERS[:2], "Hello", tag="summer"),
         Send.of(NUMBERS[:2], "Hello", tag="spring", sandbox=True),
-        Send.of([(number, "Hello") for number in NUMBERS[:2]], tag="spring"),
+        Send.of([(NUMBERS[0], "Hello"), (NUMBERS[1], "Hallo")], tag="spring"),
     ]
 
     again = Send.of(tuple(NUMBERS[:2]), "Hello", tag="spring")

@@ -73,7 +73,7 @@ class Replay:
         self._step("delete", key, lambda: self.kept.pop(key, None) and None)
 
     def make(self, call: Call[Receipt]) -> Receipt:
-        numbers = str((call.request.body or {})["phoneNumbers"]).split(",")
+        numbers = [row["phoneNumber"] for row in (call.request.body or {})["SMSList"]]
         self._step("failed" if self._unsent else "made", str(SEND.numbers.index(numbers[0])), lambda: None)
         if self._unsent:
             raise SMSPartnerUnavailableError("no connection")

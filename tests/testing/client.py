@@ -38,16 +38,12 @@ class Client:
         ).json()
 
     def send_to(self, *phone_numbers: str, message: str = "Bonjour", **options: Any) -> requests.Response:
-        body = {"phoneNumbers": ",".join(phone_numbers), "message": message, **options}
-        return self._post_json("/v1/send", body)
+        return self.bulk_send(dict.fromkeys(phone_numbers, message), **options)
 
     def bulk_send(self, texts: Mapping[str, str], **options: Any) -> requests.Response:
         rows = [{"phoneNumber": number, "message": text} for number, text in texts.items()]
-        return self._post_json("/v1/bulk-send", {"SMSList": rows, **options})
-
-    def _post_json(self, path: str, body: Mapping[str, Any]) -> requests.Response:
-        keyed = {"apiKey": self.double.api_key, **body}
-        return self.session.post(f"{self.double.url}{path}", json=keyed, timeout=60)
+        body = {"apiKey": self.double.api_key, "SMSList": rows, **options}
+        return self.session.post(f"{self.double.url}/v1/bulk-send", json=body, timeout=60)
 
     def cancel(self, message_id: object) -> Any:
         return self.get("/v1/message-cancel", apiKey=self.double.api_key, messageId=message_id).json()

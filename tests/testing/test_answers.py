@@ -115,9 +115,9 @@ def test_a_get_without_key_or_tag(client: Client, path: str, query: Any, code: i
     ("path", "content", "code"),
     [
         ("/v1/multi-status", "{", 90),
-        ("/v1/send", "[]", 90),
+        ("/v1/bulk-send", "[]", 90),
         ("/v1/bulk-send", "{}", 1),
-        ("/v1/send", '{"apiKey": "other"}', 10),
+        ("/v1/bulk-send", '{"apiKey": "other"}', 10),
         ("/v1/bulk-send?apiKey=test-key", "{}", 1),
     ],
 )

@@ -97,9 +97,9 @@ def test_the_log_counts_and_holds_no_secret(client: Client, caplog: pytest.LogCa
         "GET /v1/bulk-status-by-tag: HTTP 200, 1 rows",
         "POST /v1/multi-status: HTTP 200, 1 rows",
         "GET (unknown path): HTTP 404",
-        "POST /v1/send: HTTP 200, 4 SMS",
+        "POST /v1/bulk-send: HTTP 200, 4 SMS",
         "POST /v1/bulk-send: HTTP 200, 1 SMS",
-        "POST /v1/send: HTTP 200",
+        "POST /v1/bulk-send: HTTP 200",
         "GET /v1/message-cancel: HTTP 200",
         "GET /v1/stop-sms/list: HTTP 200",
     ]

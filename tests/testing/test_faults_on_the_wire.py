@@ -28,13 +28,13 @@ def raw_request(double: SMSPartnerDouble) -> socket.socket:
 
 def test_reset_before_the_body_is_read(client: Client) -> None:
     client.double.misbehave(Fault.reset_unread())
-    head = f"POST /v1/send HTTP/1.1\r\nHost: {client.double.host}\r\nContent-Length: 100\r\n\r\n"
+    head = f"POST /v1/bulk-send HTTP/1.1\r\nHost: {client.double.host}\r\nContent-Length: 100\r\n\r\n"
     with socket.create_connection((client.double.host, client.double.port), timeout=60) as connection:
         connection.sendall(head.encode())
         with pytest.raises(ConnectionResetError):
             connection.recv(1)
     (request,) = client.double.requests
-    assert (request.method, request.path, request.body) == ("POST", "/v1/send", None)
+    assert (request.method, request.path, request.body) == ("POST", "/v1/bulk-send", None)
     # A request without a body is reset as well.
     client.double.misbehave(Fault.reset_unread(), times=2)
     with pytest.raises(requests.ConnectionError):

@@ -8,9 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-import requests
 from clocks import START
-from combinations import in_turn
 from testing.client import Client, Run
 
 from airflow_provider_smspartner.testing import SentSMS
@@ -18,39 +16,25 @@ from airflow_provider_smspartner.testing.texts import count_parts
 
 ONE, TWO, THREE = "+33639980001", "+33639980002", "+33639980003"
 
-# What a send and a bulk send of the same text have in common is tested with both.
-CALLS = ["send", "bulk-send"]
 PARIS = ZoneInfo("Europe/Paris")
 
 
-def asked(
-    client: Client, call: str, *numbers: str, message: str = "Bonjour", **options: Any
-) -> requests.Response:
-    if call == "send":
-        return client.send_to(*numbers, **{"message": message, **options})
-    return client.bulk_send(dict.fromkeys(numbers, message), **options)
-
-
-def send(client: Client, call: str, *numbers: str, **options: Any) -> Any:
-    return asked(client, call, *numbers, **options).json()
+def send(client: Client, *numbers: str, **options: Any) -> Any:
+    return client.send_to(*numbers, **options).json()
 
 
 def numbers_sent(client: Client) -> list[str]:
     return [sms.phone_number for sms in client.double.sent]
 
 
-def test_one_text_to_many_numbers(client: Client) -> None:
+def test_what_is_kept_of_an_sms(client: Client) -> None:
     response = client.send_to("06 39 98 00 01", TWO, message="a" * 161, tag="spring", sender="Shop")
-    answer = response.json()
-    message_id = answer.pop("message_id")
-    assert type(message_id) is int
-    assert response.status_code == 200
-    assert answer == {"success": True, "code": 200, "nb_sms": 4, "cost": 0.152, "currency": "EUR"}
+    assert (response.status_code, type(response.json()["message_id"])) == (200, int)
     assert client.double.sent == [
         SentSMS(
             phone_number=number,
             text="a" * 161,
-            message_id=str(message_id),
+            message_id=str(response.json()["message_id"]),
             parts=2,
             tag="spring",
             sender="Shop",
@@ -71,7 +55,7 @@ def test_own_texts(client: Client) -> None:
     assert answer == {
         **fine,
         "currency": "EUR",
-        "cost": 0.114,
+        "cost": 0.11399999999999999,  # as PHP computes it
         "nbSMS": 3,
         "SMSResponse_List": [
             {**fine, "nbSms": 1, "cost": 0.038, "phoneNumber": ONE},
@@ -85,7 +69,7 @@ def test_own_texts(client: Client) -> None:
 
 
 def test_what_was_sent_can_be_forgotten(client: Client) -> None:
-    message_id = send(client, "send", ONE, message="Code 4711")["message_id"]
+    message_id = send(client, ONE, message="Code 4711")["message_id"]
     snapshot = client.double.sent
     snapshot.clear()
     assert len(client.double.sent) == 1
@@ -103,35 +87,33 @@ DATE = {"scheduledDeliveryDate": "01/01/2030"}
 
 
 @pytest.mark.parametrize(
-    ("call", "options", "code"),
+    ("options", "code"),
     [
-        ("send", {"phoneNumbers": " , "}, 2),
-        ("send", {"phoneNumbers": ",".join([ONE] * 501)}, 50),
-        ("send", {"message": ""}, 43),
-        ("bulk-send", {"SMSList": "text"}, 2),
-        ("bulk-send", {"SMSList": [{}] * 501}, 50),
-        ("bulk-send", {"SMSList": [{"phoneNumber": ONE}]}, 43),
-        ("bulk-send", {"SMSList": [{"phoneNumber": ONE, "message": "a" * 1531}]}, 51),
-        ("bulk-send", {"sender": "abcdefghijkl"}, 44),
-        ("bulk-send", {"scheduledDeliveryDate": "2030-01-01", "time": 8, "minute": 0}, 45),
-        ("send", {"scheduledDeliveryDate": "31/02/2030", "time": 8, "minute": 0}, 45),
-        ("send", {**DATE, "time": 25, "minute": 0}, 46),
-        ("send", {**DATE, "time": 8, "minute": 7}, 47),
-        ("send", {"scheduledDeliveryDate": "01/01/2020", "time": 8, "minute": 0}, 48),
-        ("bulk-send", {"time": 8, "minute": 0}, 49),
+        ({"SMSList": "text"}, 2),
+        ({"SMSList": [{}] * 501}, 50),
+        ({"message": ""}, 43),
+        ({"SMSList": [{"phoneNumber": ONE}]}, 43),
+        ({"message": "a" * 1531}, 52),
+        ({"sender": "abcdefghijkl"}, 44),
+        ({"scheduledDeliveryDate": "2030-01-01", "time": 8, "minute": 0}, 45),
+        ({"scheduledDeliveryDate": "31/02/2030", "time": 8, "minute": 0}, 45),
+        ({**DATE, "time": 25, "minute": 0}, 46),
+        ({**DATE, "time": 8, "minute": 7}, 47),
+        ({"scheduledDeliveryDate": "01/01/2020", "time": 8, "minute": 0}, 48),
+        ({"time": 8, "minute": 0}, 49),
     ],
     ids=itertools.count(),
 )
-def test_bad_requests(client: Client, call: str, options: Any, code: int) -> None:
-    answer = send(client, call, ONE, **options)
+def test_bad_requests(client: Client, options: Any, code: int) -> None:
+    answer = send(client, ONE, **options)
     assert (answer["success"], answer["code"]) == (False, code)
     assert answer["message"]
     assert client.double.sent == []
 
 
-@in_turn(option={"sandbox": 2, "isStopSms": "yes", "tag": 7}.items(), call=CALLS)
-def test_validation(client: Client, call: str, option: tuple[str, Any]) -> None:
-    response = asked(client, call, ONE, **dict([option]))
+@pytest.mark.parametrize("option", {"sandbox": 2, "isStopSms": "yes", "tag": 7}.items(), ids=str)
+def test_validation(client: Client, option: tuple[str, Any]) -> None:
+    response = client.send_to(ONE, **dict([option]))
     answer = response.json()
     assert (response.status_code, answer["success"], answer["code"]) == (400, False, 9)
     assert answer["errors"][0]["elementId"] == f"children[{option[0]}].data"
@@ -142,9 +124,7 @@ def test_some_numbers_are_refused(client: Client) -> None:
     client.double.refuse("06 39 98 00 02", 13)
     client.double.add_stop("06 39 98 00 03")
     asked = (TWO, ONE, THREE, "12345")
-    answer = send(client, "send", *asked)
-    assert (answer["success"], answer["nb_sms"], answer["cost"]) == (True, 1, 0.038)
-    answer = send(client, "bulk-send", *asked)
+    answer = send(client, *asked)
     assert (answer["success"], answer["nbSMS"], answer["cost"]) == (True, 1, 0.038)
     fine, *refused = sorted(answer["SMSResponse_List"], key=lambda row: not row["success"])
     assert fine["phoneNumber"] == ONE
@@ -154,14 +134,13 @@ def test_some_numbers_are_refused(client: Client) -> None:
         {"success": False, "code": 9, "phoneNumber": "12345"},
     ]
     assert [row["phoneNumber"] for row in answer["SMSResponse_List"]] == list(asked)
-    assert numbers_sent(client) == [ONE, ONE]
+    assert numbers_sent(client) == [ONE]
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_no_number_left(client: Client, call: str) -> None:
+def test_no_number_left(client: Client) -> None:
     client.double.add_stop(ONE)
     client.double.refuse(TWO, 987)
-    answer = send(client, call, ONE, TWO)
+    answer = send(client, ONE, TWO)
     assert (answer["success"], answer["code"]) == (False, 55)
     assert [(inner["success"], inner["code"]) for inner in answer["errors"]] == [
         (False, "14"),
@@ -172,25 +151,24 @@ def test_no_number_left(client: Client, call: str) -> None:
 
 
 def test_a_number_that_stands_twice_gets_one_sms(client: Client) -> None:
-    assert send(client, "send", ONE, "0639980001", TWO)["nb_sms"] == 2
-    answer = client.bulk_send({ONE: "first", "0639980001": "second"}).json()
-    assert [row["code"] for row in answer["SMSResponse_List"]] == [200, 15]
-    assert numbers_sent(client) == [ONE, TWO, ONE]
+    answer = client.bulk_send({ONE: "first", "0639980001": "second", TWO: "first"}).json()
+    assert ([row["code"] for row in answer["SMSResponse_List"]], answer["nbSMS"]) == ([200, 15, 200], 2)
+    assert numbers_sent(client) == [ONE, TWO]
 
 
 def test_credit(client: Client) -> None:
     client.double.credit_sms = 3
-    assert send(client, "send", ONE, message="a" * 161)["success"] is True
+    assert send(client, ONE, message="a" * 161)["success"] is True
     assert client.me().json()["credits"]["creditSms"] == client.double.credit_sms == 1
-    answer = send(client, "send", ONE, TWO)
+    answer = send(client, ONE, TWO)
     assert (answer["success"], answer["code"]) == (False, 11)
     assert client.double.credit_sms == 1
     assert numbers_sent(client) == [ONE]
     # The sandbox costs nothing.
-    assert send(client, "send", ONE, TWO, sandbox=1)["success"] is True
+    assert send(client, ONE, TWO, sandbox=1)["success"] is True
     assert client.double.credit_sms == 1
     client.double.credit_sms = None
-    assert send(client, "send", ONE, TWO)["success"] is True
+    assert send(client, ONE, TWO)["success"] is True
 
 
 def test_stop_list(client: Client) -> None:
@@ -215,7 +193,7 @@ def test_stop_list(client: Client) -> None:
 def test_a_sent_message_settles(run: Run) -> None:
     client = run(settle_seconds=100)
     client.double.add_message(THREE, "1", "Delivered", tag="spring")
-    message_id = send(client, "send", ONE, TWO, tag="spring", isUnicode=1, isStopSms="1")["message_id"]
+    message_id = send(client, ONE, TWO, tag="spring", isUnicode=1, isStopSms="1")["message_id"]
     assert {(sms.unicode, sms.stop_notice) for sms in client.double.sent} == {(True, True)}
     asked = [{"phone_number": number, "message_id": message_id} for number in (ONE, TWO)]
 
@@ -241,7 +219,7 @@ IN_AN_HOUR = START + timedelta(hours=1)
 
 def test_a_scheduled_message_waits_for_its_time(run: Run) -> None:
     client = run(settle_seconds=100)
-    answer = send(client, "bulk-send", ONE, tag="spring", **scheduled(IN_AN_HOUR))
+    answer = send(client, ONE, tag="spring", **scheduled(IN_AN_HOUR))
     assert answer["scheduledDeliveryDate"] == "2026-03-02 11:00:00"
     assert client.double.sent[0].scheduled_for == IN_AN_HOUR
     assert client.statuses("spring") == ["Waiting"]
@@ -253,7 +231,7 @@ def test_a_scheduled_message_waits_for_its_time(run: Run) -> None:
 
 def test_hour_24_is_midnight(client: Client) -> None:
     options = {"scheduledDeliveryDate": "30/06/2098", "time": "24", "minute": "55"}
-    assert send(client, "send", ONE, **options)["scheduledDeliveryDate"] == "2098-07-01 00:55:00"
+    assert send(client, ONE, **options)["scheduledDeliveryDate"] == "2098-07-01 00:55:00"
     # Summer time: two hours before UTC.
     assert client.double.sent[0].scheduled_for == datetime(2098, 6, 30, 22, 55, tzinfo=UTC)
 
@@ -261,8 +239,8 @@ def test_hour_24_is_midnight(client: Client) -> None:
 def test_a_cancelled_message_is_unknown(run: Run) -> None:
     # Even where unknown ones are made up.
     client = run(auto_campaigns=True)
-    kept = send(client, "send", ONE, tag="spring")["message_id"]
-    message_id = send(client, "send", ONE, TWO, tag="spring", **scheduled(IN_AN_HOUR))["message_id"]
+    kept = send(client, ONE, tag="spring")["message_id"]
+    message_id = send(client, ONE, TWO, tag="spring", **scheduled(IN_AN_HOUR))["message_id"]
     answer = client.cancel(message_id)
     assert (answer.pop("message", ""), answer) == ("Message cancelled", {"success": True, "code": 200})
     asked = [{"phone_number": ONE, "message_id": each} for each in (kept, message_id)]
@@ -272,10 +250,8 @@ def test_a_cancelled_message_is_unknown(run: Run) -> None:
 
 
 def test_what_cannot_be_cancelled(client: Client) -> None:
-    first, second, third = (
-        send(client, "send", ONE, **scheduled(IN_AN_HOUR))["message_id"] for _ in range(3)
-    )
-    at_once = send(client, "send", ONE)["message_id"]
+    first, second, third = (send(client, ONE, **scheduled(IN_AN_HOUR))["message_id"] for _ in range(3))
+    at_once = send(client, ONE)["message_id"]
     client.cancel(first)
 
     def codes() -> list[int]:
