@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -18,7 +20,7 @@ from airflow_provider_smspartner.exceptions import (
 )
 from airflow_provider_smspartner.protocol.codes import CREDENTIALS, CREDENTIALS_ADVICE, OK, STATUS, Codes
 from airflow_provider_smspartner.protocol.exchange import Answer
-from airflow_provider_smspartner.protocol.rows import MAX_CODE, Row, to_int
+from airflow_provider_smspartner.protocol.rows import MAX_CODE, Row, to_flag, to_int
 
 HTTP_TOO_MANY_REQUESTS = 429
 HTTP_UNAUTHORIZED = frozenset({401, 403})
@@ -183,7 +185,13 @@ def _is_success(answer: Answer, envelope: Envelope) -> bool:
 
 def _refusal(answer: Answer, envelope: Envelope, codes: Codes) -> SMSPartnerError:
     code = _vendor_code(envelope, codes)
-    if refused := refusal(code=code, http_status=answer.http_status, codes=codes):
+    fields = _named_fields(envelope)
+    # The JSON of a gateway has codes of its own, and behind it the request may have gone on: only the vendor says
+    # `success`.
+    is_vendors = to_flag(envelope.success) is False or not codes.others_leave_open
+    if is_vendors and (
+        refused := refusal(code=code, http_status=answer.http_status, codes=codes, fields=fields)
+    ):
         return refused
     if code is not None and code == codes.not_found:
         # Whoever reads the answer says what it is that is not known.
@@ -194,11 +202,12 @@ def _refusal(answer: Answer, envelope: Envelope, codes: Codes) -> SMSPartnerErro
         )
     if _is_transient(answer.http_status) or _is_transient(code):
         return unavailable(answer, "an error on the vendor's side", code=code)
-    return unavailable(answer, "neither a success nor an error that the vendor documents")
+    fault = "neither a success nor an error that the vendor documents"
+    return unavailable(answer, fault, code=code, fields=fields)
 
 
 def refusal(
-    *, code: int | None, http_status: int | None, codes: Codes = STATUS
+    *, code: int | None, http_status: int | None, codes: Codes = STATUS, fields: str = ""
 ) -> SMSPartnerCredentialsError | SMSPartnerCreditError | SMSPartnerRequestError | None:
     """
     Return the error of an unsuccessful answer that no retry mends, or None if it may pass or is about a message.
@@ -206,9 +215,12 @@ def refusal(
     :param code: the vendor's code, which decides before the HTTP status does, or None.
     :param http_status: the answer's HTTP status.
     :param codes: what the endpoint's codes mean; those of status calls, unless another is named.
+    :param fields: a sentence that names the fields that are meant, or nothing.
     """
-    if code is not None and (documented := _documented(code, http_status, codes)):
+    if code is not None and (documented := _documented(code, http_status, codes, fields)):
         return documented
+    if codes.others_leave_open:
+        return None
     named = describe_codes(code, http_status)
     is_unknown_message = code is not None and code == codes.not_found
     if is_unknown_message or _is_transient(http_status) or _is_transient(code):
@@ -218,10 +230,10 @@ def refusal(
             f"SMS Partner refuses access {named}. Check the API key and the host of the Airflow connection."
         )
         return SMSPartnerCredentialsError(text, code=code, http_status=http_status)
-    is_refused = http_status is not None and 400 <= http_status < 500
-    if is_refused or (code is not None and not codes.others_leave_open):
+    # With HTTP 2xx a code that nobody knows is trouble that may pass.
+    if http_status is not None and 400 <= http_status < 500:
         text = (
-            f"SMS Partner refuses the request, for a reason that its documents do not name {named}. "
+            f"SMS Partner refuses the request, for a reason that its documents do not name {named}.{fields} "
             "Check the host of the Airflow connection, and ask SMS Partner what the code means."
         )
         return SMSPartnerRequestError(text, code=code, http_status=http_status)
@@ -229,14 +241,16 @@ def refusal(
 
 
 def _documented(
-    code: int, http_status: int | None, codes: Codes
+    code: int, http_status: int | None, codes: Codes, fields: str
 ) -> SMSPartnerCredentialsError | SMSPartnerCreditError | SMSPartnerRequestError | None:
     named = describe_codes(code, http_status)
     if code in CREDENTIALS:
         text = f"SMS Partner refuses the credentials: {CREDENTIALS[code]} {named}. {CREDENTIALS_ADVICE[code]}"
         return SMSPartnerCredentialsError(text, code=code, http_status=http_status)
     if code in codes.refusals:
-        text = f"SMS Partner refuses the request: {codes.refusals[code]} {named}. {codes.advice[code]}"
+        text = (
+            f"SMS Partner refuses the request: {codes.refusals[code]} {named}.{fields} {codes.advice[code]}"
+        )
         return SMSPartnerRequestError(text, code=code, http_status=http_status)
     if code == codes.no_credit:
         text = f"The SMS Partner account has no credit left {named}: the call sent nothing. Buy credits."
@@ -257,15 +271,31 @@ def _is_transient(status_or_code: int | None) -> bool:
 
 def _vendor_code(envelope: Envelope, codes: Codes) -> int | None:
     """Find the useful code in any of the vendor's error shapes [observed]: the inner one, where there is one."""
-    inner = [
-        item.get("code")
+    said = [to_int(raw, at_most=MAX_CODE) for raw in [*_inner(envelope, "code"), envelope.code]]
+    faults = [code for code in said if code is not None and code != OK]
+    return next((code for code in faults if _is_known(code, codes)), faults[0] if faults else None)
+
+
+def _inner(envelope: Envelope, name: str) -> list[Any]:
+    """Return a member of each error inside."""
+    return [
+        item.get(name)
         for member in (envelope.errors, envelope.error)
         for item in (member if isinstance(member, list) else [member])
         if isinstance(item, dict)
     ]
-    said = [to_int(raw, at_most=MAX_CODE) for raw in [*inner, envelope.code]]
-    faults = [code for code in said if code is not None and code != OK]
-    return next((code for code in faults if _is_known(code, codes)), faults[0] if faults else None)
+
+
+def _named_fields(envelope: Envelope) -> str:
+    """Return a sentence that names the fields that validation has found wrong [observed], or nothing."""
+    named = _inner(envelope, "elementId")
+    # What stands beside it, the message, may hold numbers and texts.
+    fields = dict.fromkeys(each for each in named if isinstance(each, str) and _FIELD.fullmatch(each))
+    return f" The answer names {', '.join(islice(fields, _MAX_FIELDS))}." if fields else ""
+
+
+_FIELD = re.compile(r"[A-Za-z_]{1,32}(\[([A-Za-z_]{1,32}|[0-9]{1,3})\]|\.[A-Za-z_]{1,32}){0,6}")
+_MAX_FIELDS = 5
 
 
 def peek(answer: Answer, decoder: msgspec.json.Decoder[E]) -> E | None:
@@ -289,19 +319,22 @@ def _is_known(code: int, codes: Codes) -> bool:
     return code in CREDENTIALS or code in codes.refusals or code in others or _is_transient(code)
 
 
-def unavailable(answer: Answer, fault: str, *, code: int | None = None) -> SMSPartnerUnavailableError:
+def unavailable(
+    answer: Answer, fault: str, *, code: int | None = None, fields: str = ""
+) -> SMSPartnerUnavailableError:
     """
     Return the error for an answer that cannot be used, whatever is wrong with it.
 
     :param answer: whose HTTP status and ``Retry-After`` the error carries.
     :param fault: what is wrong, without any words of the vendor.
     :param code: the vendor's code, or None.
+    :param fields: a sentence that names the fields that are meant, or nothing.
     """
     status = answer.http_status
     if 300 <= status < 400:
         fault = "a redirect, which is not followed"
     return SMSPartnerUnavailableError(
-        f"SMS Partner gave an answer that can't be used {describe_codes(code, status)}: {fault}.",
+        f"SMS Partner gave an answer that can't be used {describe_codes(code, status)}: {fault}.{fields}",
         code=code,
         http_status=status,
         retry_after=next((v for name, v in answer.headers.items() if name.lower() == "retry-after"), None),

@@ -47,6 +47,10 @@ _OF_ALL_NUMBERS = frozenset({13, 14, _NO_NUMBER_LEFT})
 """Refusals of the very numbers of a call [error-codes]: there is no price, they are on the STOP list, none is left."""
 
 
+_OF_THE_VENDOR = frozenset({2, 4})
+"""Classes of the HTTP status with which a refusal is believed [observed]."""
+
+
 class SendOptions(msgspec.Struct, frozen=True, kw_only=True):
     """
     What holds for all SMS of a send.
@@ -120,8 +124,8 @@ _traces_decoder = msgspec.json.Decoder(_Traces)
 
 
 def _read(numbers: tuple[str, ...], answer: Answer) -> Receipt:
-    if answer.http_status >= 500:
-        # Whatever it says: what a server in trouble has done is not known.
+    if answer.http_status // 100 not in _OF_THE_VENDOR:
+        # Whatever it says: what a server in trouble has done is not known, nor what one that sends us elsewhere.
         raise unavailable(answer, "an error on the vendor's side")
     if len(answer.body) > LARGE_BYTES:
         raise unavailable(answer, "it is longer than any answer to a send")

@@ -207,7 +207,8 @@ class TestRefusals:
             (refused(11), 402, 11, SMSPartnerCreditError),
             (refused(55, errors=[{"code": "11"}]), 200, 11, SMSPartnerCreditError),
             (refused(44), 200, 44, SMSPartnerRequestError),
-            (refused(600), 404, 600, SMSPartnerRequestError),
+            (refused(9), 400, 9, SMSPartnerRequestError),
+            (refused("44", success="0"), 409, 44, SMSPartnerRequestError),
         ],
     )
     def test_of_the_call(
@@ -217,6 +218,20 @@ class TestRefusals:
 
         assert type(error) is error_type
         assert (error.code, error.http_status) == (code, http_status)
+
+    @pytest.mark.parametrize("http_status", [200, 400])
+    @pytest.mark.parametrize("code", [9, None])
+    def test_validation_names_the_field_alone(self, code: int | None, http_status: int) -> None:
+        elements = ["children[sender].data", "children[SMSList].children[3].children[phoneNumber].data"]
+        told = [
+            {"elementId": each, "message": f"{PHONE}: Bonjour"}
+            for each in [*elements, elements[0], PHONE, f"children[{PHONE}].data", ["sender"], None]
+        ]
+
+        said = str(error_of(send_call(), refused(code, errors=told), http_status))
+
+        assert f"The answer names {elements[0]}, {elements[1]}." in said
+        assert "Bonjour" not in said
 
     def test_code_51_is_about_the_account(self) -> None:
         said = str(error_of(send_call(), refused(51)))
@@ -251,6 +266,18 @@ LEFT_OPEN: dict[str, tuple[object, int]] = {
     **{f"unknown code {code}": (refused(code), 200) for code in (4, 77, 9999)},
     "no code": ({"success": False}, 200),
     "HTTP 429": (b"", 429),
+    # A gateway gave up, and the request went on behind it.
+    **{
+        f"HTTP {status} and JSON": ({"error": "Timeout"}, status) for status in (400, 401, 403, 408, 409, 499)
+    },
+    **{f"HTTP {status} and no code": ({"success": False}, status) for status in (400, 404, 408)},
+    **{f"HTTP {status} and code {code}": (refused(code), status) for status, code in ((404, 600), (400, 4))},
+    # gRPC's codes are as small as the vendor's.
+    **{
+        f"HTTP {status} and a gateway's code {code}": ({"code": code, "message": "x", "details": []}, status)
+        for status, code in ((499, 1), (400, 9), (409, 10), (504, 14))
+    },
+    "a redirect with a refusal": (refused(10), 307),
     "a page": (b"<html>", 200),
     "a page that refuses access": (b"<html>", 403),
     "a redirect with a success": (SENT, 302),

@@ -8,7 +8,7 @@ import pytest
 from protocol.samples import FAKE_SUCCESS, PHONE, STOP_LIST, answer_of, error_of, refused
 
 from airflow_provider_smspartner import protocol
-from airflow_provider_smspartner.exceptions import SMSPartnerRequestError, SMSPartnerUnavailableError
+from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 
 
 def entry(**members: object) -> dict[str, object]:
@@ -81,5 +81,5 @@ def test_what_is_not_believed(answered: object, fault: str) -> None:
 def test_a_code_that_the_page_does_not_name() -> None:
     error = error_of(protocol.stop_list(), refused(4))
 
-    assert type(error) is SMSPartnerRequestError
-    assert "a reason that its documents do not name" in str(error)
+    assert type(error) is SMSPartnerUnavailableError
+    assert "neither a success nor an error that the vendor documents" in str(error)

@@ -147,8 +147,9 @@ ANSWERS = [
         "Fault.error(500, shape=shape, http_status=status) for shape in (1, 2, 3, 4) for status in (200, 400)",
     ),
     *lost(
-        "A code that no page of the vendor names, with HTTP 200",
-        "Fault.error(999, shape=shape) for shape in (1, 2, 3)",
+        "JSON without a code that the vendor documents for sending, with HTTP 200 or 4xx",
+        "Fault.error(code, http_status=status) "
+        "for code in (None, 4, 999) for status in (200, 400, 401, 404, 408, 409, 499)",
     ),
     *lost(
         "A refusal for lack of credit that has a message id",
