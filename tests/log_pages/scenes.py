@@ -239,6 +239,10 @@ class Scenes(Stage):
         self.double.add_stop("+33639980001")
         self.send(recipients=[(number, "Hello") for number in numbers(3)], message=None)
 
+    def fewer_sms(self) -> None:
+        self.double.misbehave(Fault.body(b'{"success":true,"code":200,"message_id":10000001,"nbSMS":2}'))
+        self.send()
+
     def named_again(self) -> None:
         self.send(recipients=[("+33639980000", "Hello"), ("06 39 98 00 00", "Good bye")], message=None)
 
