@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache, partial
 from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict
 
 import msgspec
@@ -259,24 +260,69 @@ class StatusSummary(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class Receipt(dict[str, Any]):
     """
     What the vendor answered to one call that sends.
+
+    It is a dictionary of plain JSON types, with the parameters as keys: XCom stores it, and gives it back as a
+    dictionary, of which ``Receipt(**stored)`` makes a receipt again.
 
     :param message_id: the id of the call's SMS, the same for all of its recipients; None if it took none of them.
     :param accepted: the phone numbers, in E.164 and in order, that the vendor took.
     :param refused: the phone numbers that it did not take, each with the vendor's code, or None where it gave none.
     :param sms: SMS that are charged, over all parts and recipients, or None where the vendor does not say it.
-    :param cost: in `currency`, or None where the vendor does not say it.
+    :param cost: in `currency`, or its text, or None where the vendor does not say it.
     :param currency: ISO 4217, or None.
     """
 
-    message_id: str | None
-    accepted: tuple[str, ...]
-    refused: Mapping[str, int | None] = msgspec.field(default_factory=dict)
-    sms: int | None = None
-    cost: Decimal | None = None
-    currency: str | None = None
+    def __init__(
+        self,
+        *,
+        message_id: str | None,
+        accepted: Iterable[str],
+        refused: Mapping[str, int | None] = MappingProxyType({}),
+        sms: int | None = None,
+        cost: Decimal | str | None = None,
+        currency: str | None = None,
+    ) -> None:
+        super().__init__(
+            message_id=message_id,
+            accepted=list(accepted),
+            refused=dict(refused),
+            sms=sms,
+            cost=None if cost is None else str(cost),
+            currency=currency,
+        )
+
+    @property
+    def message_id(self) -> str | None:
+        """The id of the call's SMS, the same for all of its recipients; None if it took none of them."""
+        return self["message_id"]  # type: ignore[no-any-return]
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The phone numbers that the vendor took."""
+        return tuple(self["accepted"])
+
+    @property
+    def refused(self) -> Mapping[str, int | None]:
+        """The phone numbers that it did not take, each with the vendor's code, if any."""
+        return self["refused"]  # type: ignore[no-any-return]
+
+    @property
+    def sms(self) -> int | None:
+        """SMS that are charged, if the vendor says it."""
+        return self["sms"]  # type: ignore[no-any-return]
+
+    @property
+    def cost(self) -> Decimal | None:
+        """What they cost, if the vendor says it."""
+        return None if self["cost"] is None else Decimal(self["cost"])
+
+    @property
+    def currency(self) -> str | None:
+        """The currency of the cost, if the vendor says it."""
+        return self["currency"]  # type: ignore[no-any-return]
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -290,7 +336,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
         return f"Receipt({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())})"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """Return the same to rich, which otherwise shows every field in a traceback."""
+        """Return the same to rich, which otherwise shows every item in a traceback."""
         figures = [("accepted", len(self.accepted)), ("refused", len(self.refused)), ("sms", self.sms)]
         return [("message_id", self.message_id), *figures, ("cost", self.cost), ("currency", self.currency)]
 

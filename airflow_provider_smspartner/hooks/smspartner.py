@@ -222,7 +222,8 @@ class SMSPartnerHook(BaseHook):
 
         Everything is checked before anything is sent. No call is ever repeated unless it surely was not made: the
         vendor has no means to recognise a repeated one. Use `SMSPartnerSendOperator` in a DAG, which remembers across
-        Airflow's retries what was sent; this method does not.
+        Airflow's retries what was sent; this method does not: a retry of your own task sends everything again, whatever
+        it failed of. Give that task ``retries=0``. It may return the receipts: XCom stores them, as dictionaries.
 
         :param recipients: with `message`, phone numbers that all get that text; without, ``(phone_number, text)``
             pairs or mappings with ``phone_number`` and ``message``. A list, or the path of a file with those columns.

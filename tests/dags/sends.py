@@ -7,6 +7,8 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG, task
 
+from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.models import Receipt
 from airflow_provider_smspartner.operators.smspartner import SMSPartnerSendOperator
 
 NUMBERS = [f"+3363998{n:04}" for n in range(1_203)]
@@ -34,3 +36,15 @@ with DAG("send_mapped", schedule=None, params={"name": "Anne"}):
     SMSPartnerSendOperator.partial(task_id="send", message="Hello {{ params.name }}").expand_kwargs(
         list_groups()
     )
+
+with DAG("send_in_a_task", schedule=None):
+
+    @task(task_id="send", retries=2, retry_delay=timedelta(seconds=0))
+    def send_at_once() -> list[Receipt]:
+        return SMSPartnerHook().send(NUMBERS[:2], "Hello")
+
+    @task
+    def list_messages(receipts: list[dict[str, Any]]) -> list[dict[str, str]]:
+        return [message for each in receipts for message in Receipt(**each).messages]
+
+    list_messages(send_at_once())  # type: ignore[arg-type]

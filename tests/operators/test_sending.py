@@ -125,6 +125,31 @@ def test_maps_over_groups_and_renders_templates(double: SMSPartnerDouble, metada
 
 
 @in_airflow
+def test_a_task_may_return_what_the_hook_gives(
+    double: SMSPartnerDouble, metadata_database: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    double.add_stop(BOB)
+
+    run = run_dag("send_in_a_task")
+
+    (sms,) = double.sent
+    assert run.state == "success"
+    assert run.xcom("send") == [
+        {
+            "message_id": sms.message_id,
+            "accepted": [ANNE],
+            "refused": {BOB: 14},
+            "sms": 1,
+            "cost": "0.038",
+            "currency": "EUR",
+        }
+    ]
+    assert run.xcom("list_messages") == [{"phone_number": ANNE, "message_id": sms.message_id}]
+    # Airflow logs what a task returns.
+    assert BOB not in "".join(capfd.readouterr())
+
+
+@in_airflow
 def test_a_second_try_goes_on_where_airflow_keeps_a_ledger_and_sends_nothing_where_not(
     double: SMSPartnerDouble, metadata_database: None, tell: Callable[[str], None]
 ) -> None:
