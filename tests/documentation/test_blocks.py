@@ -9,75 +9,13 @@ from collections.abc import Iterator
 import pytest
 from documentation import commands_elsewhere
 from documentation.blocks import MARKS, ROOT, Block, Kind, all_blocks, find_blocks, pages
-from documentation.console import commands_of, differs
+from documentation.console import commands_of
 
-PAGE = """\
-# A page
-
-```python
-one
-```
-
-- a list
-
-  <!-- needs: airflow>=99 -->
-  ```python
-  def test_two(): ...
-  ```
-
-:::{tip}
-```python
-from airflow.providers.common.compat.sdk import dag
-@dag
-def three(): ...
-```
-:::
-
-::::{tab-set}
-:::{tab-item} A tab
-<!-- dag: parse only: it has no schedule -->
-<!-- dag: four.py -->
-
-```python
-four
-```
-:::
-::::
-
-````{note}
-```console
-$ five
-```
-````
-
-```{literalinclude} ../example_dags/send_and_await.py
-:lines: 13-
-```
-
-```{eval-rst}
-.. autoclass:: x.Y
-    :members:
-```
-"""
 # What a block of output, of a drawing or of a file must not hold.
 CODE = re.compile(
     r"^\s*(\$ |>>> |@dag\b|@task\b|def \w+\(|from \w[\w.]* import |import \w+$|SELECT .* FROM )", re.MULTILINE
 )
 FILE = re.compile(r"`((?:tests|example_dags|docs|scripts|benchmarks|constraints)/[\w./-]*\w)`")
-
-
-def test_blocks_are_found_wherever_they_stand() -> None:
-    blocks = [*find_blocks("page.md", PAGE)]
-
-    assert [(block.id, block.kind, dict(block.marks)) for block in blocks] == [
-        ("page.md:3", Kind.SCRIPT, {}),
-        ("page.md:10", Kind.TEST, {"needs": "airflow>=99"}),
-        ("page.md:15", Kind.DAG, {}),
-        ("page.md:27", Kind.DAG, {"parse only": "it has no schedule", "dag": "four.py"}),
-        ("page.md:34", Kind.CONSOLE, {}),
-    ]
-    assert [block.text for block in blocks[:2]] == ["one\n", "def test_two(): ...\n"]
-    assert not blocks[1].is_possible
 
 
 def complaints(page: str, text: str) -> Iterator[str]:
@@ -116,65 +54,6 @@ def tasks_that_do_not_run(block: Block) -> set[str]:
 @pytest.mark.parametrize("page", [path.relative_to(ROOT).as_posix() for path in pages()])
 def test_a_page_shows_what_is_tested_and_names_what_is_there(page: str) -> None:
     assert [*complaints(page, (ROOT / page).read_text())] == []
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "~~~sh\ncode\n~~~",
-        "A paragraph\n\n    indented code\n",
-        "```{code-block} python\ncode\n```",
-        ":::{code-block} python\ncode\n:::",
-        "```{literalinclude} ../example_dags/no_such_example.py\n```",
-        "```{eval-rst}\n.. code-block:: python\n\n   code\n```",
-        "<!-- needs: -->\n```python\ncode\n```",
-        "<!-- printed by: no_such.py -->\n```text\nprinted\n```",
-        "<!-- exits: 1 -->\n```sql\nSELECT 1\n```",
-        "```text\n$ ls\n```",
-        "```python\nFirstOperator(task_id='first')\n```",
-        "It is in `tests/no_such_file.py`.",
-    ],
-)
-def test_what_no_test_would_run_is_found(text: str) -> None:
-    assert len([*complaints("page.md", text)]) == 1
-
-
-@pytest.mark.parametrize(
-    ("shown", "missing"),
-    [
-        (["one 23", "three in 0.5 s"], None),
-        (["one…", "...", "three in … s"], None),
-        (["two", "one 1"], "one 1"),
-        (["four"], "four"),
-    ],
-)
-def test_what_is_shown_is_compared_with_what_was_printed(shown: list[str], missing: str | None) -> None:
-    assert differs(shown, "one  1\ntwo\nthree in 1.25 s\n") == missing
-
-
-def test_a_block_of_commands_is_read() -> None:
-    text = "$ one \\\n>   --more\nsaid\nmore\n$ two\n"
-    commands = commands_of(Block("page.md", 7, "console", text))
-
-    assert [(each.line, each.text, each.shown) for each in commands] == [
-        (8, "one \\\n  --more", ["said", "more"]),
-        (12, "two", []),
-    ]
-    with pytest.raises(ValueError, match=r"page\.md:8"):
-        commands_of(Block("page.md", 7, "console", "no command"))
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "make test NO_SUCH_VARIABLE=1",
-        "pip install requests",
-        "pip install 'airflow-provider-smspartner[no_such_extra]'",
-    ],
-)
-def test_a_command_that_does_not_run_names_what_is_there(command: str) -> None:
-    with pytest.raises(AssertionError):
-        commands_elsewhere.check(command)
 
 
 def test_each_kind_of_command_that_does_not_run_is_on_a_page() -> None:
