@@ -21,6 +21,7 @@ MUTANTS_AT_ONCE ?= 4
 export PYTHONDONTWRITEBYTECODE :=
 
 PINS := constraints/airflow-3.3.txt
+PACKAGE := airflow_provider_smspartner
 
 UV := .venv/bin/uv
 PY := .venv/bin/python
@@ -32,7 +33,7 @@ NOX := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/nox
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo up test test-some lint format docs docs-serve docs-links cells stack nightly test-nightly matrix mutants fuzz airflow-faults fault-table pictures pictures-2.11 bench plots constraints addresses hooks build runtime audit sbom release-check release-notes clean
+.PHONY: help demo up test test-some lint format docs docs-serve docs-links cells stack nightly test-nightly matrix mutants fuzz airflow-faults fault-table pictures pictures-2.11 bench plots constraints hooks build runtime audit sbom release-check release-notes clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9.-]+:.*## / {printf "%-15s %s\n", $$1, $$2}' Makefile
@@ -125,9 +126,6 @@ plots: .venv/.ready ## Draw the plots of docs/scaling.md from the figures of the
 constraints: .venv/.ready ## Pin the newest versions that fit, for every Airflow of the matrix
 	$(NOX) --session constraints
 
-addresses: .venv/.ready ## Write the project's addresses, from their table in pyproject.toml, into all that shows them
-	$(PY) scripts/addresses.py
-
 hooks: .venv/.ready ## Let git format and lint before each commit
 	$(PY) -m pre_commit install
 
@@ -140,16 +138,19 @@ runtime: build .venv/.ready
 	@$(UV) pip install --quiet --python build/runtime/bin/python --constraint $(PINS) "$$(echo dist/*.whl)[testing,parquet,sql]"
 
 audit: runtime ## Check the licences of what the wheel needs, and ask for known vulnerabilities; needs a network
-	@$(PY) scripts/audit.py build/runtime/bin/python
+	@$(PY) -m piplicenses --python build/runtime/bin/python
+	@$(PY) -m pip_audit --vulnerability-service osv --path build/runtime/lib/python*/site-packages
 
 sbom: runtime ## Write what the wheel needs as an SBOM (CycloneDX) into build/sbom.cdx.json
-	@$(PY) scripts/sbom.py build/runtime/bin/python build/sbom.cdx.json
+	@$(PY) -m cyclonedx_py environment --output-file build/sbom.cdx.json build/runtime/bin/python
 
 release-check: build .venv/.ready ## See whether what `make build` gives may be released
-	@$(PY) scripts/release_check.py
+	@$(PY) -m twine check --strict dist/*
+	@$(PY) -m check_wheel_contents --no-config --toplevel $(PACKAGE) --package $(PACKAGE) dist/*.whl
+	@$(PY) scripts/release.py
 
 release-notes: .venv/.ready ## Print what the changelog says of this version
-	@$(PY) scripts/release_check.py --notes
+	@$(PY) scripts/release.py --notes
 
 clean: ## Remove environments, Airflow's homes and everything built
 	rm -rf .venv .nox .airflow dist build .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

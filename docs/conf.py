@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import inspect
 import re
-import sys
-from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 
 from airflow_provider_smspartner import __version__
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
-
-from addresses import Addresses  # needs the line above
-
 PACKAGE = "airflow_provider_smspartner"
-ADDRESSES = Addresses.read()
 
 project = "airflow-provider-smspartner"
 author = "The airflow-provider-smspartner authors"
@@ -62,13 +55,6 @@ html_theme_options: dict[str, Any] = {
     "light_css_variables": {"color-brand-primary": "#0b5cad", "color-brand-content": "#0b5cad"},
     "dark_css_variables": {"color-brand-primary": "#7ab8ff", "color-brand-content": "#7ab8ff"},
 }
-html_baseurl = ADDRESSES.documentation
-if ADDRESSES.repository:
-    html_theme_options |= {
-        "source_repository": ADDRESSES.repository,
-        "source_branch": "main",
-        "source_directory": "docs/",
-    }
 
 # `make docs-links` asks for each address that a page links to. These answer only a browser, or with a key.
 linkcheck_ignore = [r"https://api\.smspartner\.fr/.*", r"https://example\.com/.*", r"http://127\.0\.0\.1.*"]

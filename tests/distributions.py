@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -34,12 +33,11 @@ def build(source: Path, out: Path, *, targets: str = "", env: Mapping[str, str] 
     return out
 
 
-def copy_of_the_checkout(folder: Path, addresses: Mapping[str, str] | None = None) -> Path:
+def copy_of_the_checkout(folder: Path) -> Path:
     """
     Copy what a build reads, and nothing beside it, and return the copy.
 
     :param folder: where the copy is made.
-    :param addresses: what is entered into the table of addresses.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     included = project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
@@ -50,17 +48,7 @@ def copy_of_the_checkout(folder: Path, addresses: Mapping[str, str] | None = Non
             shutil.copytree(path, copied, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(path, copied)
-    for key, value in (addresses or {}).items():
-        enter(folder, key, value)
     return folder
-
-
-def enter(checkout: Path, key: str, value: str) -> None:
-    """Enter an address into the table of a copy."""
-    project = checkout / "pyproject.toml"
-    text, times = re.subn(rf'^{key} = "[^"]*"', f'{key} = "{value}"', project.read_text(), flags=re.MULTILINE)
-    assert times == 1, f"{key} stands {times} times in pyproject.toml"
-    project.write_text(text)
 
 
 def hashes(folder: Path) -> dict[str, str]:

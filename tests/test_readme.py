@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
-
-from addresses import Addresses
 
 ROOT = Path(__file__).parents[1]
 ADDRESS = re.compile(r"https?://[^\s)>\"'`\[]+")
@@ -48,7 +45,7 @@ def _slugs(text: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
 
 
-def test_no_file_names_a_home_of_this_project_but_from_the_table() -> None:
+def test_no_file_names_a_home_of_this_project() -> None:
     texts = {
         str(path.relative_to(ROOT)): path.read_text()
         for path in [
@@ -63,20 +60,11 @@ def test_no_file_names_a_home_of_this_project_but_from_the_table() -> None:
             *ROOT.glob("airflow_provider_smspartner/**/*.py"),
         ]
     }
-    ours = tuple(filter(None, vars(Addresses.read()).values()))
-
     strangers = {
         (name, address)
         for name, text in texts.items()
         for address in ADDRESS.findall(text)
-        if not address.startswith((*OTHERS, *ours)) and "127.0.0.1" not in address and "{" not in address
+        if not address.startswith(OTHERS) and "127.0.0.1" not in address and "{" not in address
     }
 
     assert strangers == set()
-
-
-def test_nothing_but_the_table_names_an_address_of_the_distribution() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-
-    assert "urls" not in project
-    assert "readme" not in project

@@ -17,7 +17,6 @@ from distributions import ROOT, build, copy_of_the_checkout, hashes
 from markdown_it import MarkdownIt
 from packaging.requirements import Requirement
 
-from addresses import Addresses
 from airflow_provider_smspartner import __version__
 
 PACKAGE = Path("airflow_provider_smspartner")
@@ -68,18 +67,18 @@ def test_the_metadata_names_version_python_and_license(metadata: Message) -> Non
     assert metadata["License-Expression"] == "Apache-2.0"
 
 
-def test_the_metadata_has_the_readme_and_no_site_but_the_vendors_and_those_of_the_table(
-    metadata: Message,
-) -> None:
+def test_the_metadata_has_the_readme_with_no_link_into_the_repository(metadata: Message) -> None:
     # Airflow takes `Documentation` for the provider's own.
-    urls = {**Addresses.read().urls(), "SMS Partner API": "https://www.docpartner.dev/"}
-    assert metadata.get_all("Project-URL") == [f"{name}, {url}" for name, url in urls.items()]
+    assert metadata.get_all("Project-URL") == ["SMS Partner API, https://www.docpartner.dev/"]
     assert metadata["Description-Content-Type"] == "text/markdown"
-    readme = Addresses.read().readme((ROOT / "README.md").read_text(), __version__)
-    assert str(metadata.get_payload()).strip() == readme.strip()
+    readme, source = str(metadata.get_payload()), (ROOT / "README.md").read_text()
     targets = targets_of(readme)
     assert "https://www.smspartner.fr/" in targets
     assert [target for target in targets if not target.startswith(("https://", "#"))] == []
+    # A link into it has become its text, and code is as it was.
+    assert "and how a release is made;\nSECURITY.md how to report" in readme
+    fences = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+    assert fences.findall(readme) == fences.findall(source) != []
 
 
 def test_dependencies_admit_every_supported_airflow(metadata: Message) -> None:
@@ -110,7 +109,7 @@ def test_the_sdist_holds_the_sources_and_the_tests(dist: Path) -> None:
         tops = {name.split("/")[1] for name in archive.getnames()}
     assert tops == {
         *(str(PACKAGE), "tests", "example_dags", "docs", "scripts"),
-        *("pyproject.toml", "hatch_build.py", "PKG-INFO", "LICENSE", ".gitignore"),
+        *("pyproject.toml", "PKG-INFO", "LICENSE", ".gitignore"),
         *("README.md", "CHANGELOG.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "SECURITY.md"),
     }
 
