@@ -50,7 +50,13 @@ class NotMadeError(Exception):
 
 
 class Ledger(Protocol):
-    """Remembers, beyond the life of a process, which calls of a send were made."""
+    """
+    Remembers, beyond the life of a process, which calls of a send were made.
+
+    :param earlier: who has made what it adopts, in a word: a "try", or a "send" of the same try.
+    """
+
+    earlier: str
 
     def adopt(self, position: int, numbers: Sequence[str]) -> Receipt | None:
         """
@@ -71,6 +77,8 @@ class Ledger(Protocol):
 
 class NoLedger:
     """Remembers nothing: for callers who do not try again."""
+
+    earlier = "try"
 
     def adopt(self, position: int, numbers: Sequence[str]) -> Receipt | None:
         """Return None: there was no earlier try."""
@@ -114,9 +122,10 @@ def deliver(
             else:
                 receipts.append(receipt)
                 log.info(
-                    "Call %d of %d was made by an earlier try (message id %s); it is not made again.",
+                    "Call %d of %d was made by an earlier %s (message id %s); it is not made again.",
                     position + 1,
                     send.call_count,
+                    ledger.earlier,
                     receipt.message_id,
                 )
         _check_any(receipts)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MappingView
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from airflow_provider_smspartner._files.formats import ENDINGS
@@ -98,6 +99,9 @@ def _each(recipients: object, *, with_text: bool) -> Iterator[tuple[str, object]
             f"`recipients` must be a list, the output of an upstream task, or the path of a file, "
             f"not {described(recipients)}."
         )
+    if isinstance(recipients, AbstractSet) and not isinstance(recipients, MappingView):
+        # Each process has an order of its own for it, and a retry must send the same.
+        recipients = sorted(recipients, key=repr)
     for position, value in enumerate(recipients):
         yield f"recipients[{position}]", value
 

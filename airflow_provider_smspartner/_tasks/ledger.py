@@ -22,8 +22,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from uuid import uuid4
+
+import msgspec
 
 from airflow_provider_smspartner._sending.delivery import Ledger, NoLedger
 from airflow_provider_smspartner.exceptions import SMSPartnerAmbiguousSendError
@@ -36,7 +38,6 @@ _SEND = "smspartner_send"
 _TRY = "smspartner_send_try"
 _CALL = "smspartner_send_call_{}"
 _UNDER_WAY = "under way"
-_MADE = "made"
 
 
 class Store(Protocol):
@@ -64,7 +65,7 @@ def open_ledger(context: Context, fingerprint: str, call_count: int) -> Ledger:
     """
     store = context.get("task_state_store") if context else None
     if store is not None:
-        return StoredLedger(store, fingerprint, call_count)
+        return StoredLedger(store, fingerprint, call_count, task=context.get("ti"))
     if context and context.get("ti") is not None:
         _check_first_try(context)
     return NoLedger()
@@ -79,6 +80,21 @@ def _check_first_try(context: Context) -> None:
         )
 
 
+class _Made(msgspec.Struct, kw_only=True):
+    """The entry of a call that was made: of the refused recipients it has the positions."""
+
+    state: Literal["made"]
+    message_id: str | None
+    refused: dict[int, int | None]
+    sms: int | None
+    cost: Decimal | None
+    currency: str | None
+
+
+_latest_send: tuple[object, str] | None = None
+"""The task instance that this process sent for last, and the name of that send: a retry has another one."""
+
+
 class StoredLedger:
     """
     The ledger of a send in Airflow's store.
@@ -86,23 +102,34 @@ class StoredLedger:
     :param store: the task instance's.
     :param fingerprint: tells the send from any other.
     :param call_count: how many calls it takes.
-    :raises SMSPartnerAmbiguousSendError: if an earlier try has begun another send.
+    :param task: the task instance of this try, if known.
+    :raises SMSPartnerAmbiguousSendError: if another send was begun before, or the store has lost a call.
     """
 
-    def __init__(self, store: Store, fingerprint: str, call_count: int) -> None:
+    def __init__(self, store: Store, fingerprint: str, call_count: int, *, task: object = None) -> None:
+        global _latest_send  # noqa: PLW0603 - nothing else lives as long as the process of a try
         self._store = store
         self._me = uuid4().hex
+        before = _latest_send
+        is_second = before is not None and before[0] is task is not None and before[1] == store.get(_TRY)
+        self.earlier = "send" if is_second else "try"
+        _latest_send = (task, self._me)
         self._set(_TRY, self._me)
         # Calls are made one after the other: where the first is not known, none is. It is read before the send that it
         # belongs to, which is written before it: the two can't be of different sends.
         self._may_know = store.get(_CALL.format(0)) is not None
         earlier = store.get(_SEND)
+        self._call_count = max(call_count, _calls_of(earlier))
         if not self._may_know:
+            self._check_none_after(0)
             self._set(_SEND, {"fingerprint": fingerprint, "calls": call_count})
         elif not isinstance(earlier, Mapping) or earlier.get("fingerprint") != fingerprint:
             raise SMSPartnerAmbiguousSendError(
-                "An earlier try of this task has begun to send something else: other recipients, another text, other "
-                "options, or with another API key. Nothing more is sent. Its log says what it has sent."
+                "This task has begun another send already. One task makes one send, so that its retries know what was "
+                "sent: give each send a task of its own. Nothing of this one is sent."
+                if is_second
+                else "An earlier try of this task has begun to send something else: other recipients, another text, "
+                "other options, or with another API key. Nothing more is sent. Its log says what it has sent."
             )
 
     def adopt(self, position: int, numbers: Sequence[str]) -> Receipt | None:
@@ -111,14 +138,29 @@ class StoredLedger:
             return None
         entry = self._store.get(_CALL.format(position))
         if entry is None:
+            self._check_none_after(position)
             self._may_know = False
             return None
-        if not isinstance(entry, Mapping) or entry.get("state") != _MADE:
+        if entry == {"state": _UNDER_WAY}:
             raise SMSPartnerAmbiguousSendError(
-                f"An earlier try of this task ended while call {position + 1} was under way: whether its "
+                f"An earlier {self.earlier} of this task ended while call {position + 1} was under way: whether its "
                 f"{len(numbers)} recipients have got their SMS is unknown."
             )
-        return _receipt_of(entry, numbers)
+        if (receipt := _receipt_of(entry, numbers)) is None:
+            raise SMSPartnerAmbiguousSendError(
+                f"What Airflow keeps of call {position + 1} cannot be read: whether its {len(numbers)} recipients have "
+                "got their SMS is unknown."
+            )
+        return receipt
+
+    def _check_none_after(self, position: int) -> None:
+        """Make sure that no later call is known: they are made one after the other, so this one was then made, too."""
+        for later in range(position + 1, self._call_count):
+            if self._store.get(_CALL.format(later)) is not None:
+                raise SMSPartnerAmbiguousSendError(
+                    f"Airflow keeps call {later + 1} of this task, and has lost call {position + 1}: whether that sent "
+                    "SMS is unknown, and it is not made again."
+                )
 
     def begin(self, position: int) -> None:
         """Note that a call is under way; it is made only after this has returned."""
@@ -162,7 +204,7 @@ def _entry_of(receipt: Receipt, numbers: Sequence[str]) -> dict[str, Any]:
         if number in receipt.refused
     }
     return {
-        "state": _MADE,
+        "state": "made",
         "message_id": receipt.message_id,
         "refused": refused,
         "sms": receipt.sms,
@@ -171,13 +213,33 @@ def _entry_of(receipt: Receipt, numbers: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _receipt_of(entry: Mapping[str, Any], numbers: Sequence[str]) -> Receipt:
-    refused = {numbers[int(position)]: code for position, code in entry["refused"].items()}
+def _receipt_of(entry: Any, numbers: Sequence[str]) -> Receipt | None:
+    """Return what a call gave, or None if its entry has another shape."""
+    try:
+        made = msgspec.convert(entry, _Made, str_keys=True)
+    except msgspec.ValidationError:
+        return None
+    if not made.refused.keys() <= set(range(len(numbers))):
+        return None
+    refused = {numbers[position]: code for position, code in made.refused.items()}
+    accepted = [number for number in numbers if number not in refused]
+    if made.message_id is None and accepted:
+        return None
     return Receipt(
-        message_id=entry["message_id"],
-        accepted=tuple(number for number in numbers if number not in refused),
+        message_id=made.message_id,
+        accepted=accepted,
         refused=refused,
-        sms=entry["sms"],
-        cost=None if entry["cost"] is None else Decimal(entry["cost"]),
-        currency=entry["currency"],
+        sms=made.sms,
+        cost=made.cost,
+        currency=made.currency,
     )
+
+
+def _calls_of(send: object) -> int:
+    """Return how many calls an earlier send takes, as far as that can be read."""
+    calls = send.get("calls") if isinstance(send, Mapping) else None
+    return min(calls, _MAX_CALLS) if type(calls) is int else 0
+
+
+_MAX_CALLS = 10_000
+"""So many that nobody makes more: what is edited by hand must not be read for ever."""

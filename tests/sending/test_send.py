@@ -133,6 +133,14 @@ def test_a_fingerprint_tells_sends_apart_and_nothing_else() -> None:
     assert one.fingerprint("another key") != one.fingerprint("key")
 
 
+def test_a_set_of_recipients_is_the_same_send_in_every_process() -> None:
+    numbers, pairs = NUMBERS[:50], [(number, "Hello") for number in NUMBERS[:50]]
+
+    for given in ({*numbers}, frozenset(numbers), {*pairs}, dict.fromkeys(numbers).keys()):
+        assert Send.of(given, None if given == {*pairs} else "Hello").numbers == tuple(numbers)
+    assert Send.of(dict.fromkeys(numbers[::-1]).keys(), "Hello").numbers == tuple(numbers[::-1])
+
+
 def test_a_send_shows_neither_numbers_nor_texts() -> None:
     assert repr(Send.of(NUMBERS[:2], "Hello", tag="spring")).count("spring") == 1
     assert "9980" not in repr(Send.of(NUMBERS[:2], "Hello"))

@@ -113,14 +113,65 @@ def test_another_send_is_ambiguous_where_a_call_was_begun(store: StateStore, was
         opened(store, "other")
 
 
-@needs_store
-@pytest.mark.parametrize("key", ["smspartner_send", "smspartner_send_call_0"])
-def test_what_it_cannot_read_is_ambiguous(store: StateStore, key: str) -> None:
-    begun(store).finish(0, FIRST, receipt_for(0))
-    store.set(key, "edited by hand")
+MADE = {"state": "made", "message_id": "300", "refused": {}, "sms": 2, "cost": "0.1", "currency": "EUR"}
 
-    with pytest.raises(SMSPartnerAmbiguousSendError):
+
+@needs_store
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "edited by hand",
+        {},
+        {**MADE, "state": "sent"},
+        {name: value for name, value in MADE.items() if name != "refused"},
+        *({**MADE, "refused": refused} for refused in (["0"], {"x": 14}, {"2": 14}, {"-1": 14}, {"0": "14"})),
+        *({**MADE, "message_id": message_id} for message_id in (300, None)),
+        {**MADE, "cost": "much"},
+    ],
+    ids=str,
+)
+def test_a_call_that_it_cannot_read_is_ambiguous(store: StateStore, entry: object) -> None:
+    begun(store).finish(0, FIRST, receipt_for(0))
+    store.set("smspartner_send_call_0", entry)
+
+    with pytest.raises(SMSPartnerAmbiguousSendError, match="keeps of call 1 cannot be read"):
         opened(store).adopt(0, FIRST)
+
+
+@needs_store
+@pytest.mark.parametrize("lost", ["smspartner_send", "smspartner_send_call_0", "smspartner_send_call_1"])
+@pytest.mark.parametrize("call_count", [1, CALLS])
+def test_what_was_lost_from_it_is_ambiguous(store: StateStore, lost: str, call_count: int) -> None:
+    earlier = opened(store)
+    for position in range(CALLS):
+        earlier.begin(position)
+        earlier.finish(position, FIRST, receipt_for(0))
+    store.delete(lost)
+    context: Any = {"ti": TaskInstance(), "task_state_store": store}
+
+    def adopt_all() -> None:
+        later = open_ledger(context, FINGERPRINT, call_count)
+        for position in range(CALLS):
+            later.adopt(position, FIRST)
+
+    with pytest.raises(SMSPartnerAmbiguousSendError, match=r"and it is not made again|something else"):
+        adopt_all()
+
+
+@needs_store
+def test_a_second_send_in_one_task_is_called_so(store: StateStore, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    context: Any = {"ti": TaskInstance(), "task_state_store": store}
+    send = Send.of(FIRST, TEXT)
+    for _ in range(2):
+        drive(deliver(send, open_ledger(context, FINGERPRINT, 1)), lambda _: receipt_for(0))
+
+    with pytest.raises(SMSPartnerAmbiguousSendError, match=r"another send already\. One task makes one"):
+        open_ledger(context, "other", 1)
+    assert "made by an earlier send (message id 300)" in caplog.text
+    context["ti"] = TaskInstance()
+    with pytest.raises(SMSPartnerAmbiguousSendError, match="An earlier try of this task has begun to send"):
+        open_ledger(context, "other", 1)
 
 
 @needs_store
