@@ -141,10 +141,10 @@ def _read(numbers: tuple[str, ...], answer: Answer) -> Receipt:
 
 def _receipt(numbers: tuple[str, ...], envelope: _SendAnswer, answer: Answer) -> Receipt:
     message_id = _read_message_id(envelope.message_id)
-    if message_id is None:
+    refused = _refused(numbers, envelope.rows, answer)
+    if message_id is None and len(refused) < len(numbers):
         # `success` alone proves nothing: the gateway once answered it to everything [observed].
         raise unavailable(answer, "it claims success without a message_id")
-    refused = _refused(numbers, envelope.rows, answer)
     cost = read_amount(envelope.cost)
     return Receipt(
         message_id=message_id,

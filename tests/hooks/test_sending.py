@@ -59,18 +59,6 @@ def test_one_text_for_all(double: SMSPartnerDouble, send: Send) -> None:
     assert len({request.peer_port for request in double.requests}) == 3
 
 
-def test_what_was_sent_can_be_awaited(double: SMSPartnerDouble) -> None:
-    receipts = send(NUMBERS[:20], "Bonjour", tag="spring")
-    double.advance(60)
-
-    messages = [message for receipt in receipts for message in receipt.messages]
-    with SMSPartnerHook() as hook:
-        hook.get_multi_status(messages)
-        double.advance(60)
-        assert {row["status"] for row in hook.get_multi_status(messages)} <= {"Delivered", "Not delivered"}
-        assert len(hook.get_status_by_tag("spring")) == 20
-
-
 @in_turn(
     sandbox={
         "neither": (False, None, False),
@@ -106,17 +94,6 @@ def test_a_tag_in_upper_case_is_warned_about(
 
     assert "The tag 'Spring' has upper case" in caplog.text
     assert [each.tag for each in double.sent] == ["Spring"]
-
-
-def test_refused_recipients(double: SMSPartnerDouble) -> None:
-    double.add_stop(NUMBERS[1])
-    double.refuse(NUMBERS[2], 13)
-
-    (receipt,) = send([(number, "Bonjour") for number in NUMBERS[:4]])
-
-    assert receipt.accepted == (NUMBERS[0], NUMBERS[3])
-    assert receipt.refused == {NUMBERS[1]: 14, NUMBERS[2]: 13}
-    assert len(double.sent) == 2
 
 
 @both

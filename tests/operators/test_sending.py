@@ -78,32 +78,24 @@ def test_sends_each_its_own_text_and_counts_who_is_refused(double: SMSPartnerDou
     assert (summary["recipients"], summary["accepted"], summary["refused"]) == (3, 2, 1)
 
 
-@pytest.mark.parametrize(
-    ("of_connection", "of_operator", "is_sandbox"),
-    [(False, True, True), (True, False, True)],
-)
-def test_no_dag_leaves_the_sandbox_of_its_connection(
-    double: SMSPartnerDouble,
-    monkeypatch: pytest.MonkeyPatch,
-    of_connection: bool,
-    of_operator: bool | None,
-    is_sandbox: bool,
-) -> None:
-    for name, value in double.connection_env(sandbox=of_connection).items():
-        monkeypatch.setenv(name, value)
-
-    sender(sandbox=of_operator).execute(new_context())
-
-    assert {sms.sandbox for sms in double.sent} == {is_sandbox}
-
-
 def test_options_reach_the_vendor(double: SMSPartnerDouble) -> None:
     sender(
-        tag="spring", sender="Shop", scheduled_at="2099-07-01T09:01:00+02:00", stop_notice=True, unicode=True
+        tag="spring",
+        sender="Shop",
+        scheduled_at="2099-07-01T09:01:00+02:00",
+        stop_notice=True,
+        unicode=True,
+        sandbox=True,
     ).execute(new_context())
 
     (sms, _) = double.sent
-    assert (sms.tag, sms.sender, sms.stop_notice, sms.unicode) == ("spring", "Shop", True, True)
+    assert (sms.tag, sms.sender, sms.stop_notice, sms.unicode, sms.sandbox) == (
+        "spring",
+        "Shop",
+        True,
+        True,
+        True,
+    )
     assert sms.scheduled_for == datetime.fromisoformat("2099-07-01T09:05:00+02:00")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -63,28 +62,6 @@ class TestRequests:
             "sender": "Shop",
         }
 
-    def test_options(self) -> None:
-        options = SendOptions(
-            tag="spring",
-            sender="Shop",
-            scheduled_at=datetime(2018, 8, 18, 18, 5, tzinfo=UTC),
-            stop_notice=True,
-            unicode=True,
-            sandbox=True,
-        )
-        body = dict(bulk_send({PHONE: "x"}, options).request.body or {})
-
-        assert {name: body[name] for name in body if name != "SMSList"} == {
-            "tag": "spring",
-            "sender": "Shop",
-            "scheduledDeliveryDate": "18/08/2018",
-            "time": 20,
-            "minute": 5,
-            "isStopSms": 1,
-            "isUnicode": 1,
-            "sandbox": 1,
-        }
-
 
 class TestReceipts:
     def test_the_vendors_example(self) -> None:
@@ -133,15 +110,6 @@ class TestReceipts:
             error = error_of(call, longer)
             assert type(error) is SMSPartnerUnavailableError
             assert "it is longer than any answer to a send" in str(error)
-
-    def test_an_answer_about_500_recipients(self) -> None:
-        numbers = tuple(f"+336999{n:05}" for n in range(500))
-        rows = [refused_row(each) if n % 7 == 0 else row(each) for n, each in enumerate(numbers)]
-
-        receipt = send_call(*numbers).read(answer_of(accepted(SMSResponse_List=rows, nbSMS=428)))
-
-        assert list(receipt.refused) == list(numbers[::7])
-        assert receipt.accepted == tuple(each for n, each in enumerate(numbers) if n % 7)
 
     @pytest.mark.parametrize(
         ("rows", "refused"),
@@ -194,6 +162,13 @@ class TestReceipts:
 
         assert list(receipt.refused.items()) == list(refused.items())
         assert receipt.accepted == tuple(number for number in (PHONE, OTHER_PHONE) if number not in refused)
+
+    def test_all_rows_refused_need_no_message_id(self) -> None:
+        rows = [refused_row(PHONE), refused_row(OTHER_PHONE, 13)]
+        receipt = send_call().read(answer_of({"success": True, "code": 200, "SMSResponse_List": rows}))
+
+        assert receipt == Receipt(message_id=None, accepted=(), refused={PHONE: 14, OTHER_PHONE: 13})
+        assert isinstance(error_of(send_call(), {"success": True, "SMSResponse_List": rows[:1]}), OPEN)
 
 
 class TestRefusals:

@@ -58,24 +58,6 @@ def test_options_on_the_wire() -> None:
 
 
 @pytest.mark.parametrize(
-    ("connection", "dag", "sandbox"),
-    [
-        (False, None, False),
-        (False, True, True),
-        (True, None, True),
-        (True, False, True),
-    ],
-)
-def test_no_dag_leaves_the_sandbox_of_its_connection(
-    connection: bool, dag: bool | None, sandbox: bool
-) -> None:
-    send = Send.of(NUMBERS[:1], "Hello", sandbox=dag, always_sandbox=connection)
-
-    assert send.options.sandbox is sandbox
-    assert ("sandbox" in (send.call(0).request.body or {})) is sandbox
-
-
-@pytest.mark.parametrize(
     ("given", "sent"),
     [
         ("2026-11-27T09:00:00+01:00", "2026-11-27T08:00:00+00:00"),
