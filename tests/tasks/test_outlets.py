@@ -66,3 +66,31 @@ def test_an_operator_adds_its_summary_to_the_events_of_assets(
         "smspartner": context["ti"].xcoms["summary"],
     }
     assert context["outlet_events"][ALIAS].extra == {}
+
+
+@pytest.mark.skipif(not AIRFLOW_3, reason="Airflow 2 has no references to assets")
+def test_outlets_may_be_references_and_one_that_airflow_does_not_know_fails_nothing(
+    double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    context = context_with_events()
+
+    def found(name: str | None = None, uri: str | None = None) -> Any:
+        if name == "nobody":
+            raise RuntimeError("ASSET_NOT_FOUND")
+        return Asset(name=name or "winter", uri=uri or "smspartner://summer")
+
+    # In a task it asks Airflow's server, by the supervisor.
+    monkeypatch.setattr(type(context["outlet_events"]), "_get_asset_from_db", staticmethod(found))
+    refs = [Asset.ref(name="summer"), Asset.ref(name="nobody"), Asset.ref(uri="smspartner://winter")]
+
+    send = SMSPartnerSendOperator(
+        task_id="send", recipients=["+33639980001"], message="Hello", outlets=[*refs, SPRING]
+    )
+    assert len(send.execute(context)) == 1
+
+    summary = context["ti"].xcoms["summary"]
+    for name, uri in (("summer", "smspartner://summer"), ("winter", "smspartner://winter")):
+        assert context["outlet_events"][Asset(name=name, uri=uri)].extra == {"smspartner": summary}
+    assert context["outlet_events"][SPRING].extra == {"smspartner": summary}
+    (warning,) = [each.getMessage() for each in caplog.records if each.name.endswith("outlets")]
+    assert "AssetNameRef(name='nobody') does not get the summary" in warning
