@@ -8,20 +8,22 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_smspartner._connection.fields import BASE_URL
 
+_PORT = re.compile(r"([0-9]{1,5})(\.0)?", re.ASCII)
 _HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
 
 
-def base_url(host: str | None, scheme: str | None, port: int | None) -> str:
+def base_url(host: object, scheme: object, port: object) -> str:
     """
     Return the base URL, without a trailing slash, of a full URL, a bare host, or host, scheme and port.
 
     :param host: a URL or a host name; the vendor's API if empty.
     :param scheme: ``https``, ``http`` or empty.
-    :param port: 1 to 65535, or None.
+    :param port: 1 to 65535, a number or its text, or empty.
     :raises ValueError: names the field and its fault.
     """
-    host = (host or "").strip().rstrip("/")
-    scheme = (scheme or "").strip().lower()
+    host = _text(host, "Host").rstrip("/")
+    scheme = _text(scheme, "Scheme").lower()
+    port = _number(port)
     if scheme not in ("", "https", "http"):
         raise ValueError("The connection's Scheme must be https or http.")
     if not host:
@@ -41,6 +43,26 @@ def base_url(host: str | None, scheme: str | None, port: int | None) -> str:
         )
     bracketed = f"[{hostname}]" if ":" in hostname else hostname
     return f"{url.scheme}://{bracketed}{_at_port(url.port, port)}{url.path or '/v1'}"
+
+
+def _text(given: object, field: str) -> str:
+    if not isinstance(given, str | None):
+        raise ValueError(f"The connection's {field} must be text.")
+    return (given or "").strip()
+
+
+def _number(given: object) -> int | None:
+    """Read a port: secrets backends keep it as text, and files of tables as a float."""
+    text = "" if given is None else str(given).strip()
+    if not text:
+        return None
+    port = _PORT.fullmatch(text)
+    if port is None:
+        raise ValueError(_NO_PORT)
+    return int(port[1])
+
+
+_NO_PORT = "The connection's Port must be from 1 to 65535."
 
 
 def _split(host: str, scheme: str) -> SplitResult:
@@ -67,7 +89,7 @@ def _at_port(*named: int | None) -> str:
     if len(ports) > 1:
         raise ValueError("The connection's Host and its Port name different ports: leave Port empty.")
     if not all(1 <= port < 2**16 for port in ports):
-        raise ValueError("The connection's Port must be from 1 to 65535.")
+        raise ValueError(_NO_PORT)
     return "".join(f":{port}" for port in ports)
 
 

@@ -65,12 +65,17 @@ class Settings:
         :raises SMSPartnerCredentialsError: if there is no API key.
         :raises ValueError: names the field and its fault.
         """
-        if not connection.password:
-            from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError
+        from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError
 
+        if not connection.password:
             raise SMSPartnerCredentialsError(
                 f'The connection {connection.conn_id!r} has no API key: enter it in the form\'s field "API key", '
                 "which is the connection's password."
+            )
+        if not isinstance(connection.password, str):
+            # The secrets backend has read digits as a number, and a zero before them is lost.
+            raise SMSPartnerCredentialsError(
+                f"The connection {connection.conn_id!r} has a number for an API key: put it in quotes where it is kept."
             )
         extra = _read_extra(connection.extra)
         _check_names(connection.conn_id, tuple(name for name in extra if name not in _EXTRA_NAMES))
@@ -86,14 +91,16 @@ class Settings:
         )
 
 
-def _read_extra(extra: str | None) -> Mapping[str, object]:
+def _read_extra(extra: object) -> Mapping[str, object]:
     # Not Connection.extra_dejson: it calls the supervisor to mask secrets, which may deadlock on an event loop, and
     # nothing in this extra is secret.
     if not extra:
         return {}
+    if isinstance(extra, Mapping):  # a secrets backend's own
+        return {str(name): value for name, value in extra.items()}
     try:
-        decoded = json.loads(extra)
-    except (ValueError, RecursionError):
+        decoded = json.loads(extra)  # type: ignore[arg-type]  # or else it is no object
+    except (TypeError, ValueError, RecursionError):
         decoded = None
     if not isinstance(decoded, dict):
         raise ValueError("The connection's extra must be a JSON object.")

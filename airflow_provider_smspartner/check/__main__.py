@@ -176,16 +176,21 @@ def _settings(conn_id: str) -> Settings:
     from airflow.providers.common.compat.sdk import AirflowException, BaseHook
 
     from airflow_provider_smspartner._connection.settings import Settings
+    from airflow_provider_smspartner.exceptions import SMSPartnerError
 
     try:
-        connection = BaseHook.get_connection(conn_id)
+        return Settings.of(BaseHook.get_connection(conn_id))
+    except (SMSPartnerError, ValueError):
+        raise
     except AirflowException:
         # Airflow says the same of one that is not there and of one that it can't read, and logs why it can't.
         raise _BadInputError(
             f"Airflow finds no connection {conn_id!r} that it can read. Create it in Airflow, or set "
             f"AIRFLOW_CONN_{conn_id.upper()} in the environment, which needs no database."
         ) from None
-    return Settings.of(connection)
+    # Of a secrets backend, or where a field is decrypted: its text may quote what was read.
+    except Exception as error:  # noqa: BLE001
+        raise _BadInputError(f"the connection {conn_id!r} cannot be read ({type(error).__name__})") from None
 
 
 if __name__ == "__main__":

@@ -370,16 +370,22 @@ class SMSPartnerHook(BaseHook):
         """
         Ask for the account, and say its balance and credits, and whether the connection is in the sandbox.
 
-        Airflow does not mask secrets in the message: it holds only figures and this package's text.
+        Airflow does not mask secrets in the message: it holds only figures and this package's text. It never raises.
 
         .. seealso:: https://www.docpartner.dev/en/api/sms-partner/credits
         """
         try:
-            settings = self._look_up_settings()
+            connection = self.get_connection(self.smspartner_conn_id)
+        except Exception as error:  # noqa: BLE001 - of a secrets backend, whose text may quote what it has read
+            return False, self._cannot_use(error)
+        try:
+            settings = Settings.of(connection)
             with closing(open_client(settings, self.smspartner_conn_id)) as client:
                 account = client.send(protocol.account())
         except (SMSPartnerError, ValueError) as error:
             return False, str(error)
+        except Exception as error:  # noqa: BLE001 - Airflow 2 decrypts a field when it is read
+            return False, self._cannot_use(error)
         facts = []
         if account.balance is not None:
             facts.append(f"balance {account.balance} {account.currency or ''}".rstrip())
@@ -387,6 +393,9 @@ class SMSPartnerHook(BaseHook):
             facts.append(f"{account.sms_credits} SMS credits")
         accepted = "SMS Partner accepts the API key" + (f": {', '.join(facts)}." if facts else ".")
         return True, f"{accepted} {_IN_SANDBOX}" if settings.sandbox else accepted
+
+    def _cannot_use(self, error: Exception) -> str:
+        return f"Airflow has no connection {self.smspartner_conn_id!r} that can be read and used ({type(error).__name__})."
 
     def _look_up_settings(self) -> Settings:
         if self._settings is None:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from check.asking import MESSAGE_ID, TAG, Check, campaign_of
 from commands import environment_of_a_user, run_python
+from harness import AIRFLOW_3
 from loopback import connect
 from told import PHONE_NUMBER as ANY_PHONE_NUMBER
 
@@ -46,6 +47,47 @@ def test_as_a_process_without_a_database(double: SMSPartnerDouble, tmp_path: Pat
         assert double.api_key not in text
         assert not MESSAGE_ID.search(text)
         assert not re.search(ANY_PHONE_NUMBER, text)
+
+
+BACKEND = """
+from airflow.{} import Connection
+from airflow.secrets import BaseSecretsBackend
+
+class Vault(BaseSecretsBackend):
+    def get_connection(self, conn_id, team_name=None):
+        if conn_id == "vault":
+            return Connection(
+                conn_id=conn_id, conn_type="smspartner", host="127.0.0.1", schema="http", port="{}", password={!r},
+                extra='{{"requests_per_minute": "0"}}',
+            )
+"""
+TASKS = """
+import asyncio, sys
+from airflow_provider_smspartner.check.__main__ import main
+from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
+from airflow_provider_smspartner.notifications.smspartner import SMSPartnerNotifier
+from airflow_provider_smspartner.operators.smspartner import SMSPartnerSendOperator
+
+sms = {"recipients": ["+33639980001"], "message": "Hello", "smspartner_conn_id": "vault"}
+assert main(["--conn-id", "vault", "--skip-wrong-key"]) == 0
+assert SMSPartnerHook("vault").test_connection()[0]
+SMSPartnerNotifier(**sms).notify({})
+asyncio.run(SMSPartnerNotifier(**sms).async_notify({}))
+SMSPartnerSendOperator(task_id="send", **sms).execute({})
+"""
+
+
+@pytest.mark.parametrize("kind", ["models", *(["sdk"] if AIRFLOW_3 else [])])
+def test_connections_of_a_secrets_backend_serve_everywhere(
+    double: SMSPartnerDouble, tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / "vault.py").write_text(BACKEND.format(kind, double.port, double.api_key))
+    env = environment_of_a_user(tmp_path, env={"AIRFLOW__SECRETS__BACKEND": "vault.Vault"})
+
+    done = run_python("-c", TASKS, env=env, cwd=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert len(double.sent) == 3
 
 
 def test_a_wrong_key(double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch, check: Check) -> None:

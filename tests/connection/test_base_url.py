@@ -21,6 +21,10 @@ LOOPBACK = "127.0.0.1"
         ({"host": "https://sms.example:8443", "port": 8443}, "https://sms.example:8443/v1"),
         ({"host": "sms.example", "schema": "HTTPS ", "port": 8443}, "https://sms.example:8443/v1"),
         ({"host": LOOPBACK, "schema": "http", "port": 8765}, "http://127.0.0.1:8765/v1"),
+        ({"host": "sms.example", "port": "443"}, "https://sms.example:443/v1"),
+        ({"host": "sms.example", "port": " 443.0 "}, "https://sms.example:443/v1"),
+        ({"host": "sms.example:443", "port": "443"}, "https://sms.example:443/v1"),
+        ({"host": "sms.example", "port": " "}, "https://sms.example/v1"),
         ({"host": "http://LocalHost:8765"}, "http://localhost:8765/v1"),
         ({"host": "http://[::1]:8765"}, "http://[::1]:8765/v1"),
         ({"host": "::1", "schema": "http", "port": 8765}, "http://[::1]:8765/v1"),
@@ -50,6 +54,12 @@ def test_forms(fields: dict[str, Any], url: str) -> None:
         ({"host": "http://127.0.0.1", "schema": "https"}, "Host and its Scheme name different schemes"),
         ({"host": "https://sms.example:8443", "port": 9443}, "Host and its Port name different ports"),
         ({"host": "sms.example", "port": 70000}, "Port must be from 1 to 65535"),
+        *(
+            ({"host": "sms.example", "port": odd}, "Port must be from 1")
+            for odd in (True, "5ecret", "-1", "4٤3", 0.5)
+        ),
+        ({"host": ["5ecret"]}, "Host must be text"),
+        ({"host": "sms.example", "schema": 5}, "Scheme must be text"),
         ({"host": "sms.example:0"}, "Port must be from 1 to 65535"),
     ],
     ids=itertools.count(),
