@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner._connection.fields import DEFAULT_CONN_ID
@@ -37,8 +38,20 @@ class _Parser(argparse.ArgumentParser):
         self.print_usage(sys.stderr)
         self.exit(2, f"error: {fault}\n")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        _print(message, file or sys.stderr)
+
 
 _WITHOUT_VALUES = re.compile(r"argument [-a-z]+: expected (one|at least one) argument|[0-9]+ .*not known.*")
+
+
+def _print(text: str, stream: TextIO) -> None:
+    """Print to a reader who may have gone, as in ``… | head -1``."""
+    try:
+        print(text, end="", file=stream, flush=True)
+    except BrokenPipeError:
+        # What is left in the buffer would fail once more when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,12 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with redirect_stdout(sys.stderr):
             report = _report(options)
     except _BadInputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _print(f"error: {error}\n", sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
+        _print("error: interrupted\n", sys.stderr)
         return 2
-    print(report.as_json() if options.json else report.as_text())
+    _print(f"{report.as_json() if options.json else report.as_text()}\n", sys.stdout)
     return report.exit_code
 
 
@@ -119,7 +132,7 @@ def _report(options: argparse.Namespace) -> Report:
     except (SMSPartnerError, ValueError, OSError, ImportError) as error:
         raise _BadInputError(str(error)) from None
     for trouble in evidence.troubles:
-        print(f"error: {trouble}", file=sys.stderr)
+        _print(f"error: {trouble}\n", sys.stderr)
     return Report.of(evidence, judge(evidence), settings, checked_at=_clock.now())
 
 

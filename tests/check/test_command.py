@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,6 +49,24 @@ def test_as_a_process_without_a_database(double: SMSPartnerDouble, tmp_path: Pat
         assert double.api_key not in text
         assert not MESSAGE_ID.search(text)
         assert not re.search(ANY_PHONE_NUMBER, text)
+
+
+@pytest.mark.parametrize("arguments", [["--json"], ["--tag", "not a tag"]], ids=" ".join)
+def test_a_reader_who_has_gone_sees_no_traceback(
+    double: SMSPartnerDouble, tmp_path: Path, arguments: list[str]
+) -> None:
+    env = environment_of_a_user(tmp_path, env=double.connection_env(requests_per_minute=0))
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "airflow_provider_smspartner.check", "--skip-wrong-key", *arguments]
+
+    with os.fdopen(writer, "w") as gone:
+        # One of them reports an error, which is where `2>&1 | head` reads it.
+        errors = gone if "--tag" in arguments else subprocess.PIPE
+        done = subprocess.run(command, env=env, stdout=gone, stderr=errors, text=True, check=False)
+
+    assert done.returncode == (2 if "--tag" in arguments else 0)
+    assert not re.search("Traceback|BrokenPipe", done.stderr or "")
 
 
 BACKEND = """
