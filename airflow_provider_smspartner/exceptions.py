@@ -130,3 +130,8 @@ class TooManyRowsError(SMSPartnerInputError):
     def __init__(self, count: int, limit: int) -> None:
         super().__init__(f"{count} rows are more than `max_rows`, {limit}.")
         self.count = count
+        self.limit = limit
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Make copies of what it was made of: `args` holds the text."""
+        return type(self), (self.count, self.limit), self.__dict__

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
-from combinations import in_turn
+from combinations import pairs
 
 from airflow_provider_smspartner import exceptions
 from airflow_provider_smspartner.exceptions import SMSPartnerError
@@ -42,13 +42,14 @@ AMBIGUOUS = exceptions.SMSPartnerAmbiguousSendError("text", http_status=502)
 AMBIGUOUS.receipts = ["a receipt"]
 
 
-@in_turn(
+@pairs(
     error={
         "unavailable": exceptions.SMSPartnerUnavailableError(
             "text", code=500, http_status=503, retry_after="7"
         ),
         "incomplete": exceptions.SMSPartnerIncompleteError("text", expected=10, received=4),
         "ambiguous": AMBIGUOUS,
+        "too many rows": exceptions.TooManyRowsError(10, 4),
     },
     renewed={"pickle": lambda error: pickle.loads(pickle.dumps(error)), "copy": copy.copy},  # noqa: S301
 )
