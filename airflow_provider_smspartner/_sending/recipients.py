@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, MappingView
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MappingView
 from collections.abc import Set as AbstractSet
+from itertools import chain
 from typing import Any
 
 from airflow_provider_smspartner._files.formats import ENDINGS
@@ -18,12 +20,24 @@ from airflow_provider_smspartner._files.recipients import (
 from airflow_provider_smspartner._files.row_file import RowFile, names_a_file
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.models import described, to_e164
-from airflow_provider_smspartner.protocol.texts import MAX_PARTS, count_foreign, count_parts
+from airflow_provider_smspartner.protocol.texts import (
+    MAX_PARTS,
+    REPLACED,
+    changing,
+    check_sendable,
+    count_parts,
+    first_broken_link,
+    is_empty,
+    on_the_wire,
+)
 
 log = logging.getLogger(__name__)
 
 MAX_RECIPIENTS = 1_000
 """Of one send, where its author does not say otherwise."""
+
+_MAX_NAMED = 20
+"""Characters in a warning."""
 
 
 def read_recipients(
@@ -35,7 +49,7 @@ def read_recipients(
     is_known: Callable[[object], bool] = lambda _: True,
 ) -> dict[str, str]:
     """
-    Return the text for each phone number, in order; a number that is named again gets the first text.
+    Return the text for each phone number, in order, as it goes out; a number that is named again gets the first text.
 
     :param recipients: with `message`, phone numbers; without, ``(phone_number, text)`` pairs or mappings with
         ``phone_number`` and ``message``; or the path of a file with those columns.
@@ -46,7 +60,7 @@ def read_recipients(
     :raises SMSPartnerInputError: names the position and the fault, never a number or a text.
     """
     if message is not None:
-        _check_text("`message`", message, unicode=unicode)
+        message = _as_it_goes_out("`message`", message, unicode=unicode)
     texts: dict[str, str] = {}
     seen: Counter[str] = Counter()
     for place, value in _each(recipients, with_text=message is None):
@@ -55,16 +69,16 @@ def read_recipients(
         number, text = _recipient(place, value, message)
         if number in texts:
             seen["again"] += 1
-            seen["with another text"] += texts[number] != text
+            seen["with another text"] += texts[number] != on_the_wire(text)
             continue
-        if message is None:
-            _check_text(f"{place}: message", text, unicode=unicode)
         if len(texts) == max_recipients:
             raise SMSPartnerInputError(
                 f"There are more than {max_recipients} recipients, which is `max_recipients`. "
                 "Raise it if you mean to send to all of them."
             )
-        texts[number] = text
+        texts[number] = (
+            _as_it_goes_out(f"{place}: message", text, unicode=unicode) if message is None else message
+        )
     if not texts:
         raise SMSPartnerInputError("`recipients` is empty: there is nobody to send to.")
     _tell(texts, seen, unicode=unicode)
@@ -117,14 +131,24 @@ def _recipient(place: str, value: object, message: str | None) -> tuple[str, str
     return e164, text
 
 
-def _check_text(place: str, text: str, *, unicode: bool) -> None:
-    if not text.strip():
-        raise SMSPartnerInputError(f"{place} is empty.")
+def _as_it_goes_out(place: str, text: str, *, unicode: bool) -> str:
+    """Return a text on the wire, checked."""
+    if is_empty(text, unicode=unicode):
+        why = ": SMS Partner removes all of its characters" if text.strip() else ""
+        raise SMSPartnerInputError(f"{place} is empty{why}.")
+    check_sendable(place, text)
+    if not unicode and (link := first_broken_link(text)):
+        written = ", ".join(f"{escape} for {each}" for each, escape in link.escapes.items())
+        raise SMSPartnerInputError(
+            f"{place} has a link, at character {link.position + 1}, that would not work: SMS Partner replaces some of "
+            f"its characters. Write {written}."
+        )
     if (parts := count_parts(text, unicode=unicode)) > MAX_PARTS:
         raise SMSPartnerInputError(
             f"{place} has {len(text)} characters, which are {parts} SMS; the most that SMS Partner takes are "
             f"{MAX_PARTS}. Shorten it."
         )
+    return on_the_wire(text)
 
 
 def _tell(texts: Mapping[str, str], seen: Counter[str], *, unicode: bool) -> None:
@@ -136,8 +160,41 @@ def _tell(texts: Mapping[str, str], seen: Counter[str], *, unicode: bool) -> Non
             "%d recipients are named again with another text; each number gets the first.",
             seen["with another text"],
         )
-    if not unicode and any(map(count_foreign, set(texts.values()))):
+    if not unicode:
+        _tell_of_changes(set(texts.values()))
+
+
+def _tell_of_changes(texts: Collection[str]) -> None:
+    """Warn of characters that do not arrive as they are."""
+    changed = [changing(text) for text in texts]
+    replaced = [found for each in changed if (found := each & REPLACED.keys())]
+    lacking = [found for each in changed if (found := each - REPLACED.keys())]
+    if replaced:
         log.warning(
-            "A text has characters that GSM 03.38 lacks. SMS Partner may send others in their place, unless it is "
-            "sent with `unicode`."
+            "%d of %d texts have characters that SMS Partner replaces: %s. `unicode` keeps them.",
+            len(replaced),
+            len(texts),
+            _listed(replaced),
         )
+    if lacking:
+        log.warning(
+            "%d of %d texts have characters that GSM 03.38 lacks: %s. What SMS Partner sends in their place is not "
+            "known. `unicode` keeps them.",
+            len(lacking),
+            len(texts),
+            _listed(lacking),
+        )
+
+
+def _listed(characters: Iterable[Collection[str]]) -> str:
+    """Name characters, in an order that makes no text of them."""
+    named = [_named(each) for each in sorted({*chain.from_iterable(characters)})]
+    more = len(named) - _MAX_NAMED
+    return ", ".join(named[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _named(character: str) -> str:
+    # Not by itself: a space, what has no shape, and what would sit on the character before.
+    is_plain = character.isprintable() and not unicodedata.combining(character)
+    name = character if is_plain else f"U+{ord(character):04X}"
+    return f"{name} by {REPLACED[character] or 'nothing'}" if character in REPLACED else name

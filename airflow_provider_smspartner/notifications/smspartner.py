@@ -20,7 +20,7 @@ from airflow_provider_smspartner._tasks.arguments import (
 from airflow_provider_smspartner._tasks.templates import KeepsLiterals
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
-from airflow_provider_smspartner.protocol.texts import MAX_PARTS, cut
+from airflow_provider_smspartner.protocol.texts import MAX_PARTS, cut, made_sendable
 
 if TYPE_CHECKING:
     import jinja2
@@ -46,7 +46,8 @@ class SMSPartnerNotifier(KeepsLiterals, BaseNotifier):
         breaks between them, a list of them, or the path of an NDJSON, CSV or Parquet file with a column
         ``phone_number``. A template that gives a list renders to text: join it, as in
         ``{{ var.json.on_call | join(',') }}``. (templated)
-    :param message: the text. What is more than 10 SMS hold, about 1,530 characters, is cut off. (templated)
+    :param message: the text. What is more than 10 SMS hold, about 1,530 characters, is cut off; what cannot be sent
+        is replaced. (templated)
     :param tag: to find the SMS by later: 1 to 20 characters without white space. (templated)
     :param sender: who it is from: 3 to 11 letters or digits; by default the account's own. (templated)
     :param smspartner_conn_id: the Airflow connection that holds the API key. (templated)
@@ -137,7 +138,9 @@ class SMSPartnerNotifier(KeepsLiterals, BaseNotifier):
         check_literal_recipients(
             # A template may have commas in it.
             self._numbers if is_literal(recipients, ANY_JINJA) else recipients,
-            cut(self.message, unicode=False) if isinstance(self.message, str) else self.message,
+            cut(made_sendable(self.message, unicode=False), unicode=False)
+            if isinstance(self.message, str)
+            else self.message,
             unicode=False,
             max_recipients=MAX_RECIPIENTS,
             marks=ANY_JINJA,
@@ -152,15 +155,16 @@ class SMSPartnerNotifier(KeepsLiterals, BaseNotifier):
         return [number for part in _BETWEEN_NUMBERS.split(recipients) if (number := part.strip())]
 
     def _cut_text(self) -> str:
-        text = cut(self.message, unicode=False)
-        if len(text) < len(self.message):
+        text = made_sendable(self.message, unicode=False)
+        kept = cut(text, unicode=False)
+        if len(kept) < len(text):
             self.log.warning(
                 "The text has %d characters and is cut to %d, the most that %d SMS hold.",
-                len(self.message),
                 len(text),
+                len(kept),
                 MAX_PARTS,
             )
-        return text
+        return kept
 
 
 send_smspartner_notification = SMSPartnerNotifier

@@ -178,7 +178,8 @@ class SMSPartnerSendOperator(AccountTask):
     :param recipients: with `message`, phone numbers that all get that text; without, ``(phone_number, text)`` pairs
         or mappings with ``phone_number`` and ``message``. A list, the output of an upstream task, or the path of an
         NDJSON, CSV or Parquet file with those columns. A number that is named again gets one SMS. (templated)
-    :param message: the text for all recipients, at most 10 SMS: 160 characters, then 153 each. (templated)
+    :param message: the text for all recipients, at most 10 SMS: 160 characters, then 153 each, as the vendor counts
+        them. A link that would not arrive as it is written is refused. (templated)
     :param tag: to find the SMS by later: 1 to 20 characters without white space. (templated)
     :param sender: who they are from: 3 to 11 letters or digits; by default the account's own. (templated)
     :param scheduled_at: when they are to leave: an aware datetime, or its ISO text; the vendor takes steps of five

@@ -14,6 +14,7 @@ Sources, named beside each rule:
 * [cancel] https://www.docpartner.dev/en/api/sms-partner/send-sms/cancel-scheduled-sms
 * [stop-list] https://www.docpartner.dev/en/api/sms-partner/replies-opt-outs-management/stop-list
 * [error-codes] https://www.docpartner.dev/en/api/error-codes
+* [replaced-characters]: the vendor's page on the characters that it replaces
 * [observed]: seen in public client code or in captured answers, not in the vendor's pages
 """
 

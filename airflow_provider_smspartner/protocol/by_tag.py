@@ -24,6 +24,7 @@ from airflow_provider_smspartner.protocol.answers import (
 )
 from airflow_provider_smspartner.protocol.exchange import Answer, Call, Request
 from airflow_provider_smspartner.protocol.rows import outcome_of, to_int, to_phone_number
+from airflow_provider_smspartner.protocol.texts import check_sendable
 
 MAX_TAG_LENGTH = 20
 """[observed] Other editions of the vendor's page on sending: at most 20 characters, no space."""
@@ -66,6 +67,7 @@ def check_tag(tag: object) -> str:
         raise SMSPartnerInputError(f"tag must be 1 to {MAX_TAG_LENGTH} characters long, not {len(tag)}")
     if any(character.isspace() for character in tag):
         raise SMSPartnerInputError("tag must not contain white space")
+    check_sendable("tag", tag)
     return tag
 
 

@@ -28,7 +28,7 @@ from airflow_provider_smspartner.testing.refusals import (
     TOO_MANY_PARTS,
     RefusedError,
 )
-from airflow_provider_smspartner.testing.texts import count_parts
+from airflow_provider_smspartner.testing.texts import as_received, count_parts
 
 PARIS = ZoneInfo("Europe/Paris")
 """The vendor's time zone."""
@@ -119,6 +119,7 @@ def _text(holder: Mapping[str, Any], *, unicode: bool) -> tuple[str, int]:
     text = holder.get("message")
     if not isinstance(text, str) or not text:
         raise RefusedError(TEXT_MISSING, OF_SENDING)
+    text = as_received(text, unicode=unicode)
     # Whether the notice that isStopSms adds counts as well is not documented: assume that it does not.
     parts = count_parts(text, unicode=unicode)
     if parts > MAX_PARTS:

@@ -51,7 +51,7 @@ class SentSMS:
     """An SMS that the double has accepted for one number.
 
     :param phone_number: the recipient, in E.164.
-    :param text: its text.
+    :param text: its text, as the recipient reads it.
     :param message_id: the id of its call, as status calls take it.
     :param parts: how many SMS the text takes.
     :param tag: its tag, None without one.

@@ -247,7 +247,7 @@ class Scenes(Stage):
         self.send(recipients=[("+33639980000", "Hello"), ("06 39 98 00 00", "Good bye")], message=None)
 
     def other_characters(self) -> None:
-        self.send(message="C'est prêt.")
+        self.send(message="C'est prêt 🎉")
 
     def cut(self) -> None:
         self.notify("The task has failed. " * 100)

@@ -119,6 +119,25 @@ def test_a_text_that_is_too_long_is_cut(
     assert not any("xxx" in text for text in capture.texts)
 
 
+@in_turn(
+    case={
+        "line breaks": ("\r\n" * 2_000, "\n" * 759),
+        "replaced": ("œ" * 2_000, "oe" * 764),
+        "half a character": ("Failed: \udce9t\udce9", "Failed: ?t?"),
+        "link": ("See http://a.example/~b.", "See http://a.example/%7Eb."),
+    },
+    notify=BOTH,
+)
+def test_an_alert_goes_out_whatever_is_in_its_text(
+    double: SMSPartnerDouble, notify: Notify, case: tuple[str, str]
+) -> None:
+    message, read = case
+    notify(notifier(message=f"A {message}"), {})
+
+    (sms,) = double.sent
+    assert sms.text == f"A {read}"
+
+
 # How it ends is in the table of tests/sending; here is what Airflow may print beside a traceback.
 @in_turn(
     case={

@@ -1,12 +1,25 @@
-"""How many SMS a text takes, and where it is cut."""
+"""What becomes of a text, how many SMS it takes, and where it is cut."""
 
 from __future__ import annotations
+
+import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_smspartner.protocol.texts import MAX_PARTS, count_foreign, count_parts, cut
+from airflow_provider_smspartner.protocol.texts import (
+    MAX_PARTS,
+    changing,
+    count_parts,
+    cut,
+    first_broken_link,
+    made_sendable,
+    on_the_wire,
+)
+from airflow_provider_smspartner.testing import texts as double
+
+NFD = unicodedata.normalize("NFD", "é")
 
 
 @pytest.mark.parametrize(
@@ -18,13 +31,25 @@ from airflow_provider_smspartner.protocol.texts import MAX_PARTS, count_foreign,
         ("a" * 306, False, 2),
         ("a" * 307, False, 3),
         ("a" * 1531, False, 11),
-        # Of the extension table: two characters each, of which none may stand in two parts.
+        # Two characters each, of which none may stand in two parts.
         ("€" * 80, False, 1),
         ("€" * 81, False, 2),
         ("€" * 153, False, 3),
+        ("€" * 70, True, 1),
+        # So does a line break, however it is written.
+        ("\n" + "a" * 158, False, 1),
+        ("\r\n" + "a" * 159, False, 2),
+        (":br:" + "a" * 159, False, 2),
+        ("\r" + "é" * 69, True, 2),
+        # An accent in a piece of its own is none.
+        (NFD * 160, False, 1),
+        (NFD * 70, True, 1),
+        # What the vendor replaces counts as what it becomes.
+        ("œ" + "a" * 159, False, 2),
+        ("~^|\\" + "[" * 160, False, 1),
+        ("œ" + "a" * 69, True, 1),
         # What the alphabet lacks counts as one: what the vendor makes of it is not known.
-        ("ê" * 160, False, 1),
-        ("é" * 70, True, 1),
+        ("Œ" * 160, False, 1),
         ("é" * 71, True, 2),
         ("é" * 671, True, 11),
         # On the air the first character beyond the first plane is two, the last one in it one.
@@ -35,28 +60,84 @@ from airflow_provider_smspartner.protocol.texts import MAX_PARTS, count_foreign,
 )
 def test_parts(text: str, unicode: bool, parts: int) -> None:
     assert count_parts(text, unicode=unicode) == parts
+    assert count_parts(on_the_wire(text), unicode=unicode) == parts
 
 
-characters = st.text(st.sampled_from("aé€\n😀ê"), max_size=2_000)
+def test_a_line_break_and_a_euro_sign_are_written_as_the_vendor_wants_them() -> None:
+    wire = on_the_wire(f"a\nb\r\nc\rd\n\n5 €{NFD}")
+
+    assert wire == "a:br:b:br:c:br:d:br::br:5 :euro:é"
+    assert on_the_wire(wire) == wire
+    assert double.as_received(wire, unicode=True) == "a\nb\nc\nd\n\n5 €é"
+
+
+characters = st.lists(
+    st.sampled_from(
+        ["a", NFD, "é", "€", "\n", "\r\n", "\r", "😀", "ê", "œ", "~", "]", ":br:", ":euro:", "https://a."]
+    )
+).map("".join)
+
+
+@given(text=characters.map(lambda text: text * 300), unicode=st.booleans())
+def test_a_text_is_cut_only_where_it_must_be(text: str, unicode: bool) -> None:
+    kept = cut(text, unicode=unicode)
+    rest = unicodedata.normalize("NFC", text).removeprefix(kept)
+
+    assert count_parts(kept, unicode=unicode) <= MAX_PARTS
+    assert on_the_wire(kept) + on_the_wire(rest) == on_the_wire(text)
+    if rest:
+        # The longest of what becomes one thing on the wire has six characters.
+        assert count_parts(kept + rest[:6], unicode=unicode) > MAX_PARTS
 
 
 @given(text=characters, unicode=st.booleans())
-def test_a_text_is_cut_only_where_it_must_be(text: str, unicode: bool) -> None:
-    kept = cut(text, unicode=unicode)
+def test_the_double_counts_the_same(text: str, unicode: bool) -> None:
+    received = double.as_received(on_the_wire(text), unicode=unicode)
 
-    assert text.startswith(kept)
-    assert count_parts(kept, unicode=unicode) <= MAX_PARTS
-    if kept != text:
-        assert count_parts(text[: len(kept) + 1], unicode=unicode) > MAX_PARTS
+    assert double.count_parts(received, unicode=unicode) == max(count_parts(text, unicode=unicode), 1)
 
 
-def test_characters_that_the_alphabet_lacks() -> None:
-    assert count_foreign("Prêt à l'été, ça coûte 5 €") == 3
-    assert count_foreign("^{}\\[~]|€\f@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ¤¡ÄÖÑÜ§¿äöñüà") == 0
+def test_characters_that_do_not_arrive() -> None:
+    assert changing("Prêt à l'été, ça coûte 5 €, OÙ ?") == {*"êçûÙ"}
+    assert changing("€\f@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ¤¡¿à") == frozenset()
+
+
+BROKEN = {
+    "See https://a.example/~ada.": (5, {"~": "%7E"}),
+    "HTTP://a.example?ids[]=1": (1, {"[": "%5B", "]": "%5D"}),
+    "(www.a.example/forêt|œ)": (2, {"|": "%7C", "ê": "%C3%AA", "œ": "%C5%93"}),
+    f"www.a.example/ www.a.example/{unicodedata.normalize('NFD', 'ê')}": (16, {"ê": "%C3%AA"}),
+    # What becomes of it is not known, but it does not stay.
+    "http://a.example/Œ": (1, {"Œ": "%C5%92"}),
+}
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_link_that_would_break(text: str) -> None:
+    link = first_broken_link(text)
+
+    assert link is not None
+    assert (link.position + 1, link.escapes) == BROKEN[text]
+    assert first_broken_link(made_sendable(text, unicode=False)) is None
 
 
 @pytest.mark.parametrize(
-    ("character", "unicode", "kept"), [("a", True, 670), ("a", False, 1530), ("\U0001f600", True, 330)]
+    "text",
+    [
+        "[https://a.example/1] {www.a.example/(b)} «http://a.example», “http://a.example”: l’a",  # noqa: RUF001
+        "https://a.example/été?a=5€\nForêt ~",
+        "https://a.example:br:Forêt",
+        "awww.~ http ~ [www]",
+    ],
+)
+def test_a_link_that_would_not_break(text: str) -> None:
+    assert first_broken_link(text) is None
+    assert made_sendable(text, unicode=False) == text
+
+
+@pytest.mark.parametrize(
+    ("character", "unicode", "kept"),
+    [("a", True, 670), ("a", False, 1530), ("œ", False, 765), ("\U0001f600", True, 330)],
 )
 def test_a_text_is_cut_after_ten_parts_of_its_own_kind(character: str, unicode: bool, kept: int) -> None:
     assert cut(character * 2_000, unicode=unicode) == character * kept

@@ -83,6 +83,27 @@ BAD = {
     "a mapping without a text": ([{"phone_number": ANNE}], None, r"recipients\[0\]: message is missing"),
     "empty text": ([(ANNE, "a"), (BOB, " \n")], None, r"recipients\[1\]: message is empty"),
     "empty text for all": ([ANNE], "", "`message` is empty"),
+    "text of which nothing is sent": (
+        [(ANNE, "a"), (BOB, "~ ^")],
+        None,
+        r"recipients\[1\]: message is empty: SMS",
+    ),
+    "half a character": (
+        [(ANNE, "a"), (BOB, "Hello \ud83d")],
+        None,
+        r"recipients\[1\]: message .* character 7 ",
+    ),
+    "half a character for all": ([ANNE], "\udce9", "`message` cannot be sent: character 1 "),
+    "a link that would break": (
+        [(ANNE, "a"), (BOB, "Hello: http://a.example/~b?c[]=1")],
+        None,
+        r"recipients\[1\]: message has a link, at character 8, .* Write %5B for \[, %5D for \], %7E for ~\.$",
+    ),
+    "a link that would break for all": (
+        [ANNE],
+        "www.a.example/forêt",
+        "^`message` has a link, .* %C3%AA for ê",
+    ),
     "long text": ([(ANNE, "x" * 1531)], None, r"recipients\[0\]: message has 1531 characters"),
     "long text for all": ([ANNE], "x" * 1531, "`message` has 1531 characters"),
     "too many": ([f"+336399800{n:02}" for n in range(11)], "Hello", "more than 10 recipients"),
@@ -128,13 +149,29 @@ def test_an_endless_list_ends_at_the_limit() -> None:
         read(endless(), "Hello", max_recipients=1_000)
 
 
-@pytest.mark.parametrize(
-    ("text", "unicode", "warned"), [("Prêt ?", False, True), ("Prêt ?", True, False), ("Done", False, False)]
-)
-def test_characters_that_gsm_lacks_are_warned_about(
-    text: str, unicode: bool, warned: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    read([ANNE], text, unicode=unicode)
+def test_texts_are_returned_as_they_go_out() -> None:
+    given = [(ANNE, "a\r\n5 €"), (BOB, "http://a.example/e\u0301")]
 
-    assert ("GSM 03.38" in caplog.text) == warned
-    assert text not in caplog.text
+    assert read(given) == {ANNE: "a:br:5 :euro:", BOB: "http://a.example/é"}
+    assert read([ANNE, "0639980001"], "https://a.example/~[\n", unicode=True) == {
+        ANNE: "https://a.example/~[:br:"
+    }
+
+
+def test_characters_that_do_not_arrive_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    given = [(ANNE, "Prêt ~ œ\N{NO-BREAK SPACE}?"), (BOB, "êtes \u0301"), (CLEO, "Don't: 5 €\nÀ")]
+
+    read(given, unicode=True)
+    assert not caplog.messages
+
+    read([*given, ("+33639980004", "Done")])
+    replaced, lacking = caplog.messages
+    assert replaced.startswith("3 of 4 texts have characters that SMS Partner replaces: ")
+    assert replaced.endswith(": ~ by nothing, À by A, ê by e, œ by oe. `unicode` keeps them.")
+    assert lacking.startswith("2 of 4 texts have characters that GSM 03.38 lacks: U+00A0, U+0301. What ")
+
+
+def test_so_many_characters_are_named_that_they_do_not_make_a_text(caplog: pytest.LogCaptureFixture) -> None:
+    read([ANNE], "".join(map(chr, range(0x4E30, 0x4E10, -1))))
+
+    assert f": {', '.join(map(chr, range(0x4E11, 0x4E25)))} and 12 more. " in caplog.text

@@ -286,3 +286,15 @@ def test_what_cannot_be_cancelled(client: Client) -> None:
 )
 def test_parts_of_a_text(text: str, unicode: bool, parts: int) -> None:
     assert count_parts(text, unicode=unicode) == parts
+
+
+@pytest.mark.parametrize(
+    ("unicode", "read", "parts"),
+    [(0, "Pret\n5 €: (oe) l'a", 1), (1, "Prêt\n5 €: [œ] l’a~", 1)],  # noqa: RUF001
+)
+def test_a_text_is_kept_as_its_recipient_reads_it(
+    client: Client, unicode: int, read: str, parts: int
+) -> None:
+    send(client, "bulk-send", ONE, message="Prêt:br:5 :euro:: [œ] l’a~", isUnicode=unicode)  # noqa: RUF001
+
+    assert [(sms.text, sms.parts) for sms in client.double.sent] == [(read, parts)]
