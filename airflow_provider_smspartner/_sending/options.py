@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,10 @@ from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.models import described
 from airflow_provider_smspartner.protocol import check_tag
+from airflow_provider_smspartner.protocol.rows import VENDOR_TIME
 from airflow_provider_smspartner.protocol.sending import SCHEDULE_STEP_MINUTES, SendOptions
+
+log = logging.getLogger(__name__)
 
 _SENDER = re.compile(r"[0-9A-Za-z]{3,11}")
 _STEP = timedelta(minutes=SCHEDULE_STEP_MINUTES)
@@ -31,10 +35,13 @@ def read_options(
     """
     for name, flag in (("stop_notice", stop_notice), ("unicode", unicode)):
         check_flag(name, flag)
+    at = None if scheduled_at is None else read_schedule(scheduled_at)
+    if at is not None:
+        _tell_if_twice(at)
     return SendOptions(
         tag=None if tag is None else check_tag(tag),
         sender=None if sender is None else check_sender(sender),
-        scheduled_at=None if scheduled_at is None else read_schedule(scheduled_at),
+        scheduled_at=at,
         stop_notice=stop_notice,
         unicode=unicode,
         sandbox=sandbox,
@@ -84,16 +91,42 @@ def read_schedule(scheduled_at: object) -> datetime:
         raise SMSPartnerInputError(
             f"`scheduled_at` must be an aware datetime, or its ISO text, not {described(scheduled_at)}."
         )
-    if at.utcoffset() is None:
+    try:
+        is_naive = at.utcoffset() is None
+        step = _next_step(at)
+        step.astimezone(VENDOR_TIME)
+    except OverflowError:
+        raise SMSPartnerInputError("`scheduled_at` is too far away: no calendar has that time.") from None
+    except ValueError:
+        # Such as pandas' NaT, which is a datetime.
+        raise SMSPartnerInputError("`scheduled_at` is not a time.") from None
+    if is_naive:
         raise SMSPartnerInputError(
             "`scheduled_at` has no time zone: say which time is meant, for example with "
             "pendulum.datetime(2026, 11, 27, 9, tz='Europe/Paris')."
         )
-    at = at.astimezone(UTC)
+    return step
+
+
+def _next_step(at: datetime) -> datetime:
+    # By way of its text: pendulum's times and those of other subclasses do not take a difference as `datetime` does.
+    at = datetime.fromisoformat(at.isoformat()).astimezone(UTC)
     late = timedelta(
         minutes=at.minute % SCHEDULE_STEP_MINUTES, seconds=at.second, microseconds=at.microsecond
     )
     return at - late + _STEP if late else at
+
+
+def _tell_if_twice(at: datetime) -> None:
+    """Warn of a time that the vendor is told as it is told another: in autumn an hour comes twice."""
+    first, second = (at.astimezone(VENDOR_TIME).replace(fold=fold) for fold in (0, 1))
+    if first.utcoffset() != second.utcoffset():
+        log.warning(
+            "`scheduled_at`, %s, is in the hour that Paris has twice when summer time ends. SMS Partner is told %s, "
+            "which is also an hour earlier or later: choose another time if it matters.",
+            at.isoformat(timespec="minutes"),
+            f"{first:%d/%m/%Y %H:%M}",
+        )
 
 
 def check_coming(options: SendOptions) -> None:

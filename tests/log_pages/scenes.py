@@ -249,6 +249,9 @@ class Scenes(Stage):
     def other_characters(self) -> None:
         self.send(message="C'est prêt 🎉")
 
+    def hour_that_comes_twice(self) -> None:
+        self.send(scheduled_at="2099-10-25T02:30:00+01:00")
+
     def cut(self) -> None:
         self.notify("The task has failed. " * 100)
 

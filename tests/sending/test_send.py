@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pandas as pd
+import pendulum
 import pytest
 
 from airflow_provider_smspartner._sending import send as send_module
@@ -67,23 +69,53 @@ def test_options_on_the_wire() -> None:
         (datetime(2026, 11, 27, 9, 5, tzinfo=PARIS), "2026-11-27T08:05:00+00:00"),
         # Half an hour from UTC: its minutes are not those of Paris.
         ("2026-11-27T14:33:00+05:45", "2026-11-27T08:50:00+00:00"),
+        # Of classes that do not calculate as `datetime` does.
+        (pendulum.datetime(2026, 11, 27, 9, 3, tz="Europe/Paris"), "2026-11-27T08:05:00+00:00"),
+        (pd.Timestamp("2026-11-27T09:03:30+01:00"), "2026-11-27T08:05:00+00:00"),
     ],
 )
 def test_a_schedule_is_the_next_step_of_five_minutes(given: str | datetime, sent: str) -> None:
     read = read_schedule(given)
 
     assert read.isoformat() == sent
-    assert read.tzinfo is UTC
+    assert (type(read), read.tzinfo) == (datetime, UTC)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("2026-10-25T02:30:00+02:00", "25/10/2026 02:30"),
+        (datetime(2026, 10, 25, 2, 30, fold=1, tzinfo=PARIS), "25/10/2026 02:30"),
+        ("2026-10-25T01:58:00+02:00", "25/10/2026 02:00"),
+        ("2026-10-25T01:55:00+02:00", None),
+        ("2026-10-25T03:00:00+01:00", None),
+        ("2026-03-29T02:30:00+01:00", None),
+    ],
+    ids=str,
+)
+def test_a_schedule_in_the_hour_that_comes_twice_is_warned_about(
+    given: str | datetime, told: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    Send.of(NUMBERS[:1], "Hello", scheduled_at=given)
+
+    assert len(caplog.messages) == (told is not None)
+    assert f"SMS Partner is told {told}, which is also" in caplog.text or not told
 
 
 BAD_OPTIONS: dict[str, tuple[dict[str, Any], str]] = {
     "long tag": ({"tag": "x" * 21}, "1 to 20"),
+    "half a character in a tag": ({"tag": "al\udce9rt"}, "tag cannot be sent: character 3 "),
+    "half a character in a sender": ({"sender": "Sh\udce9p"}, "`sender` must be"),
     "short sender": ({"sender": "ab"}, "`sender` must be 3 to 11 letters or digits"),
     "long sender": ({"sender": "x" * 12}, "it is 12 characters"),
     "sender that is no text": ({"sender": 12345}, "it is of type int"),
     "sender with an accent": ({"sender": "Café"}, "`sender`"),
     "schedule without a zone": ({"scheduled_at": "2099-01-01T09:00:00"}, "no time zone"),
     "schedule in words": ({"scheduled_at": "tomorrow"}, "not an ISO date and time"),
+    "schedule beyond the calendar": ({"scheduled_at": "0001-01-01T00:00:00+14:00"}, "is too far away"),
+    "schedule at its end": ({"scheduled_at": datetime.max.replace(tzinfo=UTC)}, "is too far away"),
+    "schedule at its end in Paris": ({"scheduled_at": "9999-12-31T23:30:00+00:00"}, "is too far away"),
+    "schedule that is missing in a table": ({"scheduled_at": pd.NaT}, "is not a time"),
     "schedule of another kind": ({"scheduled_at": 5}, "not of type int"),
     "stop_notice as text": ({"stop_notice": "false"}, "`stop_notice` must be True or False, not of type str"),
     "unicode as text": ({"unicode": "false"}, "`unicode` must be True or False"),
