@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pandas as pd
 import pendulum
 import pytest
 
@@ -14,6 +13,8 @@ from airflow_provider_smspartner._sending import send as send_module
 from airflow_provider_smspartner._sending.options import read_schedule
 from airflow_provider_smspartner._sending.send import Send
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
+
+pd = pytest.importorskip("pandas")
 
 PARIS = ZoneInfo("Europe/Paris")
 NUMBERS = [f"+3363998{n:04}" for n in range(1_003)]
