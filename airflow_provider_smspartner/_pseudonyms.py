@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
+from airflow_provider_smspartner.models import is_known_word
 
 KEEP, MASK, HMAC = FORMS = ("keep", "mask", "hmac")
 
@@ -34,7 +35,11 @@ def releasing(phone_numbers: str, key: str | None = None) -> Callable[[Row], Row
     form = _masked if phone_numbers == MASK else _pseudonyms_of(phone_numbers, key)
 
     def release(row: Row) -> Row:
-        return {**row, "phone_number": form(row["phone_number"])}  # type: ignore[return-value]  # of the same shape
+        released = {**row, "phone_number": form(row["phone_number"])}
+        # The vendor's own words may quote the number.
+        if "raw_status" in row and not is_known_word(row["raw_status"]):
+            released["raw_status"] = None
+        return released  # type: ignore[return-value]  # of the same shape
 
     return release
 

@@ -26,8 +26,8 @@ class DeliveryStatus(StrEnum):
     What became of a message.
 
     Delivered, Not delivered and Waiting are documented on the endpoints' pages, KO on the vendor's page of
-    error codes. "Not found" and "Unknown" are this package's: the vendor knows no such message (yet), or
-    answered a text that no page names.
+    error codes, which lists the operators' own words, too. "Not found" and "Unknown" are this package's: the
+    vendor knows no such message (yet), or answered a text that no page names.
     """
 
     DELIVERED = "Delivered"
@@ -50,7 +50,7 @@ class DeliveryStatus(StrEnum):
     @classmethod
     def parse(cls, text: str | None) -> DeliveryStatus:
         """
-        Return the status that the vendor's text means, in any case and with any spaces.
+        Return the status that the vendor's text means, or an operator's word, in any case and with any spaces.
 
         :param text: the status as answered; polls capitalise it, webhooks do not.
         """
@@ -61,7 +61,28 @@ class DeliveryStatus(StrEnum):
 
 _FINAL = frozenset({DeliveryStatus.DELIVERED, DeliveryStatus.NOT_DELIVERED, DeliveryStatus.KO})
 _UNSETTLED = frozenset({DeliveryStatus.WAITING, DeliveryStatus.NOT_FOUND})
-_BY_TEXT = {status.casefold(): status for status in DeliveryStatus} | {str(s): s for s in DeliveryStatus}
+_OF_OPERATORS = {
+    DeliveryStatus.DELIVERED: ("delivrd",),
+    DeliveryStatus.WAITING: ("pending", "enroute", "acceptd"),
+    DeliveryStatus.NOT_DELIVERED: ("undeliv", "expired", "rejectd"),
+}
+"""[error-codes] What operators call a status; their "UNKNOWN" is ours as well."""
+
+_BY_TEXT = {
+    **{word: status for status, words in _OF_OPERATORS.items() for word in words},
+    **{status.casefold(): status for status in DeliveryStatus},
+    **{str(status): status for status in DeliveryStatus},
+}
+
+
+_NOT_FOUND_WORDS = "numéro introuvable"
+"""[multi-status] The status of a failed row."""
+
+
+def is_known_word(raw_status: str | None) -> bool:
+    """Return whether a text is one of those that the vendor's pages name, and so quotes nothing."""
+    word = " ".join((raw_status or "").casefold().split())
+    return word in _BY_TEXT or word == _NOT_FOUND_WORDS
 
 
 PHONE_NUMBER_NAMES = ("phone_number", "phoneNumber")

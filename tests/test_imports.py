@@ -64,8 +64,8 @@ FLOORS = (
     {"_http", "_sending"},
     {"_waiting", "protocol"},
     {"_messages", "_sql"},
-    {"_files", "provider_info"},
-    {"models", "_connection", "_pseudonyms"},
+    {"_files", "provider_info", "_pseudonyms"},
+    {"models", "_connection"},
     {"exceptions", "links", "_metrics", "_phone_numbers"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

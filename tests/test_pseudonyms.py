@@ -14,7 +14,7 @@ KEY = "a long random key, of any characters: é"
 
 
 def left(phone_number: str, phone_numbers: str, key: str | None = KEY) -> str:
-    row = {"phone_number": phone_number, "status": "Delivered", "code": None}
+    row = {"phone_number": phone_number, "raw_status": "Numéro introuvable", "code": None}
     released = releasing(phone_numbers, key)(row)
     assert {**released, "phone_number": phone_number} == row
     return str(released["phone_number"])

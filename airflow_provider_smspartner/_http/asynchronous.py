@@ -183,7 +183,8 @@ class AsyncClient:
             headers=policy.headers_of(call.request),
             allow_redirects=False,
         ) as response:
-            return Answer(response.status, response.headers, await _read_body(response))
+            body = await _read_body(response)
+            return Answer(response.status, response.headers, body, key=self._settings.api_key)
 
 
 def _is_cancelled() -> bool:

@@ -213,7 +213,8 @@ class BlockingClient:
             stream=True,
         ) as response:
             try:
-                return Answer(response.status_code, response.headers, _read_body(response, exchange))
+                body = _read_body(response, exchange)
+                return Answer(response.status_code, response.headers, body, key=self._settings.api_key)
             except BodyError as fault:
                 answer = Answer(response.status_code, response.headers, b"")
                 raise unavailable(answer, str(fault)) from None

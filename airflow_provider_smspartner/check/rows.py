@@ -93,6 +93,5 @@ def _known_rows(evidence: Evidence) -> Iterator[Row]:
 
 def _spelling(row: Row) -> str:
     """Return a status as it was written: in any case, but no text that says anything else."""
-    status = outcome_of(row).status
     text = row.status or ""
-    return text if text.casefold() == status.casefold() else f"{status.value} with other spaces"
+    return text if text == " ".join(text.split()) else f"{outcome_of(row).status.value} with other spaces"

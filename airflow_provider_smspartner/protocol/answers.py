@@ -20,7 +20,7 @@ from airflow_provider_smspartner.exceptions import (
 )
 from airflow_provider_smspartner.protocol.codes import CREDENTIALS, CREDENTIALS_ADVICE, OK, STATUS, Codes
 from airflow_provider_smspartner.protocol.exchange import Answer
-from airflow_provider_smspartner.protocol.rows import MAX_CODE, Row, to_flag, to_int
+from airflow_provider_smspartner.protocol.rows import MAX_CODE, Row, cut_key, to_flag, to_int
 
 HTTP_TOO_MANY_REQUESTS = 429
 HTTP_UNAUTHORIZED = frozenset({401, 403})
@@ -351,4 +351,5 @@ def read_rows(answer: Answer) -> tuple[StatusAnswer, list[Row]]:
     # `success` alone proves nothing: the gateway once answered it to everything [observed].
     if isinstance(envelope.rows, msgspec.UnsetType):
         raise unavailable(answer, "it claims success without a StatutResponse_List")
+    cut_key(envelope.rows, answer.key)
     return envelope, envelope.rows

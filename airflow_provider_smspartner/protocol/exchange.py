@@ -51,11 +51,13 @@ class Answer:
     :param http_status: 100 to 599.
     :param headers: looked up in any case.
     :param body: the bytes, decompressed.
+    :param key: what was asked with, which the vendor may quote, or "" where that is not known.
     """
 
     http_status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ Sources are named as in `protocol`, which reads answers with this.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -26,8 +28,22 @@ MAX_CODE = 9_999
 
 MAX_DIGITS = 18
 
-# September 2001, before the vendor's first message: what is smaller is no epoch, and 0 is how PHP writes no date.
+# September 2001, before the vendor's first message: what is smaller is no epoch, and 0 is how PHP writes no date,
+# or 1970-01-01 01:00:00.
 _FIRST_SECOND = 10**9
+
+MAX_WORDS = 200
+"""The limit of the vendor's own words in a result, and of what stands in the place of a phone number."""
+
+# What no database, CSV file or terminal takes for text: control characters, line ends among them.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+class StopRow(msgspec.Struct, gc=False):
+    """An entry of the stop list as it comes."""
+
+    phone_number: str | int | None = msgspec.field(default=None, name="phoneNumber")
+    created_at: Any = msgspec.field(default=None, name="createdAt")
 
 
 class Row(msgspec.Struct, gc=False):
@@ -88,7 +104,7 @@ def _read_outcome(  # noqa: PLR0917 - in the order of the cache's key
         read = DeliveryStatus.parse(status)
     return Outcome(
         status=read,
-        raw_status=status,
+        raw_status=None if status is None else to_words(status),
         date=to_date(date),
         stop_sms=to_flag(stop_sms),
         is_spam=to_flag(is_spam),
@@ -96,10 +112,46 @@ def _read_outcome(  # noqa: PLR0917 - in the order of the cache's key
     )
 
 
+def cut_key(rows: Iterable[Row] | Iterable[StopRow], key: str) -> None:
+    """Cut the key out of all that rows say in words of the vendor's own, in whichever way it is encoded."""
+    if not key:
+        return
+    quoted = re.compile("".join(map(_any_form, key)))
+    for row in rows:
+        if isinstance(row.phone_number, str):
+            row.phone_number = quoted.sub("***", row.phone_number)
+        if isinstance(row, Row) and row.status is not None and row.status not in _USUAL:
+            row.status = quoted.sub("***", row.status)
+
+
+_USUAL = frozenset(DeliveryStatus)
+
+
+def _any_form(character: str) -> str:
+    """Return a pattern of a character as it is, or escaped as in URLs (several times, too), JSON and Python."""
+    if character.isascii() and character.isalnum():
+        return character
+    encoded = character.encode("utf-8", "surrogatepass")
+    forms = [
+        re.escape(character),
+        "".join(rf"%(?:25)*(?i:{byte:02x})" for byte in encoded),
+        rf"\\u(?i:{ord(character):04x})",
+        "".join(rf"\\x(?i:{byte:02x})" for byte in encoded),
+        *([r"\+"] if character == " " else []),
+    ]
+    return rf"\\*(?:{'|'.join(forms)})"
+
+
+def to_words(raw: str) -> str:
+    """Return the vendor's own words in a form that whatever takes results can hold: one line, and not endless."""
+    words = _CONTROLS.sub(" ", raw[: MAX_WORDS + 1])
+    return words if len(words) <= MAX_WORDS else words[: MAX_WORDS - 1] + "…"
+
+
 def to_phone_number(raw: str | int | None) -> str:
-    """Normalise an answered phone number; one that is none stays as it came, it is the vendor's."""
+    """Normalise an answered phone number; one that is none stays as it came, but for `to_words`: it is the vendor's."""
     text = str(raw or "")
-    return normalised("+" + text if text.isdigit() and text[0] != "0" else text) or text
+    return normalised("+" + text if text.isdigit() and text[0] != "0" else text) or to_words(text)
 
 
 # Flags come as "0", "1", 0, 1, true and false [multi-status, by-tag]; True == 1 and False == 0 as keys, too.
@@ -126,7 +178,8 @@ def to_date(raw: Any) -> datetime | None:
         if is_epoch and (seconds := float(raw)) >= _FIRST_SECOND:
             return datetime.fromtimestamp(seconds, UTC)
         parsed = datetime.fromisoformat(raw)
-        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=VENDOR_TIME)).astimezone(UTC)
+        date = (parsed if parsed.tzinfo else parsed.replace(tzinfo=VENDOR_TIME)).astimezone(UTC)
+        return date if date.timestamp() >= _FIRST_SECOND else None
     except (TypeError, ValueError, OverflowError, OSError):
         return None
 

@@ -16,7 +16,7 @@ from airflow_provider_smspartner.protocol.answers import (
 )
 from airflow_provider_smspartner.protocol.codes import STOP_LIST
 from airflow_provider_smspartner.protocol.exchange import Answer, Call, Request
-from airflow_provider_smspartner.protocol.rows import to_date, to_int, to_phone_number
+from airflow_provider_smspartner.protocol.rows import StopRow, cut_key, to_date, to_int, to_phone_number
 
 
 class StopListRow(TypedDict):
@@ -53,13 +53,6 @@ class StopListEntry(msgspec.Struct, frozen=True, gc=False):
         }
 
 
-class StopRow(msgspec.Struct, gc=False):
-    """An entry as it comes."""
-
-    phone_number: str | int | None = msgspec.field(default=None, name="phoneNumber")
-    created_at: Any = msgspec.field(default=None, name="createdAt")
-
-
 class StopListAnswer(Envelope):
     """An answer with the stop list, and members by which the answer to another call is recognised."""
 
@@ -94,6 +87,7 @@ def _read_stop_list(answer: Answer) -> list[StopListEntry]:
         raise unavailable(answer, f"it announces {count} entries and has {len(envelope.data)}")
     if not all(row.phone_number for row in envelope.data):
         raise unavailable(answer, "an entry has no phoneNumber")
+    cut_key(envelope.data, answer.key)
     return [
         # The vendor's local time, as the page shows it: "2015-07-20 10:19:45" [stop-list, inferred].
         StopListEntry(to_phone_number(row.phone_number), to_date(row.created_at))

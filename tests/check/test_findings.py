@@ -93,7 +93,7 @@ OF_TAGS = {
     ),
     "spaces": Quirk(statuses(" {}\n".format), CASING, SPACED, {CASING}),
     "another status": Quirk(
-        statuses(lambda _: "Expired"),
+        statuses(lambda _: "Teleported"),
         "other statuses",
         "120 of 125 rows with another status",
         {"other statuses"},

@@ -76,7 +76,7 @@ def nothing(double: SMSPartnerDouble) -> None:
 
 WAITING = ["Waiting"]
 DELIVERED = ["Delivered"]
-LATER = ["Waiting", "Waiting", "Delivered"]
+LATER = ["Waiting", "PENDING", "Delivered"]
 LATER_FAILED = ["Waiting", "Not delivered"]
 BOTH_ENDS = ["Delivered", "Not delivered"]
 NO_GRACE = {"not_found_grace": timedelta(0)}
@@ -86,7 +86,9 @@ LIST: dict[str, Any] = {"messages": MESSAGES[:3]}
 
 CASES = {
     "tag settles": Case(
-        answering(LATER, LATER_FAILED, ["ko"]), "success", ["Delivered", "Not delivered", "KO"]
+        answering([*LATER[:2], "DELIVRD"], LATER_FAILED, ["ko"]),
+        "success",
+        ["Delivered", "Not delivered", "KO"],
     ),
     "list settles": Case(
         answering(LATER, LATER_FAILED, DELIVERED, tag=None),

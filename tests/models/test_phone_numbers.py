@@ -95,7 +95,7 @@ def test_an_answered_number_is_read_alike_and_never_fails() -> None:
 
     assert {to_phone_number(raw) for raw in read} == {"+33612345678"}
     for odd in ("36200", "short 1", "\ud800", "+999123456789", "9" * 5000, "\uff11" * 70):
-        assert to_phone_number(odd) == odd
+        assert to_phone_number(odd)[:199] == odd[:199]
     assert to_phone_number(None) == ""
 
 

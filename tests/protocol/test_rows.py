@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tracemalloc
 from collections.abc import Callable
 from datetime import UTC
 
 import pytest
 from fuzz.oracles import KEY
-from protocol.samples import answer_of, read_row
+from protocol.samples import answer_of, multi_row, page_of, read_row, tag_call
+from told import forms_of
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner.protocol import Account
-from airflow_provider_smspartner.protocol.rows import MAX_DIGITS, to_int
+from airflow_provider_smspartner.protocol.rows import MAX_DIGITS, MAX_WORDS, to_int
 
 
 @pytest.mark.parametrize(
@@ -20,7 +22,8 @@ from airflow_provider_smspartner.protocol.rows import MAX_DIGITS, to_int
     [
         ({"status": "Not delivered"}, "Not delivered"),
         ({"status": "WAITING"}, "Waiting"),
-        ({"status": "Expired", "operator": "SFR", "cost": {"value": 0.04}}, "Unknown"),
+        ({"status": "DELIVRD"}, "Delivered"),
+        ({"status": "Teleported", "operator": "SFR", "cost": {"value": 0.04}}, "Unknown"),
         ({"status": None}, "Unknown"),
         ({"success": False, "code": "4", "status": "Delivered"}, "Not found"),
         ({"success": True, "code": 4, "status": "Numéro introuvable"}, "Not found"),
@@ -73,6 +76,7 @@ def test_a_fact_may_be_nested_deeply(member: str) -> None:
         (0, None),
         (True, None),
         ("0000-00-00 00:00:00", None),
+        *((raw, None) for raw in ("0", "1970-01-01 01:00:00", "1970-01-01T00:00:00Z", "19700101", -3600)),
         ("1517934416000", None),
         (10**400, None),
         ("9" * 5000, None),
@@ -155,5 +159,30 @@ def test_long_facts_of_answers_are_not_kept(
     assert kept < most_bytes
 
 
-def test_a_row_has_the_whole_text_all_the_same() -> None:
-    assert read_row(status="Expired " * 1000).outcome.raw_status == "Expired " * 1000
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        ("Numéro\x00 porté\r\n\u2028", "Numéro  porté "),
+        ("Teleported " * 1000, ("Teleported " * 1000)[: MAX_WORDS - 1] + "…"),
+        ("\x00" * 9_999, " "),
+    ],
+    ids=["controls", "long", "nothing else"],
+)
+def test_the_words_of_the_vendor_stand_in_one_line_that_every_table_takes(words: str, kept: str) -> None:
+    assert read_row(status=words).outcome.raw_status == kept
+    page = page_of([{"phoneNumber": words, "status": words}], total=1)
+    (row,) = tag_call().read(page).rows
+    assert (row.phone_number, row.outcome.raw_status) == (kept, kept)
+
+
+@pytest.mark.parametrize("form", sorted(forms_of(KEY)))
+def test_the_key_is_cut_out_of_the_words_of_the_vendor(form: str) -> None:
+    rows = [multi_row(phoneNumber=f"key {form}", status=f"bad key {form}!"), multi_row(status="Delivered")]
+    page = dataclasses.replace(page_of(rows, total=2), key=KEY)
+    quoting, usual = tag_call().read(page).rows
+
+    assert (quoting.phone_number, quoting.outcome.raw_status) == ("key ***", "bad key ***!")
+    assert usual.outcome.raw_status == "Delivered"
+    stops = {"success": True, "code": 200, "nbData": 1, "data": [{"phoneNumber": form}]}
+    (stop,) = protocol.stop_list().read(dataclasses.replace(answer_of(stops), key=KEY))
+    assert stop.phone_number == "***"

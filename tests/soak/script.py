@@ -15,7 +15,7 @@ SIMULATED_SECONDS = 48 * HOUR
 
 PAGE_SIZE = 50
 NEVER = math.inf
-WORDS = {"Delivered": "Delivered", "Not delivered": "Not delivered", "KO": "ko", "Unknown": "Expired"}
+WORDS = {"Delivered": "Delivered", "Not delivered": "Not delivered", "KO": "ko", "Unknown": "Teleported"}
 """What the vendor answers for a status."""
 
 

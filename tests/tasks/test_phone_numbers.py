@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException
 from combinations import in_turn
+from environment import API_KEY
 from files.rows import ENDINGS
 from harness import new_context
 from sensors.waits import MESSAGES, TAG, add, finish
@@ -23,7 +24,7 @@ from airflow_provider_smspartner.operators.smspartner import (
     SMSPartnerStatusByTagOperator,
     SMSPartnerStopListOperator,
 )
-from airflow_provider_smspartner.testing import SMSPartnerDouble
+from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 capture = pytest.fixture(captured)
 
@@ -98,6 +99,24 @@ def test_pseudonyms_land_in_a_file_and_nothing_tells_a_number_or_the_key(
         assert all(FORMS["hmac"](number).encode() in content for number in NUMBERS)
     told = [content.decode(errors="replace"), *capture.texts, *capfd.readouterr()]
     assert not [text for text in told if KEY in text or any(number[1:] in text for number in NUMBERS)]
+
+
+@pytest.mark.parametrize("way", ["by tag", "by list", "sensor of a tag", "deferrable sensor of a list"])
+@pytest.mark.parametrize("phone_numbers", FORMS)
+def test_words_of_the_vendor_that_quote_a_number_do_not_leave(
+    double: SMSPartnerDouble, way: str, phone_numbers: str
+) -> None:
+    def quote(rows: list[Any]) -> list[Any]:
+        quoting = [{**row, "status": f"no {row['phoneNumber'][1:]} with {API_KEY}"} for row in rows[1:]]
+        return [{**rows[0], "status": "DELIVRD"}, *quoting]
+
+    double.misbehave(Fault.rows(quote), times=None)
+
+    rows = WAYS[way](**released(phone_numbers))
+
+    kept = [f"no {number[1:]} with ***" if phone_numbers == "keep" else None for number in NUMBERS[1:]]
+    assert [row["raw_status"] for row in rows] == ["DELIVRD", *kept]
+    assert [row["status"] for row in rows] == ["Delivered", "Unknown", "Unknown"]
 
 
 def test_what_is_asked_does_not_change(double: SMSPartnerDouble) -> None:
