@@ -179,6 +179,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     is_spam: bool | None = None
     code: int | None = None
 
+    @property
+    def is_silence(self) -> bool:
+        """Whether the vendor left the message unanswered."""
+        return self.status is DeliveryStatus.NOT_FOUND and self.code is None and self.raw_status is None
+
 
 # Without `gc`: a page of rows would otherwise be searched by Python's garbage collector again and again
 # (`benchmarks/RESULTS.md`, "longest block of the event loop").

@@ -9,6 +9,9 @@ from urllib.parse import SplitResult, urlsplit
 from airflow_provider_smspartner._connection.fields import BASE_URL
 
 _PORT = re.compile(r"([0-9]{1,5})(\.0)?", re.ASCII)
+_MAX_HOST_LENGTH = 254
+"""With a dot at its end."""
+
 _HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
 
 
@@ -79,9 +82,18 @@ def _split(host: str, scheme: str) -> SplitResult:
             "The connection's Host must be a host name or a base URL without user, query or fragment; "
             "the API key belongs in the field API key."
         )
-    if not (_HOST_NAME.fullmatch(hostname) or _ip_address(hostname)) or url.netloc.endswith(":"):
+    if not (_is_host_name(hostname) or _ip_address(hostname)) or url.netloc.endswith(":"):
         raise ValueError("The connection's Host is not a valid URL or host name.")
     return url
+
+
+def _is_host_name(text: str) -> bool:
+    try:
+        # What cannot be looked up: a label of more than 63 characters, or more than 253 in all.
+        is_short = len(text.encode("idna")) <= _MAX_HOST_LENGTH
+    except UnicodeError:
+        return False
+    return is_short and _HOST_NAME.fullmatch(text) is not None
 
 
 def _at_port(*named: int | None) -> str:

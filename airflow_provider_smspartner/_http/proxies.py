@@ -39,6 +39,7 @@ def proxy_for(settings: Settings) -> str | None:
             and parts.port != 0
             and not any(character.isspace() for character in url)
             and "%" not in (parts.hostname or "")
+            and bool((parts.hostname or "").encode("idna"))
         )
     except ValueError:
         is_usable = False

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing, suppress
 from contextvars import Context, copy_context
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._http.in_order import in_order
@@ -23,7 +23,7 @@ from airflow_provider_smspartner._shared_polls.waiters import AT_ONCE
 from airflow_provider_smspartner._waiting.tally import Tally, out_of_time
 from airflow_provider_smspartner._waiting.wait import OVERTIME_SECONDS, Wait
 from airflow_provider_smspartner.exceptions import SMSPartnerRequestError
-from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, to_ref
+from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, Outcome, to_ref
 
 _GATHER_SECONDS = 0.05
 """How long a due wait waits for others: a restarted triggerer takes up its triggers one after the other."""
@@ -67,6 +67,7 @@ class SharedPolls:
         self._subscribers: set[Subscriber] = set()
         self._polling: set[Subscriber] = set()
         self._some_polling = asyncio.Event()
+        self._waits_by_tag: Counter[str] = Counter()
         self._waiting_page: dict[str, int] = {}
         self._answering = asyncio.Lock()
         self._dispatcher: asyncio.Task[None] | None = None
@@ -96,6 +97,8 @@ class SharedPolls:
         deadline_at = loop.time() + wait.seconds_left
         subscriber = Subscriber(wait, answered, copy_context(), loop.create_future(), deadline_at)
         self._subscribers.add(subscriber)
+        if subscriber.tag is not None:
+            self._waits_by_tag[subscriber.tag] += 1
         self._schedule.add(subscriber, due)
         if self._dispatcher is None or self._dispatcher.done():
             self._dispatcher = self._start(self._dispatch())
@@ -104,9 +107,7 @@ class SharedPolls:
         try:
             return await subscriber.outcome
         finally:
-            self._subscribers.discard(subscriber)
-            self._polling.discard(subscriber)
-            self._schedule.remove(subscriber)
+            self._forget(subscriber)
 
     async def close(self) -> None:
         """Give up what is under way, and close the connections."""
@@ -213,7 +214,7 @@ class SharedPolls:
         subscribers: Mapping[Subscriber, int],
         error: Exception | None = None,
         *,
-        found: Mapping[MessageRef, DeliveryStatus] | None = None,
+        found: Mapping[MessageRef, Outcome] | None = None,
     ) -> None:
         # The waits of one call after those of another: many calls together would hold up the event loop.
         async with self._answering:
@@ -251,7 +252,7 @@ class SharedPolls:
         except Exception as error:  # noqa: BLE001 - whatever it is, no wait may wait for ever
             await self._answer_all(shared.subscribers, error)
             return None
-        found = {ref: status.status for ref, status in zip(shared.messages, statuses, strict=True)}
+        found = {ref: status.outcome for ref, status in zip(shared.messages, statuses, strict=True)}
         await self._answer_all(shared.subscribers, found=found)
         return None
 
@@ -266,7 +267,8 @@ class SharedPolls:
                     if not still_wanted(poll):
                         return  # cancelled, or out of time
                     for status in batch:
-                        tally.add(status.status, to_ref((status.phone_number, status.message_id or "")))
+                        ref = to_ref((status.phone_number, status.message_id or ""))
+                        tally.add(status.status, ref, is_silence=status.outcome.is_silence)
         except Exception as error:  # noqa: BLE001 - whatever it is, no wait may wait for ever
             await self._answer_all(poll, error)
         else:
@@ -274,28 +276,25 @@ class SharedPolls:
 
     async def _ask_for_tag(self, tag: str, subscribers: Mapping[Subscriber, int]) -> None:
         try:
-            counts = await self._count_tag(tag, subscribers)
+            counted = await self._count_tag(tag, subscribers)
         except Exception as error:  # noqa: BLE001 - whatever it is, no wait may wait for ever
             await self._answer_all(subscribers, error)
             return
         for subscriber in still_wanted(subscribers):
-            if isinstance(counts, int):
-                subscriber.tally.stop_at_waiting(page=counts)
-            else:
-                subscriber.tally.add_counts(counts)
+            subscriber.tally.add_counts(counted.counts)
+            if counted.waiting_on_page is not None:
+                subscriber.tally.stop_at_waiting(page=counted.waiting_on_page, total=counted.total)
         await self._answer_all(subscribers)
 
-    async def _count_tag(
-        self, tag: str, subscribers: Mapping[Subscriber, int]
-    ) -> Counter[DeliveryStatus] | int:
-        """Return a tag's statuses, counted, or the number of the first page that still shows Waiting."""
+    async def _count_tag(self, tag: str, subscribers: Mapping[Subscriber, int]) -> _Counted:
+        """Count a tag's statuses, or those up to the first page that still shows Waiting."""
         whole = any(subscriber.wait.needs_whole_tag for subscriber in subscribers)
         seen = self._waiting_page.pop(tag, 1)
         if seen > 1 and not whole:
             page = await self._sender.send(protocol.tag_page(tag, seen), subscribers)
             if page.number == seen and _shows_waiting(page):
-                self._waiting_page[tag] = seen
-                return seen
+                self._note_page(tag, seen)
+                return _Counted(page.counts, page.total, seen)
         counts: Counter[DeliveryStatus] = Counter()
         number = 0
         async with aclosing(aread_pages(lambda call: self._sender.send(call, subscribers), tag)) as pages:
@@ -303,9 +302,32 @@ class SharedPolls:
                 number += 1
                 counts.update(page.counts)
                 if not is_last and not whole and _shows_waiting(page):
-                    self._waiting_page[tag] = number
-                    return number
-        return counts
+                    self._note_page(tag, number)
+                    return _Counted(counts, page.total, number)
+        return _Counted(counts, counts.total())
+
+    def _note_page(self, tag: str, number: int) -> None:
+        # Its waits may have ended while it was read.
+        if self._waits_by_tag[tag]:
+            self._waiting_page[tag] = number
+
+    def _forget(self, subscriber: Subscriber) -> None:
+        self._subscribers.discard(subscriber)
+        self._polling.discard(subscriber)
+        self._schedule.remove(subscriber)
+        if (tag := subscriber.tag) is not None:
+            self._waits_by_tag[tag] -= 1
+            if not self._waits_by_tag[tag]:
+                del self._waits_by_tag[tag]
+                self._waiting_page.pop(tag, None)
+
+
+class _Counted(NamedTuple):
+    """What was counted of a tag, and the page on which that ended, unless it is whole."""
+
+    counts: Counter[DeliveryStatus]
+    total: int
+    waiting_on_page: int | None = None
 
 
 def _shows_waiting(page: protocol.TagPage) -> bool:

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from functools import partial
 
+from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner._connection.settings import Settings
 from airflow_provider_smspartner._http.opening import open_async_client
 from airflow_provider_smspartner._shared_polls.connections import Connection, connection_in_use
 from airflow_provider_smspartner._shared_polls.dispatcher import SharedPolls
 from airflow_provider_smspartner._shared_polls.per_loop import PerLoop
+from airflow_provider_smspartner._shared_polls.sender import Client
 from airflow_provider_smspartner._waiting.tally import Tally
 from airflow_provider_smspartner._waiting.wait import Wait
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
@@ -37,9 +38,28 @@ async def poll_together(
         settings = await _find(connection, wait, answered)
         next_poll: datetime | None = due
         while settings is not None and next_poll is not None:
-            async with shared_polls(connection, settings) as polls:
-                next_poll = await polls.poll(wait, next_poll, answered)
-            settings = connection.said
+            try:
+                async with shared_polls(connection, settings) as polls:
+                    next_poll = await polls.poll(wait, next_poll, answered)
+                settings = connection.said
+            except SMSPartnerUnavailableError as trouble:
+                if (next_poll := _told(trouble, wait, answered)) is not None:
+                    await _clock.asleep(_seconds_until(next_poll, wait))
+                    settings = await _find(connection, wait, answered)
+
+
+def _told(
+    trouble: SMSPartnerUnavailableError, wait: Wait, answered: Callable[[Tally], datetime | None]
+) -> datetime | None:
+    """Tell a wait of trouble as of a failed poll, and return when to poll next, or None for no more."""
+    tally = wait.tally()
+    tally.end(trouble)
+    return answered(tally)
+
+
+def _seconds_until(when: datetime, wait: Wait) -> float:
+    # At the deadline the wait ends, also between two polls.
+    return max((min(when, wait.goal.deadline) - wait.now()).total_seconds(), 0) + 0.01
 
 
 async def _find(
@@ -52,13 +72,9 @@ async def _find(
         try:
             settings = await connection.look_up()
         except SMSPartnerUnavailableError as trouble:
-            tally = wait.tally()
-            tally.end(trouble)
-            if (again := answered(tally)) is None:
+            if (again := _told(trouble, wait, answered)) is None:
                 return None
-            # At the deadline the wait ends, also between two polls.
-            seconds = (min(again, wait.goal.deadline) - wait.now()).total_seconds()
-            settings = await connection.found_by(loop.time() + max(seconds, 0) + 0.01)
+            settings = await connection.found_by(loop.time() + _seconds_until(again, wait))
     return settings
 
 
@@ -76,9 +92,16 @@ def shared_polls(connection: Connection, settings: Settings) -> AbstractAsyncCon
     async def has_changed(sent_at: float, must_know: bool) -> bool:
         return await connection.says_now(settings, sent_at=sent_at, must_know=must_know) != settings
 
+    async def open_client() -> Client:
+        try:
+            return await open_async_client(settings, connection.conn_id)
+        except (OSError, ValueError) as error:
+            # What the environment names: a file of authorities, a proxy. Another wait must not end of it either.
+            raise SMSPartnerUnavailableError(f"SMS Partner cannot be asked for now: {error}") from None
+
     def make() -> SharedPolls:
         return SharedPolls(
-            partial(open_async_client, settings, connection.conn_id),
+            open_client,
             tries=settings.max_attempts,
             in_flight=settings.max_connections,
             has_changed=has_changed,

@@ -30,7 +30,7 @@ from enum import Enum, auto
 from airflow_provider_smspartner._waiting.tally import Tally
 from airflow_provider_smspartner._waiting.wait import Wait
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
-from airflow_provider_smspartner.models import DeliveryStatus, MessageRef
+from airflow_provider_smspartner.models import MessageRef, Outcome
 
 
 class State(Enum):
@@ -145,16 +145,16 @@ class Subscriber:
             self.fail(error)
             return []
 
-    def add(self, found: Mapping[MessageRef, DeliveryStatus]) -> bool:
+    def add(self, found: Mapping[MessageRef, Outcome]) -> bool:
         """
         Add what one call has found, and return whether it was the poll's last.
 
-        :param found: statuses by message, also of messages of other waits.
+        :param found: what became of messages, also of messages of other waits.
         """
         tally = self.tally
         for ref in self.messages():
-            if (status := found.get(ref)) is not None:
-                tally.add(status, ref)
+            if (outcome := found.get(ref)) is not None:
+                tally.add(outcome.status, ref, is_silence=outcome.is_silence)
         self.calls_left -= 1
         return not self.calls_left
 

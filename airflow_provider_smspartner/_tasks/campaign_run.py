@@ -18,10 +18,12 @@ from airflow_provider_smspartner._waiting.campaign import Campaign
 from airflow_provider_smspartner._waiting.event import Event
 from airflow_provider_smspartner._waiting.goal import Goal, Verdict
 from airflow_provider_smspartner._waiting.rhythm import Rhythm
+from airflow_provider_smspartner._waiting.seen import Seen
 from airflow_provider_smspartner._waiting.tally import Tally, out_of_time
 from airflow_provider_smspartner._waiting.wait import Wait
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
+    SMSPartnerError,
     SMSPartnerInputError,
     SMSPartnerNotFoundError,
     SMSPartnerRequestError,
@@ -131,6 +133,8 @@ class CampaignRun:
         self._wait: Wait | None = None
         self._rows: dict[MessageRef, StatusRow] = {}
         self._report: PollReport | None = None
+        self.seen = Seen()
+        """What the vendor has known of the campaign."""
         self.result: Any = None
         """What XCom holds of the rows once the campaign is done: the rows themselves, or where they are."""
 
@@ -212,6 +216,10 @@ class CampaignRun:
         :raises ValueError: if the payload is no event of this provider's trigger.
         """
         event = Event.read(payload)
+        if event.verdict is Verdict.FAILED:
+            raise (SMSPartnerInputError if event.is_bad_input else SMSPartnerError)(
+                event.error or "The trigger failed."
+            )
         if event.verdict is Verdict.REFUSED:
             raise protocol.refusal(code=event.code, http_status=event.http_status) or ValueError(
                 "The trigger's event names a refusal that is none."
@@ -222,6 +230,9 @@ class CampaignRun:
             campaign = self._campaign()
             campaign.messages.close()
             raise self._gave_up(event.verdict, f"{campaign}: {describe_progress(summary)}")
+        if event.counts is not None:
+            not_found = event.counts.get(DeliveryStatus.NOT_FOUND, 0)
+            self.seen.note(sum(event.counts.values()) - not_found, _clock.now())
 
     def trigger(self) -> SMSPartnerCampaignTrigger:
         """Return the trigger that goes on after the last poll."""
@@ -263,7 +274,7 @@ class CampaignRun:
             seed=f"{sensor.dag_id}#{sensor.task_id}#{began.isoformat()}",
         )
         # The campaign comes last: it may hold a file, which nothing would close if another part failed.
-        return Wait(goal=goal, rhythm=rhythm, campaign=self._campaign(), now=_clock.now)
+        return Wait(goal=goal, rhythm=rhythm, seen=self.seen, campaign=self._campaign(), now=_clock.now)
 
     def _campaign(self) -> Campaign:
         if self._sensor.messages is None:
@@ -344,7 +355,12 @@ class CampaignRun:
                 yield row
             return
         for row in self._hook.iter_multi_status(campaign.messages, distinct=True):
-            tally.add(DeliveryStatus(row["status"]), _ref_of(row))
+            status = DeliveryStatus(row["status"])
+            # The row of a message that the vendor has left unanswered says nothing else.
+            is_silence = (
+                status is DeliveryStatus.NOT_FOUND and row["code"] is None and row["raw_status"] is None
+            )
+            tally.add(status, _ref_of(row), is_silence=is_silence)
             yield row
 
     def _in_time(self, rows: Generator[StatusRow, None, None], wait: Wait) -> Iterator[StatusRow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseSensorOperator, Context
+
+    from airflow_provider_smspartner._waiting.seen import Seen
 
 
 def first_poll_of(sensor: BaseSensorOperator, context: Context) -> datetime | None:
@@ -35,6 +38,41 @@ def first_poll_of(sensor: BaseSensorOperator, context: Context) -> datetime | No
         task_instance.dag_id, task_instance.task_id, task_instance.run_id, task_instance.map_index, first_try
     )
     return first
+
+
+def recall(context: Context, seen: Seen) -> None:
+    """
+    Take over what earlier pokes of this try have seen, where Airflow keeps it: since 3.3.
+
+    :param context: the task's context.
+    :param seen: takes it.
+    """
+    store: Any = context.get("task_state_store")
+    number = getattr(context.get("ti"), "try_number", None)
+    if store is None or seen.at is not None:
+        return
+    # A store that does not answer must not end a wait: it then knows less.
+    with suppress(Exception):
+        kept = store.get(_SEEN)
+        if kept and kept["try"] == number:
+            seen.note(int(kept["known"]), datetime.fromisoformat(kept["at"]))
+
+
+def remember(context: Context, seen: Seen) -> None:
+    """
+    Keep what this poke has seen for the next.
+
+    :param context: the task's context.
+    :param seen: what the vendor has known.
+    """
+    store: Any = context.get("task_state_store")
+    number = getattr(context.get("ti"), "try_number", None)
+    if store is not None and seen.at is not None:
+        with suppress(Exception):
+            store.set(_SEEN, {"try": number, "known": seen.known, "at": seen.at.isoformat()})
+
+
+_SEEN = "smspartner_seen"
 
 
 def with_dates(context: Context) -> Any:

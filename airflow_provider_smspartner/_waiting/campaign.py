@@ -33,4 +33,6 @@ class Campaign(msgspec.Struct, kw_only=True):
         if self.tag is not None:
             return repr(self.tag)
         count = len(self.messages) + self.settled.total()
+        if not count:
+            return "of a file that is not read yet"
         return "of 1 message" if count == 1 else f"of {count} messages"

@@ -19,12 +19,16 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     :param counts: messages by status, or None if the last poll failed.
     :param code: the vendor's code of a refusal, or None.
     :param http_status: the HTTP status of a refusal, or None.
+    :param error: what the trigger failed with, in words of our own, or None.
+    :param is_bad_input: whether that is about an argument or a file of the user's.
     """
 
     verdict: Verdict
     counts: Mapping[DeliveryStatus, int] | None = None
     code: int | None = None
     http_status: int | None = None
+    error: str | None = None
+    is_bad_input: bool = False
 
     def payload(self) -> dict[str, Any]:
         """Return the event in plain JSON types, for `read`."""
@@ -33,6 +37,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
             payload["counts"] = counts_to_json(self.counts)
         if self.verdict is Verdict.REFUSED:
             payload |= {"code": self.code, "http_status": self.http_status}
+        if self.verdict is Verdict.FAILED:
+            payload |= {"error": self.error, "is_bad_input": self.is_bad_input}
         return payload
 
     @classmethod
@@ -52,6 +58,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
                 counts=None if counts is None else counts_from_json(counts),
                 code=payload.get("code"),
                 http_status=payload.get("http_status"),
+                error=payload.get("error"),
+                is_bad_input=bool(payload.get("is_bad_input")),
             )
         except (AttributeError, TypeError, ValueError):
             event = cls(verdict=Verdict.NOT_YET)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -18,6 +18,7 @@ class Verdict(StrEnum):
     NOT_FOUND = "not_found"
     TIMED_OUT = "timed_out"
     REFUSED = "refused"
+    FAILED = "failed"
 
 
 class Goal(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,12 +38,20 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
     deadline: datetime
     not_found_until: datetime
 
-    def judge(self, summary: StatusSummary | None, *, now: datetime) -> Verdict:
+    @property
+    def grace(self) -> timedelta:
+        """How long a message that the vendor does not know is waited for."""
+        return self.not_found_until - self.started_at
+
+    def judge(
+        self, summary: StatusSummary | None, *, now: datetime, not_found_until: datetime | None = None
+    ) -> Verdict:
         """
         Judge a poll.
 
         :param summary: what was read, without rows for an unknown tag; None if the poll failed.
         :param now: aware.
+        :param not_found_until: until when the grace of messages lasts that were known; by default the goal's own.
         """
         if summary is not None:
             not_found = summary.counts.get(DeliveryStatus.NOT_FOUND, 0)
@@ -51,7 +60,7 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True):
             enough = summary.settled_count >= self.settled_ratio * summary.total - 1e-6
             if summary.total and enough and known >= (self.expected_total or 0):
                 return Verdict.DONE
-            if self.lacks_messages(summary) and now >= self.not_found_until:
+            if self.lacks_messages(summary) and now >= (not_found_until or self.not_found_until):
                 return Verdict.NOT_FOUND
         return Verdict.TIMED_OUT if now > self.deadline else Verdict.NOT_YET
 

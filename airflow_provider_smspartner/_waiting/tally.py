@@ -43,16 +43,21 @@ class Tally:
         self._over = False
         self.summary: StatusSummary | None = None
         self.trouble: SMSPartnerError | None = None
+        self.total = 0
         self.waiting_on_page: int | None = None
+        self.is_silent = False
+        """Whether the vendor said nothing about some message, or gave no row of the tag without saying why."""
 
-    def add(self, status: DeliveryStatus, ref: MessageRef | None = None) -> None:
+    def add(self, status: DeliveryStatus, ref: MessageRef | None = None, *, is_silence: bool = False) -> None:
         """
         Count a row.
 
         :param status: what became of the message.
         :param ref: which message it is, where the campaign is a list of messages.
+        :param is_silence: whether it stands for a message that the vendor left unanswered.
         """
         self._counts[status] += 1
+        self.is_silent |= is_silence
         # An answer may still come after trouble has ended the poll: it must not count for the next one.
         if ref is not None and status.is_final and not self._over:
             self._campaign.messages.settle(ref)
@@ -65,13 +70,19 @@ class Tally:
         """
         self._counts.update(counts)
 
-    def stop_at_waiting(self, *, page: int) -> None:
+    def stop_at_waiting(self, *, page: int, total: int) -> None:
         """
-        End the poll before the tag's last page, because a message is still Waiting: there is nothing to count.
+        End the poll before the tag's last page, because a message is still Waiting: not all rows are counted.
 
         :param page: the page with that message.
+        :param total: rows of the tag, as its first page says.
         """
-        self.waiting_on_page = page
+        self.waiting_on_page, self.total = page, total
+
+    @property
+    def counts(self) -> Counter[DeliveryStatus]:
+        """The rows read so far, by status."""
+        return self._counts
 
     def __enter__(self) -> Self:
         """Begin to count."""
@@ -98,6 +109,7 @@ class Tally:
             return True
         if isinstance(error, SMSPartnerNotFoundError):
             self._counts = Counter({DeliveryStatus.NOT_FOUND: len(self._campaign.messages)})
+            self.is_silent = error.code is None
         elif error is not None:
             return False
         if self.waiting_on_page is not None:

@@ -9,11 +9,13 @@ import msgspec
 from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner._metrics import POLLS, count
 from airflow_provider_smspartner._waiting.campaign import Campaign
-from airflow_provider_smspartner._waiting.goal import Goal
+from airflow_provider_smspartner._waiting.goal import Goal, Verdict
 from airflow_provider_smspartner._waiting.report import PollReport, clock_time, date_and_time
 from airflow_provider_smspartner._waiting.rhythm import Rhythm
+from airflow_provider_smspartner._waiting.seen import Seen
 from airflow_provider_smspartner._waiting.tally import Tally
-from airflow_provider_smspartner.models import describe_progress
+from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerUnavailableError
+from airflow_provider_smspartner.models import DeliveryStatus, StatusSummary, describe_progress
 
 OVERTIME_SECONDS = 2.0
 """How much later than its deadline a poll that is on its way may still be answered: a call takes less."""
@@ -29,6 +31,7 @@ class Wait(msgspec.Struct, kw_only=True):
     :param campaign: what is still to be asked for.
     :param goal: what is waited for, and until when.
     :param rhythm: how long to pause between polls.
+    :param seen: what the vendor has known of the campaign.
     :param failing_since: since when polls have failed, or None if the last one has not.
     :param failed_polls: how many have failed since then.
     :param now: returns the time, aware; tests give a clock of their own.
@@ -37,6 +40,7 @@ class Wait(msgspec.Struct, kw_only=True):
     campaign: Campaign
     goal: Goal
     rhythm: Rhythm
+    seen: Seen = msgspec.field(default_factory=Seen)
     failing_since: datetime | None = None
     failed_polls: int = 0
     now: _clock.Now = _clock.now
@@ -76,30 +80,62 @@ class Wait(msgspec.Struct, kw_only=True):
         remaining = (goal.deadline - now).total_seconds()
         delay = self.rhythm.delay((now - goal.started_at).total_seconds(), remaining=remaining)
         recovery = None
-        if tally.trouble:
+        summary, trouble, not_found_until = self._believed(tally, now)
+        if trouble:
             # While nothing is answered, there is nothing to learn from a poll long after the deadline.
             delay = min(delay, max(remaining, 0.0))
-            found = f"{self._count_failure(now)}: {tally.trouble}".rstrip(".")
+            found = f"{self._count_failure(now)}: {trouble}".rstrip(".")
         else:
             recovery = self._end_failures(now)
             if tally.waiting_on_page is not None:
-                found = f"still Waiting on page {tally.waiting_on_page}"
+                read = StatusSummary(counts=tally.counts, checked_at=now)
+                found = (
+                    f"still Waiting on page {tally.waiting_on_page}, {read.total} of {tally.total} rows read: "
+                    f"{describe_progress(read)}"
+                )
             else:
-                found = describe_progress(tally.summary)
-                if goal.lacks_messages(tally.summary):
-                    found += f"; waited for until {clock_time(goal.not_found_until)} (`not_found_grace`)"
-        verdict = goal.judge(tally.summary, now=now)
-        count(POLLS, "failed" if tally.trouble else verdict.value)
+                found = describe_progress(summary)
+                if goal.lacks_messages(summary):
+                    found += f"; waited for until {clock_time(not_found_until)} (`not_found_grace`)"
+        verdict = goal.judge(summary, now=now, not_found_until=not_found_until)
+        count(POLLS, "failed" if trouble else verdict.value)
         return PollReport(
             verdict=verdict,
-            summary=tally.summary,
+            summary=summary,
             campaign=str(self.campaign),
             found=found,
             next_at=now + timedelta(seconds=delay),
             delay=delay,
-            is_failed=tally.trouble is not None,
+            is_failed=trouble is not None,
             recovery=recovery,
         )
+
+    def _believed(
+        self, tally: Tally, now: datetime
+    ) -> tuple[StatusSummary | None, SMSPartnerError | None, datetime]:
+        """
+        Return what counts of a poll: its summary or the trouble with it, and until when what it lacks is waited for.
+
+        No single answer undoes what many have said. Silence about messages that were known is trouble; what the vendor
+        says it does not know any more, and rows that a tag has lost, are waited for from when they were last seen.
+        """
+        goal, seen, summary = self.goal, self.seen, tally.summary
+        if tally.waiting_on_page is not None:
+            seen.note(max(seen.known, tally.total), now)
+        if summary is None:
+            return None, tally.trouble, goal.not_found_until
+        known = summary.total - summary.counts.get(DeliveryStatus.NOT_FOUND, 0)
+        if known >= seen.known or seen.at is None:
+            seen.note(known, now)
+            return summary, None, goal.not_found_until
+        until = max(goal.not_found_until, seen.at + goal.grace)
+        has_lost_rows = 0 < summary.total < seen.known
+        is_enough = goal.judge(summary, now=now) is Verdict.DONE and not has_lost_rows
+        if not is_enough and (tally.is_silent or (has_lost_rows and now < until)):
+            return None, _silence(known, seen.known), until
+        if has_lost_rows:
+            seen.note(known, now)
+        return summary, None, until
 
     def opening(self) -> str:
         """Return one line for the log: what is waited for, since when, how often, and when the wait gives up."""
@@ -131,6 +167,12 @@ class Wait(msgspec.Struct, kw_only=True):
         polls = "1 failed poll" if self.failed_polls == 1 else f"{self.failed_polls} failed polls"
         self.failing_since, self.failed_polls = None, 0
         return f"{self.campaign}: polls are answered again, after {polls} in {lasted}."
+
+
+def _silence(known: int, before: int) -> SMSPartnerUnavailableError:
+    return SMSPartnerUnavailableError(
+        f"SMS Partner knew {before} messages of the campaign before, and now tells of {known} only."
+    )
 
 
 def _ordinal(number: int) -> str:

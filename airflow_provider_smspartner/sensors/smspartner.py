@@ -27,7 +27,7 @@ from airflow_provider_smspartner._tasks.arguments import (
     warn_of_short_deferrals,
 )
 from airflow_provider_smspartner._tasks.execution import Execution
-from airflow_provider_smspartner._tasks.reschedule import first_poll_of, with_dates
+from airflow_provider_smspartner._tasks.reschedule import first_poll_of, recall, remember, with_dates
 from airflow_provider_smspartner._tasks.status_task import StatusTask
 from airflow_provider_smspartner.exceptions import SMSPartnerDeliveryRateError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
@@ -153,7 +153,11 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
             # Outside of `execute`, as in a user's own test.
             with self._running(self._began_at(context)):
                 return self.poke(context)
+        if is_rescheduled := self.reschedule and not self.deferrable:
+            recall(context, self._run.seen)
         if (summary := self._run.poll()) is None:
+            if is_rescheduled:
+                remember(context, self._run.seen)
             return False
         return PokeReturnValue(True, self._deliver(context, self._run.result, summary))
 

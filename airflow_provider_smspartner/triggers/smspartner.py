@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
+from traceback import format_tb
 from typing import Any, ClassVar, Self
 
 import msgspec
@@ -19,10 +20,22 @@ from airflow_provider_smspartner._waiting.event import Event
 from airflow_provider_smspartner._waiting.goal import Goal, Verdict
 from airflow_provider_smspartner._waiting.report import PollReport
 from airflow_provider_smspartner._waiting.rhythm import Rhythm
+from airflow_provider_smspartner._waiting.seen import Seen
 from airflow_provider_smspartner._waiting.tally import Tally
 from airflow_provider_smspartner._waiting.wait import Wait
-from airflow_provider_smspartner.exceptions import SMSPartnerCredentialsError, SMSPartnerRequestError
+from airflow_provider_smspartner.exceptions import (
+    SMSPartnerCredentialsError,
+    SMSPartnerInputError,
+    SMSPartnerRequestError,
+    SMSPartnerUnavailableError,
+)
 from airflow_provider_smspartner.models import counts_from_json, counts_to_json, to_ref
+
+_MAX_BAD_READS = 3
+"""How often in a row a file that can be read, and is wrong, is read again: it may be in the middle of being written."""
+
+_MOMENT = 0.01
+"""What a pause at the deadline is longer: the time is over only after it."""
 
 
 class SMSPartnerCampaignTrigger(BaseTrigger):
@@ -42,6 +55,7 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
     :param goal: the fields of a `Goal`: what is waited for, and until when.
     :param rhythm: the fields of a `Rhythm`: how long to pause between polls.
     :param next_poll_at: when to poll first.
+    :param known: how many messages the vendor has known so far.
     """
 
     _clock: ClassVar[staticmethod[[], datetime]] = staticmethod(_clock.now)
@@ -56,6 +70,7 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
         goal: Mapping[str, Any],
         rhythm: Mapping[str, Any],
         next_poll_at: datetime,
+        known: int = 0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow's is untyped
         self.smspartner_conn_id = smspartner_conn_id
@@ -65,6 +80,7 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
         self.goal = goal
         self.rhythm = rhythm
         self.next_poll_at = next_poll_at
+        self.known = known
 
     @classmethod
     def of(
@@ -88,6 +104,7 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
             goal=msgspec.structs.asdict(wait.goal),
             rhythm=msgspec.structs.asdict(wait.rhythm),
             next_poll_at=next_poll_at,
+            known=wait.seen.known,
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -100,6 +117,7 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
             "goal": self.goal,
             "rhythm": self.rhythm,
             "next_poll_at": self.next_poll_at,
+            "known": self.known,
         }
 
     def __repr__(self) -> str:
@@ -113,8 +131,24 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
         return f"<{type(self).__name__} {watched} next_poll_at={self.next_poll_at}>"
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Wait for the campaign and fire one event."""
-        yield TriggerEvent((await self._watch()).payload())
+        """Wait for the campaign and fire one event, whatever happens."""
+        yield TriggerEvent((await self._end()).payload())
+
+    async def _end(self) -> Event:
+        try:
+            return await self._watch()
+        except (SMSPartnerCredentialsError, SMSPartnerRequestError) as refusal:
+            return Event(verdict=Verdict.REFUSED, code=refusal.code, http_status=refusal.http_status)
+        except SMSPartnerInputError as error:
+            return Event(verdict=Verdict.FAILED, error=str(error), is_bad_input=True)
+        except Exception as error:  # noqa: BLE001 - a wait that ends without an event fails without a word
+            name = type(error).__name__
+            # Not its text, which may be of a library or a storage, and hold anything.
+            self.log.error("The trigger failed with %s:\n%s", name, "".join(format_tb(error.__traceback__)))  # noqa: TRY400
+            return Event(
+                verdict=Verdict.FAILED,
+                error=f"The trigger failed with {name}; the log of the triggerer says where.",
+            )
 
     async def _watch(self) -> Event:
         if not isinstance(self.messages, str):
@@ -125,18 +159,39 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
         from airflow_provider_smspartner._messages.from_file import MessageFile
         from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
 
-        with closing(PendingOnDisk()) as pending:
-            # Reading a file blocks, and so does looking up its storage's connection: not on the event loop.
-            await sync_to_async(pending.load, thread_sensitive=False)(MessageFile.of(self.messages))
-            return await self._wait_for(pending.lightest())
+        wait = self._wait(PendingInMemory())
+        failures = 0
+        while True:
+            with closing(PendingOnDisk()) as pending:
+                try:
+                    # Reading a file blocks, and so does looking up its storage's connection: not on the event loop.
+                    await sync_to_async(pending.load, thread_sensitive=False)(MessageFile.of(self.messages))
+                except Exception as error:
+                    failures += 1
+                    # The worker has read it: a storage that fails is back some time, and a file that is being written
+                    # is whole then.
+                    if isinstance(error, SMSPartnerInputError) and failures >= _MAX_BAD_READS:
+                        raise
+                    report = wait.conclude(_failed_reading(wait, error))
+                else:
+                    return await self._wait_for(pending.lightest())
+            report.log_to(self.log)
+            if report.verdict is not Verdict.NOT_YET:
+                return Event(verdict=report.verdict)
+            await _clock.asleep(min(report.delay, max(wait.seconds_left, 0.0)) + _MOMENT)
 
-    async def _wait_for(self, messages: PendingMessages) -> Event:
-        wait = Wait(
+    def _wait(self, messages: PendingMessages) -> Wait:
+        return Wait(
             campaign=Campaign(tag=self.tag, messages=messages, settled=counts_from_json(self.settled)),
             goal=Goal(**self.goal),
             rhythm=Rhythm(**self.rhythm),
+            # Whatever the vendor knew when a worker last asked is taken for known until now.
+            seen=Seen(self.known, self._clock() if self.known else None),
             now=self._clock,
         )
+
+    async def _wait_for(self, messages: PendingMessages) -> Event:
+        wait = self._wait(messages)
         self.log.info("%s", wait.opening())
         last: list[PollReport] = []
 
@@ -148,9 +203,18 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
             last.append(report)
             return None
 
-        try:
-            await poll_together(self.smspartner_conn_id, wait, self.next_poll_at, answered)
-        except (SMSPartnerCredentialsError, SMSPartnerRequestError) as error:
-            return Event(verdict=Verdict.REFUSED, code=error.code, http_status=error.http_status)
+        await poll_together(self.smspartner_conn_id, wait, self.next_poll_at, answered)
         (report,) = last
         return Event(verdict=report.verdict, counts=report.summary.counts if report.summary else None)
+
+
+def _failed_reading(wait: Wait, error: Exception) -> Tally:
+    # A library's text may quote what it has read.
+    why = str(error) if isinstance(error, SMSPartnerInputError) else f"it failed with {type(error).__name__}"
+    tally = wait.tally()
+    tally.end(
+        SMSPartnerUnavailableError(
+            f"The file that `messages` names cannot be read in the triggerer for now: {why}"
+        )
+    )
+    return tally

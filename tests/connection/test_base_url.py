@@ -43,6 +43,8 @@ def test_forms(fields: dict[str, Any], url: str) -> None:
         ({"port": 443}, "has a Scheme or a Port but no Host"),
         ({"host": "https://"}, "Host is not a valid URL"),
         ({"host": "https://[::5ecret]"}, "Host is not a valid URL"),
+        ({"host": f"{'5ecret' * 11}.example"}, "Host is not a valid URL"),
+        ({"host": f"{'5ecret.' * 40}example"}, "Host is not a valid URL"),
         ({"host": "5ecret\\sms.example"}, "Host is not a valid URL"),
         ({"host": "https://sms.example/v1?apiKey=5ecret"}, "Host must .* without user, query or fragment"),
         ({"host": "https://user:5ecret@sms.example"}, "Host must .* without user, query or fragment"),

@@ -63,6 +63,20 @@ def failing(fault: Fault, times: int | None, then: Callable[[SMSPartnerDouble], 
     return arrange
 
 
+def at_the_second_poll(fault: Fault, tag: str | None) -> Any:
+    """Arrange one odd answer once the first poll was answered."""
+
+    async def usual(request: Any, proceed: Any, _: Any) -> Any:
+        return proceed(request)
+
+    def arrange(double: SMSPartnerDouble) -> None:
+        answering(LATER, tag=tag)(double)
+        double.misbehave(Fault("none", usual))
+        double.misbehave(fault)
+
+    return arrange
+
+
 def refused_at_the_second_poll(double: SMSPartnerDouble) -> None:
     """Arrange credentials that are refused once the first poll was answered."""
     answering(WAITING)(double)
@@ -118,6 +132,18 @@ CASES = {
     "trouble until the deadline": Case(
         failing(Fault.status(503), None, answering(DELIVERED)), "failed", None, {"tag": TAG, **SHORT}
     ),
+    # The grace is over with the first poll: what was known then is not given up for an answer that says nothing.
+    **{
+        f"silence passes, {name}": Case(
+            at_the_second_poll(
+                Fault.body(b'{"success":true,"code":200,"total":0,"StatutResponse_List":[]}'), tag
+            ),
+            "success",
+            DELIVERED,
+            {**source, **NO_GRACE},
+        )
+        for name, tag, source in (("tag", TAG, {"tag": TAG}), ("list", None, {"messages": MESSAGES[:1]}))
+    },
     "trouble passes": Case(failing(Fault.html(), 2, answering(LATER)), "success", DELIVERED),
     "incomplete passes": Case(failing(Fault.total(99), 2, answering(LATER)), "success", DELIVERED),
     "badly delivered": Case(

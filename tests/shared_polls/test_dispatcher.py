@@ -388,19 +388,30 @@ def test_a_tag_is_read_only_as_far_as_its_verdict_needs() -> None:
     pages = {"spring": [[D, D], [D, W], [W, D]]}
     vendor = Vendor(pages=pages)
 
-    async def main(polls: SharedPolls) -> list[Tally]:
-        first = await poll(polls, wait_for(tag="spring"))
-        second = await poll(polls, wait_for(tag="spring"))
-        pages["spring"][1] = [D, D]
-        third = await poll(polls, wait_for(tag="spring"))
-        pages["spring"][2] = [D, D]
-        return [first, second, third, await poll(polls, wait_for(tag="spring"))]
+    tallies: list[Tally] = []
 
-    first, second, third, last = run(vendor, main)
+    def answered(tally: Tally) -> datetime | None:
+        tallies.append(tally)
+        if len(tallies) in (2, 3):
+            pages["spring"][len(tallies) - 1] = [D, D]
+        return virtual_now() if len(tallies) < 4 else None
+
+    async def main(polls: SharedPolls) -> None:
+        await polls.poll(wait_for(tag="spring"), virtual_now(), answered)
+        vendor.pages["spring"] = [[D, D], [D, W], [D, D]]
+        for _ in range(2):  # nothing is kept of a wait that has ended
+            await poll(polls, wait_for(tag="spring"))
+        assert not polls._waiting_page
+
+    run(vendor, main)
+    first, second, third, last = tallies
 
     pages_asked = [page for _, page in vendor.asked]
-    assert pages_asked == [1, 2, 2, 2, 1, 2, 3, 1, 2, 3]
-    assert (first.waiting_on_page, second.waiting_on_page) == (2, 2)
+    assert pages_asked == [1, 2, 2, 2, 1, 2, 3, 1, 2, 3, *[1, 2] * 2]
+    assert [(each.waiting_on_page, each.counts.total(), each.total) for each in (first, second)] == [
+        (2, 4, 6),
+        (2, 2, 6),
+    ]
     assert counts_of(third) == Counter({D: 5, W: 1})
     assert counts_of(last) == Counter({D: 6})
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from shared_polls.vendor import on_a_loop, ref, subscriber
+from shared_polls.vendor import OUTCOMES, on_a_loop, ref, subscriber
 from virtual_time import EPOCH, virtual_now
 
 from airflow_provider_smspartner._shared_polls.per_loop import PerLoop
@@ -167,7 +167,7 @@ class TestSubscriber:
     async def test_a_move_forgets_what_the_poll_has_read(self) -> None:
         each = subscriber(1, is_polling=True)
         each.calls_left = 2
-        each.add({ref(1): DeliveryStatus.DELIVERED})
+        each.add({ref(1): OUTCOMES[DeliveryStatus.DELIVERED]})
         each.move(EPOCH)
 
         assert (each.size, await each.outcome) == (1, EPOCH)

@@ -21,18 +21,17 @@ WORDS = {"Delivered": "Delivered", "Not delivered": "Not delivered", "KO": "ko",
 
 @dataclass(frozen=True)
 class Group:
-    """Messages of a campaign that share a fate: `lost` is from when until when the vendor does not know them."""
+    """Messages of a campaign that share a fate. What is known stays so: `tests/waiting/` says what a loss means."""
 
     first_id: int
     size: int
     known_at: float
-    lost: tuple[float, float]
     settled_at: float
     status: str
 
     def status_at(self, when: float) -> str:
         """Return the status at a time, as the package calls it."""
-        if when < self.known_at or self.lost[0] <= when < self.lost[1]:
+        if when < self.known_at:
             return "Not found"
         return self.status if when >= self.settled_at else "Waiting"
 
@@ -44,7 +43,7 @@ class Group:
     @property
     def turns(self) -> tuple[float, ...]:
         """When something about the messages changes."""
-        return (self.known_at, *self.lost, self.settled_at)
+        return (self.known_at, self.settled_at)
 
 
 @dataclass(frozen=True)
@@ -217,13 +216,8 @@ def _groups(random: Random, *, first_id: int, by_tag: bool, begins: float, timeo
         settled_at = max(known_at, begins) + math.exp(random.uniform(math.log(10), math.log(1.6 * timeout)))
         if random.random() < 0.1:
             settled_at = NEVER
-        lost = (NEVER, NEVER)
-        if random.random() < 0.15 and known_at < NEVER:
-            lost_at = max(known_at, begins) + random.uniform(0, 0.4) * timeout
-            lost = (lost_at, lost_at + random.uniform(30, 1_800))
-            settled_at = max(settled_at, lost[1])
         status = random.choices(("Delivered", "Not delivered", "KO", "Unknown"), (80, 12, 4, 4))[0]
-        yield Group(first_id, part_size, known_at, lost, settled_at, status)
+        yield Group(first_id, part_size, known_at, settled_at, status)
         first_id += part_size
 
 

@@ -13,15 +13,19 @@ from typing import Any
 import pytest
 from campaign_triggers import campaign_trigger
 from campaign_triggers import fire as fire_all
+from certificates import issue
 from clocks import FakeClock
 from environment import API_KEY
-from harness import fire, stored
+from harness import fire, new_context, stored
+from sensors.waits import sensor
 from waits_for import LIMIT
 
 from airflow_provider_smspartner import models
 from airflow_provider_smspartner._messages.from_file import MessageFile
 from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
 from airflow_provider_smspartner._waiting.report import PollReport
+from airflow_provider_smspartner._waiting.wait import Wait
+from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerInputError
 from airflow_provider_smspartner.models import MessageRef
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 from airflow_provider_smspartner.triggers.smspartner import SMSPartnerCampaignTrigger
@@ -256,10 +260,85 @@ def test_a_bad_file_is_reported_before_anything_is_sent(
 ) -> None:
     path = file_of(tmp_path / "messages.csv", [*MESSAGES, ("+3369876543x", "7")])
 
-    with pytest.raises(ValueError, match=r"messages\.csv, row 4: phone_number is neither"):
-        fire(trigger(messages=path))
+    event = fire(trigger(messages=path))
 
-    assert double.requests == []
+    assert (event["verdict"], event["is_bad_input"], double.requests) == ("failed", True, [])
+    assert "messages.csv, row 4: phone_number is neither" in event["error"]
+    with pytest.raises(SMSPartnerInputError, match=re.escape(event["error"])):
+        sensor(tag="spring").execute_complete(new_context(), event=event)
+
+
+@pytest.mark.parametrize("trouble", [OSError("s3cr3t"), RuntimeError("s3cr3t"), SMSPartnerInputError("half")])
+def test_a_file_that_cannot_be_read_for_now_does_not_end_the_wait(
+    double: SMSPartnerDouble,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    trouble: Exception,
+    campaign_lines: Callable[[], list[str]],
+) -> None:
+    add(double, ["Delivered"], tag=None)
+    failures, read = [trouble] * 2, MessageFile.__iter__
+
+    def sometimes(source: MessageFile) -> Iterator[MessageRef]:
+        if failures:
+            raise failures.pop()
+        return read(source)
+
+    monkeypatch.setattr(MessageFile, "__iter__", sometimes)
+
+    path = file_of(tmp_path / "messages.csv", MESSAGES[:1])
+    assert fire(trigger(messages=path)) == {"verdict": "done", "counts": {"Delivered": 1}}
+
+    lines = campaign_lines()
+    assert sum("cannot be read in the triggerer for now" in line for line in lines) == 2
+    assert not [line for line in lines if "s3cr3t" in line]
+
+
+def test_a_file_that_is_not_there_is_waited_for_until_the_deadline(double: SMSPartnerDouble) -> None:
+    assert fire(trigger(messages="/nowhere/messages.csv", timeout=0.1)) == {"verdict": "timed_out"}
+
+
+def test_authorities_that_cannot_be_used_for_now_do_not_end_the_wait(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    certificate = issue(tmp_path)
+    bundle = tmp_path / "authorities.pem"
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    with SMSPartnerDouble(ssl_context=certificate.server) as double:
+        connect(monkeypatch, double)
+        add(double, ["Delivered"])
+
+        async def mend() -> list[dict[str, Any]]:
+            firing = asyncio.ensure_future(fire_all(trigger(), trigger(messages=MESSAGES[:1])))
+            await asyncio.sleep(0.1)
+            bundle.write_bytes(certificate.authority.read_bytes())
+            return await firing
+
+        assert asyncio.run(mend()) == [{"verdict": "done", "counts": {"Delivered": 1}}] * 2
+
+
+def test_whatever_is_raised_inside_ends_with_an_event(
+    double: SMSPartnerDouble,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise LookupError(MESSAGES[0][0])
+
+    add(double, ["Delivered"])
+    monkeypatch.setattr(Wait, "conclude", fail)
+
+    event = fire(trigger())
+
+    assert event["verdict"] == "failed"
+    with pytest.raises(
+        SMSPartnerError, match="The trigger failed with LookupError; the log of the triggerer"
+    ):
+        sensor(tag="spring").execute_complete(new_context(), event=event)
+    told = "".join([caplog.text, *capfd.readouterr()])
+    assert "in fail" in told
+    assert "33639980001" not in told
 
 
 def test_a_trigger_that_is_cancelled_between_polls_lets_go_of_its_file(

@@ -62,7 +62,7 @@ def test_rows_that_were_counted_for_several_waits_are_added() -> None:
 def test_a_tag_that_is_not_read_to_its_end_has_no_counts() -> None:
     with Tally(Campaign(tag="spring")) as tally:
         tally.add_counts({DeliveryStatus.DELIVERED: 3})
-        tally.stop_at_waiting(page=2)
+        tally.stop_at_waiting(page=2, total=9)
 
     assert tally.waiting_on_page == 2
     assert (tally.summary, tally.trouble) == (None, None)

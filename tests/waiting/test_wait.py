@@ -183,9 +183,77 @@ def test_a_poll_that_ended_at_the_first_waiting_message_names_the_page(clock: Fa
     wait = wait_for(clock=clock)
 
     with wait.tally() as tally:
-        tally.stop_at_waiting(page=3)
+        tally.add_counts({DELIVERED: 1_400, WAITING: 100})
+        tally.stop_at_waiting(page=3, total=4_000)
 
-    assert wait.conclude(tally).found == "still Waiting on page 3"
+    assert wait.conclude(tally).found == (
+        "still Waiting on page 3, 1500 of 4000 rows read: 1400 of 1500 settled (93.3%): Delivered 1400, Waiting 100"
+    )
+
+
+UNANSWERED = SMSPartnerNotFoundError("an empty list")
+UNKNOWN = SMSPartnerNotFoundError("x", code=4, http_status=200)
+REFS = [MessageRef("+33639980001", number) for number in (1, 2)]
+
+
+@pytest.mark.parametrize("refs", [REFS, []], ids=["list", "tag"])
+@pytest.mark.parametrize(
+    ("answers", "verdicts"),
+    [
+        ([[WAITING] * 2, [UNANSWERED], [UNANSWERED], [DELIVERED] * 2], "not_yet not_yet not_yet done"),
+        ([[WAITING] * 2, [UNKNOWN], [WAITING] * 2, [UNKNOWN]], "not_yet not_found"),
+        ([[UNANSWERED], [UNANSWERED]], "not_yet not_found"),
+    ],
+    ids=["silence", "no longer known", "never known"],
+)
+def test_what_was_known_is_not_lost_by_an_odd_answer(
+    clock: FakeClock, refs: list[MessageRef], answers: list[list[DeliveryStatus | Exception]], verdicts: str
+) -> None:
+    wait = wait_for(*refs, clock=clock)
+
+    reports = []
+    for answer in answers:
+        reports.append(poll(wait, *answer))
+        clock.advance(HOUR)  # longer than the grace
+
+    assert " ".join(report.verdict for report in reports).startswith(verdicts)
+    assert [report.is_failed for report in reports] == [
+        answer == [UNANSWERED] and "not_found" not in verdicts for answer in answers
+    ]
+
+
+def test_the_grace_of_what_was_known_begins_when_it_was_last_seen(clock: FakeClock) -> None:
+    wait = wait_for(*REFS, clock=clock)
+    clock.advance(HOUR)
+    poll(wait, WAITING, WAITING)
+    clock.advance(599)
+    report = poll(wait, UNKNOWN)
+    assert (report.verdict, report.found[-49:]) == (
+        Verdict.NOT_YET,
+        "waited for until 10:10:00 UTC (`not_found_grace`)",
+    )
+    clock.advance(1)
+    assert poll(wait, UNKNOWN).verdict is Verdict.NOT_FOUND
+
+
+def test_a_tag_that_has_lost_rows_is_believed_after_the_grace(clock: FakeClock) -> None:
+    wait = wait_for(clock=clock)
+    poll(wait, WAITING, WAITING)
+
+    for seconds, verdict in ((0, Verdict.NOT_YET), (599, Verdict.NOT_YET), (1, Verdict.DONE)):
+        clock.advance(seconds)
+        assert poll(wait, DELIVERED).verdict is verdict
+
+
+def test_a_share_that_is_enough_is_enough_though_a_message_is_left_unanswered(clock: FakeClock) -> None:
+    wait = wait_for(*REFS, clock=clock, settled_ratio=0.5)
+    wait.seen.note(2, clock.now())
+
+    with wait.tally() as tally:
+        tally.add(DELIVERED, REFS[0])
+        tally.add(DeliveryStatus.NOT_FOUND, REFS[1], is_silence=True)
+
+    assert wait.conclude(tally).verdict is Verdict.DONE
 
 
 def test_failed_polls_are_numbered_in_english(clock: FakeClock) -> None:
