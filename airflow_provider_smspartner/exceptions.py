@@ -91,16 +91,20 @@ class SMSPartnerUnavailableError(SMSPartnerError):
 
 class SMSPartnerIncompleteError(SMSPartnerError):
     """
-    The pages of a tag ended before `total` rows were received.
+    The pages of a tag ended before `total` rows were received, or the tag has changed while they were read.
 
     :param expected: rows that the vendor announced.
     :param received: rows that it gave.
+    :param has_changed: whether the tag has changed: read anew, it may be whole.
     """
 
-    def __init__(self, message: str = "", *, expected: int = 0, received: int = 0) -> None:
+    def __init__(
+        self, message: str = "", *, expected: int = 0, received: int = 0, has_changed: bool = False
+    ) -> None:
         super().__init__(message)
         self.expected = expected
         self.received = received
+        self.has_changed = has_changed
 
 
 class SMSPartnerDeliveryRateError(SMSPartnerError, AirflowFailException):

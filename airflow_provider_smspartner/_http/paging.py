@@ -8,14 +8,52 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._http.in_order import in_order
+from airflow_provider_smspartner.exceptions import SMSPartnerIncompleteError
 from airflow_provider_smspartner.protocol import Call, TagPage
 
 if TYPE_CHECKING:
     from airflow_provider_smspartner._http.blocking import BlockingClient
+
+
+T = TypeVar("T")
+
+
+def begin_anew(read: Callable[[], T]) -> T:
+    """
+    Read a tag whole, anew if it changes meanwhile, a few times.
+
+    What is given out page by page cannot be taken back: there the error is the caller's.
+
+    :param read: reads the tag from its first page on.
+    :raises SMSPartnerIncompleteError: if it has changed each time.
+    """
+    for _ in range(protocol.MAX_READINGS - 1):
+        try:
+            return read()
+        except SMSPartnerIncompleteError as error:
+            if not error.has_changed:
+                raise
+    return read()
+
+
+async def abegin_anew(read: Callable[[], Awaitable[T]]) -> T:
+    """
+    Read a tag whole: as `begin_anew`, asynchronously.
+
+    :param read: reads the tag from its first page on.
+    :raises SMSPartnerIncompleteError: if it has changed each time.
+    """
+    for _ in range(protocol.MAX_READINGS - 1):
+        try:
+            return await read()
+        except SMSPartnerIncompleteError as error:
+            if not error.has_changed:
+                raise
+    return await read()
 
 
 class ReadPage(NamedTuple):

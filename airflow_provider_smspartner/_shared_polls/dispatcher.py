@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._http.in_order import in_order
-from airflow_provider_smspartner._http.paging import aread_pages
+from airflow_provider_smspartner._http.paging import abegin_anew, aread_pages
 from airflow_provider_smspartner._shared_polls.refusals import ask_by_parts
 from airflow_provider_smspartner._shared_polls.schedule import Schedule
 from airflow_provider_smspartner._shared_polls.sender import Client, ConnectionChangedError, Sender
@@ -288,6 +288,9 @@ class SharedPolls:
 
     async def _count_tag(self, tag: str, subscribers: Mapping[Subscriber, int]) -> _Counted:
         """Count a tag's statuses, or those up to the first page that still shows Waiting."""
+        return await abegin_anew(lambda: self._read_tag(tag, subscribers))
+
+    async def _read_tag(self, tag: str, subscribers: Mapping[Subscriber, int]) -> _Counted:
         whole = any(subscriber.wait.needs_whole_tag for subscriber in subscribers)
         seen = self._waiting_page.pop(tag, 1)
         if seen > 1 and not whole:

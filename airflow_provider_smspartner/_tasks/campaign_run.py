@@ -24,6 +24,7 @@ from airflow_provider_smspartner._waiting.wait import Wait
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
     SMSPartnerError,
+    SMSPartnerIncompleteError,
     SMSPartnerInputError,
     SMSPartnerNotFoundError,
     SMSPartnerRequestError,
@@ -320,11 +321,14 @@ class CampaignRun:
 
     def _poll(self, wait: Wait) -> PollReport:
         """Ask for what is still unsettled, and keep the rows unless they go into a file."""
-        rows: list[StatusRow] = []
-        with wait.tally() as tally:
-            polled = self._in_time(self._read(wait, tally), wait)
-            # Rows that go into a file are only counted here.
-            rows.extend(row for row in polled if self._output is None)
+        for _ in range(protocol.MAX_READINGS):
+            rows: list[StatusRow] = []
+            with wait.tally() as tally:
+                polled = self._in_time(self._read(wait, tally), wait)
+                # Rows that go into a file are only counted here.
+                rows.extend(row for row in polled if self._output is None)
+            if not _has_changed(tally):
+                break
         if wait.campaign.tag is None:
             # Final rows are not asked for again: keep them. The first poll asks for all, and sets their order.
             self._rows |= {_ref_of(row): row for row in rows}
@@ -334,13 +338,17 @@ class CampaignRun:
 
     def _poll_into_file(self, output: Output, wait: Wait) -> PollReport:
         """Write the rows of a wait that has not polled yet to the file, and publish it if the campaign is done."""
-        with self._execution.open(output) as sink:
-            with wait.tally() as tally:
-                sink.write(self._released(self._read(wait, tally)))
-            report = wait.conclude(tally)
-            if report.verdict is Verdict.DONE:
-                self.result = self._execution.commit(sink)
-        return report
+        for _ in range(protocol.MAX_READINGS):
+            with self._execution.open(output) as sink:
+                with wait.tally() as tally:
+                    sink.write(self._released(self._read(wait, tally)))
+                if _has_changed(tally):
+                    continue
+                report = wait.conclude(tally)
+                if report.verdict is Verdict.DONE:
+                    self.result = self._execution.commit(sink)
+                return report
+        return wait.conclude(tally)
 
     def _released(self, rows: Iterable[StatusRow]) -> Iterator[StatusRow]:
         if self._release is None:
@@ -371,6 +379,11 @@ class CampaignRun:
                 if _clock.monotonic() > ends_at and not self._seen_done:
                     raise out_of_time()
                 yield row
+
+
+def _has_changed(tally: Tally) -> bool:
+    """Whether a tag has changed while it was read, and is to be read anew."""
+    return isinstance(tally.trouble, SMSPartnerIncompleteError) and tally.trouble.has_changed
 
 
 def _ref_of(row: StatusRow) -> MessageRef:

@@ -38,7 +38,7 @@ def page_parameter(evidence: Evidence) -> Seen:
     second = later[0]
     if second.value is None:
         return Seen(f"page 2: {how_it_ended(second)}", False)
-    is_first = first.value is not None and first.value.content == second.value.content
+    is_first = first.value is not None and first.value.rows == second.value.rows
     rows = "no rows" if not second.value.rows else "the rows of page 1" if is_first else _OTHER_ROWS
     number = "no number" if second.value.number is None else f"number {second.value.number}"
     is_page = bool(second.value.rows) and second.value.number == 2 and rows == _OTHER_ROWS

@@ -157,7 +157,9 @@ class SMSPartnerHook(BaseHook):
             wanted.
         :raises ValueError: if the tag is not one, before anything is sent; if there are more than `max_rows`.
         :raises SMSPartnerNotFoundError: if no message has this tag, or not yet.
-        :raises SMSPartnerIncompleteError: if the pages end before the rows that the vendor announced.
+        :raises SMSPartnerIncompleteError: if the pages end before the rows that the vendor announced, or the tag
+            changes while it is read: rows that were given out cannot be taken back, so the caller begins anew, or asks
+            with `get_status_by_tag`, which does.
         :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
 
         .. seealso:: https://www.docpartner.dev/en/api/sms-partner/status-and-statistics/status-by-tag
@@ -185,8 +187,15 @@ class SMSPartnerHook(BaseHook):
         return _each(self._read_list(protocol.multi_status(messages, distinct=distinct)))
 
     def get_status_by_tag(self, tag: str) -> list[StatusRow]:
-        """Return the statuses of a tag's messages: as `iter_status_by_tag`, all of them."""
-        return _collect(self._read_tag(self._checked(tag), read_ahead=True))
+        """
+        Return the statuses of a tag's messages: as `iter_status_by_tag`, all of them.
+
+        If the tag changes while it is read, it is read anew, three times in all.
+        """
+        from airflow_provider_smspartner._http.paging import begin_anew
+
+        tag = self._checked(tag)
+        return begin_anew(lambda: _collect(self._read_tag(tag, read_ahead=True)))
 
     def get_multi_status(self, messages: Iterable[object]) -> list[StatusRow]:
         """Return the statuses of messages: as `iter_multi_status`, all of them."""
@@ -208,7 +217,10 @@ class SMSPartnerHook(BaseHook):
 
     async def aget_status_by_tag(self, tag: str) -> list[StatusRow]:
         """Return the statuses of a tag's messages: as `get_status_by_tag`, asynchronously."""
-        return await _acollect(self._aread_tag(self._checked(tag), read_ahead=True))
+        from airflow_provider_smspartner._http.paging import abegin_anew
+
+        tag = self._checked(tag)
+        return await abegin_anew(lambda: _acollect(self._aread_tag(tag, read_ahead=True)))
 
     async def aget_multi_status(self, messages: Iterable[object]) -> list[StatusRow]:
         """Return the statuses of messages: as `get_multi_status`, asynchronously."""

@@ -46,17 +46,20 @@ class _FetchOperator(StatusTask):
 
         :param context: the task's context; without a task instance in it, as in a unit test, no summary is pushed.
         """
+        from airflow_provider_smspartner._http.paging import begin_anew
+
         check_rendered(self)
         with Execution(self) as execution:
-            results = StatusResults(
-                Results(self._open_output(), self._check_rows, self._releasing(), execution)
-            )
+            release = self._releasing()
+
+            def read() -> tuple[StatusResults, Any]:
+                results = StatusResults(Results(self._open_output(), self._check_rows, release, execution))
+                with self._fetch(hook) as rows:
+                    return results, results.take(rows)
+
             try:
-                with (
-                    execution.use(SMSPartnerHook(self.smspartner_conn_id)) as hook,
-                    self._fetch(hook) as rows,
-                ):
-                    result = results.take(rows)
+                with execution.use(SMSPartnerHook(self.smspartner_conn_id)) as hook:
+                    results, result = begin_anew(read)
             except SMSPartnerError as error:
                 name_subject(error, self._subject)
                 raise

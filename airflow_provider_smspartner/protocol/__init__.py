@@ -22,6 +22,7 @@ from airflow_provider_smspartner.protocol.account import Account, account
 from airflow_provider_smspartner.protocol.answers import refusal
 from airflow_provider_smspartner.protocol.by_message import MAX_MESSAGES_PER_CALL, batches, multi_status
 from airflow_provider_smspartner.protocol.by_tag import (
+    MAX_READINGS,
     TagPage,
     check_tag,
     following,
@@ -35,6 +36,7 @@ from airflow_provider_smspartner.protocol.stop_list import StopListEntry, StopLi
 
 __all__ = [
     "MAX_MESSAGES_PER_CALL",
+    "MAX_READINGS",
     "Account",
     "Answer",
     "Call",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from functools import cached_property, partial
 
 import msgspec
@@ -42,12 +42,6 @@ class TagPage(msgspec.Struct, frozen=True, dict=True):
     number: int | None
     total: int
     rows: tuple[MessageStatus, ...]
-
-    @cached_property
-    def content(self) -> int:
-        """A figure by which pages with the same rows are recognised."""
-        # Row by row: a single call for a large page would keep every other thread waiting, the event loop's too.
-        return hash(tuple([hash(row) for row in self.rows]))
 
     @cached_property
     def counts(self) -> Counter[DeliveryStatus]:
@@ -112,30 +106,56 @@ def status_by_tag(tag: str) -> Generator[Call[TagPage], TagPage, None]:
     same envelope [observed, inferred]; so an answer that is not the page asked for ends in an error that names
     both figures, never in a short result.
 
+    Pages are no snapshot: an SMS that is sent under the tag meanwhile moves rows from one page to the next, where one
+    would be read twice and another never. `total` tells, or a page that begins with the end of the one before. Two
+    changes that leave `total` as it is, between pages whose rows look alike, cannot be seen.
+
     :param tag: 1 to 20 characters without white space.
     :raises SMSPartnerNotFoundError: if there is no message with this tag, or not yet.
-    :raises SMSPartnerIncompleteError: if the pages end, repeat or go astray before `total` rows.
+    :raises SMSPartnerIncompleteError: if the pages end, repeat or go astray before `total` rows, or the tag has
+        changed meanwhile: then it says so.
     """
     page = yield tag_page(tag, 1)
     received, total = len(page.rows), page.total
     if not received and not total:
         raise _unknown_tag(tag)
-    seen = {page.content}
     while received < total:
-        asked = _number_after(page)
         if not page.rows:
             raise _incomplete(tag, "an empty page", expected=total, received=received)
+        asked, before = _number_after(page), page
         page = yield _later_tag_page(tag, asked)
-        total = max(total, page.total)
         if page.rows and page.number != asked:
             answered = "a page without a number" if page.number is None else f"page {page.number}"
             met = f"{answered} where page {asked} was asked for"
             raise _incomplete(tag, met, expected=total, received=received)
-        if page.rows and page.content in seen:
-            met = f"page {asked} with the rows of an earlier page"
-            raise _incomplete(tag, met, expected=total, received=received)
-        seen.add(page.content)
+        if page.total != total:
+            met = f"page {asked} with a total of {page.total}" if page.rows else "an empty page"
+            raise _incomplete(tag, met, expected=total, received=received, has_changed=True)
+        if _goes_back(before.rows, page.rows):
+            met = f"page {asked}, which begins with rows of the one before"
+            raise _incomplete(tag, met, expected=total, received=received, has_changed=True)
         received += len(page.rows)
+
+
+_LOOK_BACK = 1_000
+"""How many rows of a page are compared with the next: many more than are sent while a page is read."""
+
+
+def _goes_back(before: Sequence[MessageStatus], rows: Sequence[MessageStatus]) -> bool:
+    """Whether a page begins with the end of the one before."""
+    # Rows that look alike prove nothing: one number may have many SMS.
+    end = before[-_LOOK_BACK:]
+    if not rows or rows[0] not in end or len(set(end)) < len(end):
+        return False
+    again = end[end.index(rows[0]) :]
+    if rows[: len(again)] != again:
+        return False
+    # A list of numbers that was sent to twice: before their reports come, its pages are alike.
+    return len(again) < len(before) or any(row.outcome.date is not None for row in again)
+
+
+MAX_READINGS = 3
+"""How often a tag is read that changes meanwhile, the first time included."""
 
 
 def foreseen_pages(tag: str, first: TagPage) -> Iterator[Call[TagPage]]:
@@ -195,7 +215,7 @@ def _read_tag_page(answer: Answer) -> TagPage:
     )
     if len(answer.body) > LARGE_BYTES:
         # Now, since a large answer is read on a thread: the event loop is then spared going through its rows.
-        _ = page.content, page.counts
+        _ = page.counts
     return page
 
 
@@ -210,11 +230,21 @@ def _unknown_tag(tag: str, error: SMSPartnerError | None = None) -> SMSPartnerNo
     )
 
 
-def _incomplete(tag: str, met: str, *, expected: int, received: int) -> SMSPartnerIncompleteError:
+_ASK_BY_LIST = (
+    "Ask for the campaign by the list of its messages instead: with SMSPartnerMultiStatusOperator, "
+    "the hook's get_multi_status or the sensor's `messages`."
+)
+
+
+def _incomplete(
+    tag: str, met: str, *, expected: int, received: int, has_changed: bool = False
+) -> SMSPartnerIncompleteError:
+    changed = "The tag has changed while it was read: read it again once nothing is sent under it. "
+    advice = (changed if has_changed else "") + _ASK_BY_LIST
     return SMSPartnerIncompleteError(
         f"SMS Partner announced {expected} rows for the tag {tag!r} and gave {received} of them: then came {met}. "
-        "Ask for the campaign by the list of its messages instead: with SMSPartnerMultiStatusOperator, "
-        "the hook's get_multi_status or the sensor's `messages`.",
+        f"{advice}",
         expected=expected,
         received=received,
+        has_changed=has_changed,
     )

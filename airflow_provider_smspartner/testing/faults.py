@@ -306,6 +306,27 @@ class Fault:
         return Fault("repeat page", apply, frozenset({STATUS_BY_TAG}))
 
     @staticmethod
+    def sent_meanwhile(count: int = 1, *, counted: bool = True) -> Fault:
+        """Answer a later page of a tag as if SMS had been sent under it since the first: its rows have moved on.
+
+        :param count: how many SMS.
+        :param counted: whether ``total`` tells.
+        """
+
+        async def apply(request: RecordedRequest, proceed: Proceed, _: object) -> Answer:
+            answer, asked = proceed(request), request.query.get("page")
+            if asked is None or isinstance(answer.content, bytes):
+                return answer
+            before = (
+                proceed(replace(request, query={**request.query, "page": str(int(asked) - 1)})).rows or []
+            )
+            moved = [*before[-count:], *(answer.rows or [])][: len(before)]
+            total = answer.content["total"] + (count if counted else 0)
+            return replace(answer, content={**answer.content, ROWS: moved, "total": total})
+
+        return Fault("sent meanwhile", apply, frozenset({STATUS_BY_TAG}))
+
+    @staticmethod
     def total(value: object) -> Fault:
         """Announce a total that is not true, or not a number.
 

@@ -256,16 +256,20 @@ CODES = [
 
 PAGES = [
     of_pages(
-        "A page comes again, as `page` is ignored, or repeats the rows of the one before",
-        "Fault.ignore_page(), Fault.repeat_page()",
+        "The first page comes again, as `page` is ignored",
+        "Fault.ignore_page()",
         INCOMPLETE,
     ),
     of_pages(
-        "The total is higher than there are rows, or grows from page to page",
-        "Fault.total(99), Fault.drifting_total(1)",
-        INCOMPLETE,
+        "A page repeats the one before, or begins with rows of it",
+        "Fault.repeat_page(), Fault.sent_meanwhile(counted=False)",
+        *(INCOMPLETE, ALL),
     ),
-    of_pages("The total shrinks from page to page", "Fault.drifting_total(-1)", ALL, ALL),
+    of_pages(
+        "The total changes from page to page, as SMS are sent under the tag",
+        "Fault.sent_meanwhile(), Fault.drifting_total(1), Fault.drifting_total(-1)",
+        *(INCOMPLETE, ALL),
+    ),
     of_pages(
         "The total is no plausible number",
         'Fault.total(total) for total in ("many", -1, 10**9, None, 2.5, [], True)',

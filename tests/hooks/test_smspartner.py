@@ -197,6 +197,30 @@ class TestPartialResults:
         assert (caught.value.expected, caught.value.received) == (120, 50)
         assert len(caught.value.__notes__) == 1
 
+    @pytest.mark.parametrize("counted", [True, False])
+    @both_ways
+    def test_a_tag_that_changes_while_it_is_read_is_read_anew_a_few_times(
+        self, double: SMSPartnerDouble, ask: Ask, counted: bool
+    ) -> None:
+        double.add_campaign("spring", size=120, settle_seconds=0)
+        # Read ahead, the second and the third page are asked for together.
+        double.misbehave(Fault.sent_meanwhile(counted=counted), times=3)
+        rows = ask(SMSPartnerHook(), "status_by_tag", "spring")
+        assert len({row["phone_number"] for row in rows}) == len(rows) == 120
+
+        double.misbehave(Fault.sent_meanwhile(counted=counted), times=None)
+        double.clear_requests()
+        with pytest.raises(SMSPartnerIncompleteError, match="has changed while it was read"):
+            ask(SMSPartnerHook(), "status_by_tag", "spring")
+        assert sum("page" not in request.query for request in double.requests) == 3
+
+    def test_rows_that_were_given_out_are_not_taken_back(self, double: SMSPartnerDouble) -> None:
+        double.add_campaign("spring", size=120, settle_seconds=0)
+        double.misbehave(Fault.sent_meanwhile(), times=2)
+        with SMSPartnerHook() as hook, pytest.raises(SMSPartnerIncompleteError):
+            list(hook.iter_status_by_tag("spring"))
+        assert len(double.requests) == 2
+
     def test_rows_before_an_error_are_given_lazily(self, double: SMSPartnerDouble) -> None:
         double.add_campaign("spring", size=120, settle_seconds=0)
         refuse_page(double, 2)
