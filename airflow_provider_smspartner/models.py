@@ -10,12 +10,14 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache, partial
 from itertools import islice
+from math import isnan
+from operator import index
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, SupportsIndex, TypedDict
 
 import msgspec
 
-from airflow_provider_smspartner._phone_numbers import normalised
+from airflow_provider_smspartner._phone_numbers import normalised, why_none
 
 if TYPE_CHECKING:
     from airflow_provider_smspartner.exceptions import SMSPartnerInputError
@@ -108,7 +110,7 @@ class MessageRef(_Pair):
 
     :param phone_number: E.164 (``+33612345678``) in any notation that people write, or a French mobile number
         (``06…``, ``07…``), the overseas departments included; it becomes E.164.
-    :param message_id: the id that sending answered: an integer, or its text.
+    :param message_id: the id that sending answered: an integer, or its text, also as a table writes it (``9000017.0``).
     :raises SMSPartnerInputError: says what is wrong, never the number.
     """
 
@@ -397,37 +399,64 @@ _MESSAGE_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.:-]{0,63}")
 
 def to_e164(phone_number: object) -> str:
     """
-    Return a phone number in E.164.
+    Return a phone number in E.164, as this package writes it everywhere: equal numbers are equal texts.
 
     :param phone_number: E.164 in any notation that people write, or a French mobile number, the overseas departments
-        included.
+        included: ``06 96 12 34 56``, ``+33696123456`` and ``+596696123456`` are ``+596696123456``.
     :raises SMSPartnerInputError: says what is wrong, never the number.
     """
+    if phone_number is None or (isinstance(phone_number, float) and isnan(phone_number)):
+        raise bad_input("phone_number is empty")
+    if isinstance(phone_number, int | float):
+        raise bad_input(f"phone_number must be text, not {described(phone_number)}: read its column as text")
     if not isinstance(phone_number, str):
         raise bad_input(f"phone_number must be text, not {described(phone_number)}")
-    e164 = normalised(phone_number)
+    text = plain_text(phone_number)
+    e164 = normalised(text)
     if e164 is None:
-        raise bad_input("phone_number is neither E.164 (+33612345678) nor a French mobile number (06…, 07…)")
+        raise bad_input(why_none(text))
     return e164
+
+
+def plain_text(text: str) -> str:
+    """Return a text as a plain ``str``: what is made of one of numpy's or Jinja's own cannot be encoded."""
+    return text if type(text) is str else "".join(text)
 
 
 def to_message_id(message_id: object) -> str:
     """
     Return a message id as text.
 
-    :param message_id: an integer or its text.
+    :param message_id: an integer, its text, or either as a table writes it (``9000017.0``).
     :raises SMSPartnerInputError: says what is wrong.
     """
-    if isinstance(message_id, bool) or not isinstance(message_id, int | str):
-        raise bad_input(f"message_id must be an integer or its text, not {described(message_id)}")
-    if isinstance(message_id, int):
-        # Python refuses to print integers of thousands of digits: the bound keeps its error out of here.
-        text = str(message_id) if 0 <= message_id < 10**64 else ""
+    if isinstance(message_id, str):
+        text = plain_text(message_id).strip()
+        if whole := _WHOLE.fullmatch(text):
+            text = whole[1]
     else:
-        text = message_id.strip()
+        number = _whole_number(message_id)
+        # Python refuses to print integers of thousands of digits: the bound keeps its error out of here.
+        text = str(number) if 0 <= number < 10**64 else ""
     if not _MESSAGE_ID.fullmatch(text):
         raise bad_input("message_id must be 1 to 64 letters, digits or any of _ . : -")
     return text
+
+
+# As tables write integers beside which a value is missing: 9000017.0.
+_WHOLE = re.compile(r"([0-9]+)\.0+")
+# Above this, a float may stand for an integer beside it.
+_EXACT = 2**53
+
+
+def _whole_number(value: object) -> int:
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        return index(value)
+    if isinstance(value, float | Decimal):
+        exact = Decimal(value)
+        if exact.is_finite() and abs(exact) <= _EXACT and exact == int(exact):
+            return int(exact)
+    raise bad_input(f"message_id must be an integer or its text, not {described(value)}")
 
 
 # What a mapping's key must look like to be shown: a word, which no phone number and no key of an account is.

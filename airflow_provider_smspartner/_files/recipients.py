@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeGuard
 
 from airflow_provider_smspartner._files.columns import Wanted
 from airflow_provider_smspartner._files.row_file import RowFile
@@ -18,12 +18,19 @@ def to_number(recipient: object) -> object:
     """
     Return the phone number of a recipient without a text, not looked at any further.
 
-    :param recipient: a phone number, or a mapping with ``phone_number``/``phoneNumber``.
+    :param recipient: a phone number, a row of one column that holds it, as SQL hooks give it, or a mapping with
+        ``phone_number``/``phoneNumber``.
     :raises SMSPartnerInputError: if a mapping has none.
     """
     if isinstance(recipient, Mapping):
         (recipient,) = members(recipient, [PHONE_NUMBER_NAMES], of=_WHAT)
+    elif _is_row(recipient) and len(recipient) == 1:
+        (recipient,) = recipient
     return recipient
+
+
+def _is_row(value: object) -> TypeGuard[Sequence[object]]:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
 
 
 def to_number_and_text(recipient: object) -> tuple[object, object]:
@@ -36,7 +43,7 @@ def to_number_and_text(recipient: object) -> tuple[object, object]:
     """
     if isinstance(recipient, Mapping):
         number, text = members(recipient, [PHONE_NUMBER_NAMES, _TEXT_NAMES], of=_WHAT)
-    elif isinstance(recipient, Sequence) and not isinstance(recipient, str | bytes) and len(recipient) == 2:
+    elif _is_row(recipient) and len(recipient) == 2:
         number, text = recipient
     else:
         raise bad_input(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeGuard
 
 from airflow_provider_smspartner._phone_numbers import PLAIN_E164
 from airflow_provider_smspartner.models import MessageRef, Pair, bad_input, described, to_ref
@@ -10,7 +11,7 @@ from airflow_provider_smspartner.models import MessageRef, Pair, bad_input, desc
 
 def read_messages(messages: object) -> Iterator[MessageRef]:
     """
-    Yield messages one by one, each given in any of the forms that `MessageRef.of` takes.
+    Yield messages one by one, each in any of the forms that `MessageRef.of` takes, also those of lists in the list.
 
     :param messages: any iterable of messages, also an endless one.
     :raises SMSPartnerInputError: names the position (from 0) and the fault.
@@ -53,10 +54,36 @@ def _read_each(messages: Iterable[object]) -> Iterator[Pair]:
             ):
                 yield phone_number, str(message_id)
                 continue
-        try:
-            yield MessageRef.of(value)
-        except ValueError as error:
-            raise bad_input(f"messages[{position}]: {error}") from None
+        yield from read_one(value, f"messages[{position}]")
+
+
+def read_one(value: object, place: str) -> Iterator[MessageRef]:
+    """
+    Yield what stands at one place of a list: a message, or the messages of a list, as a mapped send has pushed it.
+
+    :param value: a message in any of the accepted forms, or a list of such.
+    :param place: what an error calls it.
+    :raises SMSPartnerInputError: names the place and the fault.
+    """
+    if not _is_list(value):
+        yield _message(value, place)
+        return
+    for position, message in enumerate(value):
+        yield _message(message, f"{place}[{position}]")
+
+
+def _message(value: object, place: str) -> MessageRef:
+    try:
+        return MessageRef.of(value)
+    except ValueError as error:
+        raise bad_input(f"{place}: {error}") from None
+
+
+def _is_list(value: object) -> TypeGuard[Sequence[object]]:
+    """Whether a value holds messages, and is not one: a pair begins with a text."""
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        return False
+    return not value or (isinstance(value[0], Mapping | Sequence) and not isinstance(value[0], str | bytes))
 
 
 _PLAIN_ID = 10**18

@@ -18,8 +18,9 @@ from airflow_provider_smspartner._files.recipients import (
     to_number_and_text,
 )
 from airflow_provider_smspartner._files.row_file import RowFile, names_a_file
+from airflow_provider_smspartner._phone_numbers import why_no_sms
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
-from airflow_provider_smspartner.models import described, to_e164
+from airflow_provider_smspartner.models import described, plain_text, to_e164
 from airflow_provider_smspartner.protocol.texts import (
     MAX_PARTS,
     REPLACED,
@@ -126,9 +127,11 @@ def _recipient(place: str, value: object, message: str | None) -> tuple[str, str
         e164 = to_e164(number)
     except ValueError as error:
         raise SMSPartnerInputError(f"{place}: {error}.") from None
+    if fault := why_no_sms(e164):
+        raise SMSPartnerInputError(f"{place}: {fault}.")
     if not isinstance(text, str):
         raise SMSPartnerInputError(f"{place}: message must be text, not {described(text)}.")
-    return e164, text
+    return e164, plain_text(text)
 
 
 def _as_it_goes_out(place: str, text: str, *, unicode: bool) -> str:

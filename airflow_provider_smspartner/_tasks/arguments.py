@@ -9,15 +9,17 @@ parsed all the time: nothing here may be slow, and nothing is imported that is n
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, ClassVar, Protocol, TypeGuard
 
+from airflow_provider_smspartner._messages.reading import read_one
 from airflow_provider_smspartner._pseudonyms import FORMS, HMAC
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
-from airflow_provider_smspartner.models import MessageRef, described
+from airflow_provider_smspartner.models import described
 from airflow_provider_smspartner.protocol import check_tag
 
 MAX_PARSED_MESSAGES = 1_000
@@ -133,10 +135,7 @@ def check_literal_messages(messages: object, *, may_be_empty: bool) -> None:
             raise SMSPartnerInputError("`messages` is empty: there is nothing to wait for.")
         for position, message in enumerate(islice(messages, MAX_PARSED_MESSAGES)):
             if is_literal(message):
-                try:
-                    MessageRef.of(message)
-                except ValueError as error:
-                    raise SMSPartnerInputError(f"messages[{position}]: {error}") from None
+                deque(read_one(message, f"messages[{position}]"), maxlen=0)
     elif messages is None or isinstance(messages, int | float | bytes | Mapping):
         raise SMSPartnerInputError(
             f"`messages` must be a list of messages, the output of an upstream task, or the path of a file, "

@@ -151,7 +151,17 @@ def to_words(raw: str) -> str:
 def to_phone_number(raw: str | int | None) -> str:
     """Normalise an answered phone number; one that is none stays as it came, but for `to_words`: it is the vendor's."""
     text = str(raw or "")
-    return normalised("+" + text if text.isdigit() and text[0] != "0" else text) or to_words(text)
+    return normalised(_international(text)) or to_words(text)
+
+
+def _international(text: str) -> str:
+    """Return a number with what its digits lack: they come without their plus, and French ones without their 0."""
+    if not text.isdigit() or text[0] == "0":
+        return text
+    return ("0" if len(text) == _FRENCH_DIGITS and text[0] in "67" else "+") + text
+
+
+_FRENCH_DIGITS = 9
 
 
 # Flags come as "0", "1", 0, 1, true and false [multi-status, by-tag]; True == 1 and False == 0 as keys, too.

@@ -22,10 +22,24 @@ FIRST_MESSAGE_ID = 1001
 Pair = tuple[str, str]
 
 
+# Whose French mobile numbers are: 06 and 07 are shared with the overseas departments. 06 39 98 is for fiction.
+_OVERSEAS = {
+    "+262": re.compile(r"639(?!98)|69[23]|709(?:2[0-3]|3[5-7])"),
+    "+590": re.compile(r"69[01]|7090[0-4]"),
+    "+594": re.compile(r"694|7093[0-3]"),
+    "+596": re.compile(r"69[67]|7091[0-3]"),
+}
+
+
 def e164(phone_number: str) -> str:
-    """Write a French national number in international form, and any other one without its separators."""
-    compact = re.sub(r"[\s.()-]", "", phone_number)
-    return re.sub(r"^(00|0(?=[1-9]\d{8}$))", lambda prefix: "+" if prefix[0] == "00" else "+33", compact)
+    """Write a French number in international form, also an overseas one, and any other without its separators."""
+    compact = re.sub(r"[\s./()-]", "", phone_number)
+    compact = re.sub(r"^00", "+", compact)
+    french = re.fullmatch(r"(?:0|\+330?)([1-9][0-9]{8})", compact)
+    if french is None:
+        return compact
+    country = next((code for code, block in _OVERSEAS.items() if block.match(french[1])), "+33")
+    return country + french[1]
 
 
 class Clock:

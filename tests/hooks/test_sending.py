@@ -96,6 +96,20 @@ def test_a_tag_in_upper_case_is_warned_about(
     assert [each.tag for each in double.sent] == ["Spring"]
 
 
+def test_refused_recipients(double: SMSPartnerDouble) -> None:
+    double.add_stop(NUMBERS[1])
+    double.refuse(NUMBERS[2], 13)
+    double.add_stop("+33696123456")  # the same person as the one below
+
+    (receipt,) = send(
+        [(number, "Bonjour") for number in [*NUMBERS[:4], "0696123456", "0692123456", "+33692123456"]]
+    )
+
+    assert receipt.accepted == (NUMBERS[0], NUMBERS[3], "+262692123456")
+    assert receipt.refused == {NUMBERS[1]: 14, NUMBERS[2]: 13, "+596696123456": 14}
+    assert len(double.sent) == 3
+
+
 @both
 def test_no_credit_half_way(double: SMSPartnerDouble, send: Send) -> None:
     double.credit_sms = 700
@@ -111,6 +125,8 @@ def test_no_credit_half_way(double: SMSPartnerDouble, send: Send) -> None:
 def test_bad_input_is_reported_before_anything_is_sent(double: SMSPartnerDouble) -> None:
     with pytest.raises(SMSPartnerInputError, match=r"recipients\[600\]: phone_number is neither"):
         send([*NUMBERS[:600], "0123"], "Bonjour")
+    with pytest.raises(SMSPartnerInputError, match=r"recipients\[700\]: .* no mobile"):
+        send([*NUMBERS[:700], "+33 1 42 68 53 00"], "Bonjour")
     with pytest.raises(SMSPartnerInputError, match="more than 1000 recipients"):
         send(NUMBERS, "Bonjour")
     with pytest.raises(TypeError, match="max_parts"):

@@ -6,8 +6,11 @@ import json
 import pickle
 from collections import UserDict
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 
+import numpy as np
 import pytest
+from markupsafe import Markup
 
 from airflow_provider_smspartner._messages.reading import read_messages
 from airflow_provider_smspartner.models import (
@@ -69,6 +72,11 @@ class TestMessageRef:
             (PHONE, "199897"),
             [PHONE, 199897],
             ("06 12 34 56 78", " 199897 "),
+            (PHONE, 199897.0),
+            (PHONE, "199897.0"),
+            (PHONE, Decimal(199897)),
+            [np.str_(PHONE), np.int64(199897)],
+            (Markup(PHONE), Markup("199897")),  # noqa: S704 - no page shows it
             {"phone_number": PHONE, "message_id": 199897},
             {"phone_number": PHONE, "messageId": 199897, "status": "Waiting"},
             UserDict(phoneNumber=PHONE, message_id="199897"),
@@ -80,6 +88,7 @@ class TestMessageRef:
 
         assert ref == MessageRef(PHONE, "199897")
         assert (ref.phone_number, ref.message_id) == (PHONE, "199897")
+        assert {type(fact) for fact in ref} == {str}
         assert MessageRef.of(ref) is ref
         assert pickle.loads(pickle.dumps(ref)) == ref  # noqa: S301 - our own bytes
 
@@ -89,7 +98,21 @@ class TestMessageRef:
 
     @pytest.mark.parametrize(
         "message_id",
-        ["", "a b", -1, 1.5, True, None, "é", "x" * 65, 10**64],
+        [
+            "",
+            "a b",
+            -1,
+            1.5,
+            2.0**60,
+            float("nan"),
+            Decimal("sNaN"),
+            True,
+            np.True_,
+            None,
+            "é",
+            "x" * 65,
+            10**64,
+        ],
         ids=lambda value: f"{type(value).__name__} {str(value)[:4]}" if not isinstance(value, int) else "int",
     )
     def test_no_other_message_id_is_taken(self, message_id: object) -> None:
@@ -123,6 +146,20 @@ class TestMessageRef:
 
 
 class TestReadMessages:
+    def test_lists_that_mapped_sends_push_are_flattened(self) -> None:
+        pushed = [[{"phone_number": PHONE, "message_id": "1"}, (PHONE, 2)], [], (), ((PHONE, 3),), [PHONE, 4]]
+
+        assert list(read_messages(iter(pushed))) == [(PHONE, str(n)) for n in (1, 2, 3, 4)]
+
+    @pytest.mark.parametrize(
+        "bad", [("0112345699", 3), [(PHONE, 1)], None, PHONE], ids=lambda bad: type(bad).__name__
+    )
+    def test_a_fault_in_a_list_within_is_named(self, bad: object) -> None:
+        with pytest.raises(ValueError, match=r"^messages\[2\]\[1\]: ") as caught:
+            list(read_messages([(PHONE, 1), [], [(PHONE, 2), bad]]))
+
+        assert "12345" not in str(caught.value).replace("+33612345678", "")
+
     def test_an_error_names_position_and_fault_but_not_the_number(self) -> None:
         with pytest.raises(ValueError, match=r"^messages\[2\]: phone_number is neither E\.164") as caught:
             list(read_messages([(PHONE, 1), (PHONE, 2), ("0112345699", 3)]))

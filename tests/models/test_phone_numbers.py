@@ -6,14 +6,17 @@ import re
 from collections.abc import Iterator
 from random import Random
 
+import numpy as np
 import phonenumbers
 import pytest
+from markupsafe import Markup
 from phonenumbers import PhoneNumberFormat, ValidationResult
 
 from airflow_provider_smspartner._phone_numbers import PLAIN_E164
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.models import MessageRef, to_e164
 from airflow_provider_smspartner.protocol.rows import to_phone_number
+from airflow_provider_smspartner.testing.campaigns import e164 as double_e164
 
 FRENCH_REGIONS = ("FR", "GP", "GF", "MQ", "RE", "YT")
 
@@ -30,6 +33,10 @@ ONE_NUMBER = (
     "06\u00a012\u202f34\u200956\u300078",
     "\u202a+33612345678\u202c",
     "\ufeff06\u200b12\u200d34\u206056\u00ad78 ",
+    "\t+33612345678\r\n",
+    "0612345678" + " " * 60,
+    "(06) 12 34 56 78",
+    "+33 [0]6 12 34 56 78.",
     "\uff0b\uff13\uff13\uff16\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18",
 )
 OTHERS = (
@@ -45,10 +52,21 @@ OTHERS = (
     ("06 39 98 00 01", "+33639980001"),  # Arcep keeps it for fiction, in metropolitan France
     ("07 00 12 34 56", "+33700123456"),
     ("+590 (0)690 12 34 56", "+590690123456"),
-    ("+33690123456", "+33690123456"),  # possible to libphonenumber, so it stays what the sender wrote
+    *((written, "+596696123456") for written in ("+33696123456", "0033 (0)696 12 34 56", "+33 0696123456")),
+    ("+33709012345", "+590709012345"),
+    ("+33639980001", "+33639980001"),
     ("+44 (0)7912 345678", "+447912345678"),
     ("+39 06 1234 5678", "+390612345678"),  # Italy's 0 belongs to the number
     ("+1 (202) 555-0123", "+12025550123"),
+    *(
+        (written, "+436641234567")
+        for written in ("+43 (0)664/123 45 67", "+43 664 / 1234567", "+43 664 12 34 56 7")
+    ),
+    ("+49 (0) 170 / 123 45 67", "+491701234567"),
+    ("+32 475/12.34.56", "+32475123456"),
+    ("+7 (912) 345-67-89", "+79123456789"),
+    ("+55 (11) 9 1234-5678", "+5511912345678"),
+    ("+46 (0)70-123 45 67", "+46701234567"),
 )
 
 
@@ -62,41 +80,69 @@ def test_numbers_in_the_notations_that_people_write(written: str, e164: str) -> 
     assert MessageRef(written, 1) == MessageRef(e164, 1)
 
 
-@pytest.mark.parametrize(
-    "written",
-    [
-        "",
-        "+3361234567",
-        "+999123456789",
-        "+0612345678",
-        "++33612345678",
-        "33612345678",
-        "06123456789",
-        "06 12 34 56 7B",
-        "tel:+33612345678;ext=3",
-        "tel:tel:+33612345678",
-        "0612345678, 0698765432",
-        "06\n12345678",
-        "\u0660\u0666\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668",  # digits, but not of ASCII
-        "0612345678" + " " * 60,
-        "+" + "1" * 100_000,
-    ],
-    ids=lambda text: repr(text[:40]),
+TWO_FACTS = (
+    *("+491701234567.0", "+491701234567.00", "0612345678.0", "+43 664 123456 (2)", "+43 664 123456 [1]"),
+    *(
+        "+43 664 123456 / 2",
+        "+43 664 123456/12",
+        "+43 664 123456 - 2",
+        "+43 664 123456-12",
+        "+43 664 123456 2",
+    ),
+    *("+43 664 123 45 67 / 12", "+43 664 123 45 67-12", "+43664123456 12", "+352 621 123 456 12"),
+    *("+43664123456 x12", "+43664123456 ext. 3", "tel:+33612345678;ext=3", "+43 664 123456 +43 664 654321"),
+    *("0612345678, 0698765432", "06 12 34 56 78 / 06 98 76 54 32", "+43 664 123456 (0)", "+43 664 123456\t2"),
 )
-def test_what_is_no_phone_number_is_refused_and_not_shown(written: str) -> None:
-    with pytest.raises(SMSPartnerInputError, match=r"^phone_number is neither") as caught:
+WHY = {
+    "more than one number is in it": TWO_FACTS,
+    "empty$": ("", " \t\n", "\u200b"),
+    "quotes or = are .* a spreadsheet": ("'0612345678", '="0612345678"', "\u2019+33612345678"),
+    "a spreadsheet has made 3.36E.10": ("3,36E+10", "3.36123E+10", "6e8"),
+    "a spreadsheet, .* decimal number .* as text": ("33612345678.0", "612345678,0"),
+    "leading 0 is lost, .* spreadsheet.* as text there, and export it again": ("612345678", "6 12 34 56 78"),
+    r"leading \+ is lost, .* spreadsheet": ("33612345678", "491701234567"),
+    "M2M": ("+33 700 12 34 56 78 90", "07001234567890"),
+    "no mobile": ("01 42 68 53 00", "0800123456"),
+    r"neither E.164 \(\+33612345678\) nor a French mobile number \(06…, 07…\)$": (
+        *("+3361234567", "+999123456789", "+0612345678", "++33612345678", "06123456789", "06 12 34 56 7B"),
+        *(
+            "tel:tel:+33612345678",
+            "06\n12345678",
+            "06 12 34 56 7 (8)",
+            "06 12 34 56 / 78",
+            "+" + "1" * 100_000,
+        ),
+        "\u0660\u0666\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668",  # digits, but not of ASCII
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [(written, why) for why, all_written in WHY.items() for written in all_written],
+    ids=lambda text: ascii(text[:30]),
+)
+def test_what_is_no_phone_number_is_refused_and_not_shown(written: str, why: str) -> None:
+    with pytest.raises(SMSPartnerInputError, match=f"^phone_number is .*{why}") as caught:
         to_e164(written)
 
     assert not re.search(r"\d{4}", str(caught.value).replace("+33612345678", ""))
 
 
+@pytest.mark.parametrize("kind", [np.str_, Markup])
+def test_a_text_of_another_library_becomes_a_plain_one(kind: type[str]) -> None:
+    for text in (to_e164(kind("+33612345678")), *MessageRef(kind("06 12 34 56 78"), kind("7"))):
+        assert type(text) is str
+
+
 def test_an_answered_number_is_read_alike_and_never_fails() -> None:
-    read: list[str | int] = ["33612345678", 33612345678, "0612345678", "+33 (0)6 12 34 56 78"]
+    read: list[str | int] = ["33612345678", 33612345678, "0612345678", 612345678, "612345678"]
 
     assert {to_phone_number(raw) for raw in read} == {"+33612345678"}
     for odd in ("36200", "short 1", "\ud800", "+999123456789", "9" * 5000, "\uff11" * 70):
         assert to_phone_number(odd)[:199] == odd[:199]
     assert to_phone_number(None) == ""
+    assert to_phone_number("33696123456") == to_phone_number("696123456") == "+596696123456"
 
 
 def _library(written: str, region: str | None = None) -> str | None:
@@ -165,6 +211,7 @@ def test_any_spelling_becomes_what_libphonenumber_says(count: int) -> None:
         )
         for lead in leads * 5:
             check(_spelled(random, lead, national), e164)
+        assert double_e164(f"+33 {national}") == double_e164(f"0{national}") == e164
 
 
 def _matching(random: Random, pattern: str) -> Iterator[str]:

@@ -123,6 +123,17 @@ class TestMatching:
         assert (status.phone_number, status.message_id) == (PHONE, "111111")
 
     @pytest.mark.parametrize(
+        "answered", ["+33696123456", "0033696123456", 696123456, "+596696123456"], ids=str
+    )
+    @pytest.mark.parametrize("asked", ["+33696123456", "0696123456", "+596696123456"])
+    def test_a_number_overseas_is_the_same_with_either_country_code(
+        self, asked: str, answered: object
+    ) -> None:
+        (status,) = read([multi_row(phoneNumber=answered)], (asked, 111111))
+
+        assert (status.phone_number, status.status) == ("+596696123456", "Delivered")
+
+    @pytest.mark.parametrize(
         ("member", "fault"),
         [
             ({"phoneNumber": 0}, "a row does not say which message it is about"),

@@ -40,7 +40,13 @@ def test_all_in_the_vendors_order(numbers: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("written", "number"),
-    [("0699999993", PHONE), (33699999993, PHONE), ("36111", "36111"), ("INFO", "INFO")],
+    [
+        ("0699999993", PHONE),
+        (33699999993, PHONE),
+        ("+33696123456", "+596696123456"),
+        ("36111", "36111"),
+        ("INFO", "INFO"),
+    ],
 )
 def test_numbers_are_e164_where_they_are_phone_numbers(written: object, number: str) -> None:
     assert rows(body(entry(phoneNumber=written)))[0]["phone_number"] == number

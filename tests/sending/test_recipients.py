@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import Markup
 
 from airflow_provider_smspartner._sending.recipients import read_recipients
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
@@ -22,17 +23,27 @@ def read(recipients: object, message: str | None = None, **options: Any) -> dict
 @pytest.mark.parametrize(
     ("recipients", "message"),
     [
-        (["06 39 98 00 01", "+33 (0)6.39.98.00.02"], "Hello"),
+        (["06 39 98 00 01", "+33 (0)6.39.98.00.02"], Markup("Hello")),
+        ([(ANNE,), [f"{BOB}\n"]], "Hello"),
         (iter((ANNE, BOB)), "Hello"),
         ([{"phone_number": ANNE}, {"phoneNumber": BOB, "name": "Bob"}], "Hello"),
         ([ANNE, BOB, ANNE, "0639980001"], "Hello"),
         (((ANNE, "Hello"), [BOB, "Hello"]), None),
         ([{"phone_number": ANNE, "message": "Hello"}, {"phoneNumber": BOB, "message": "Hello"}], None),
     ],
-    ids=["list", "iterator", "mappings", "named again", "pairs", "mappings with texts"],
+    ids=["list", "rows of one column", "iterator", "mappings", "named again", "pairs", "mappings with texts"],
 )
 def test_recipients_may_be_given_in_many_ways(recipients: object, message: str | None) -> None:
-    assert list(read(recipients, message).items()) == [(ANNE, "Hello"), (BOB, "Hello")]
+    texts = read(recipients, message)
+
+    assert list(texts.items()) == [(ANNE, "Hello"), (BOB, "Hello")]
+    assert {type(text) for text in texts.values()} == {str}
+
+
+def test_a_person_overseas_is_one_recipient_whichever_country_code_is_written() -> None:
+    written = ["0696123456", "+33696123456", "0033 (0)6 96 12 34 56", "+596696123456"]
+
+    assert list(read(written, "Hello")) == ["+596696123456"]
 
 
 def test_what_a_template_may_become_is_left_out() -> None:
@@ -77,6 +88,20 @@ BAD = {
     "a list that was rendered to text": (f"['{ANNE}']", "Hello", "pass the upstream task's output itself"),
     "nobody": ([], "Hello", "is empty"),
     "not a number": ([BOB, "0123"], "Hello", r"recipients\[1\]: phone_number is neither"),
+    "a landline": ([BOB, "+33 1 42 68 53 00"], "Hello", r"recipients\[1\]: phone_number is .* no mobile"),
+    "a toll-free number": ([(BOB, "a"), ("+33800123456", "b")], None, r"recipients\[1\]: .* no mobile"),
+    "a landline overseas": (
+        [BOB, "+590590123456"],
+        "Hello",
+        r"recipients\[1\]: phone_number is .* no mobile",
+    ),
+    "a national landline": (
+        [BOB, "01 42 68 53 00"],
+        "Hello",
+        r"recipients\[1\]: phone_number is .* no mobile",
+    ),
+    "a machine": ([BOB, "07 00 12 34 56 78 90"], "Hello", r"recipients\[1\]: phone_number is .*M2M"),
+    "ten digits of a machine": ([BOB, "07 00 12 34 56"], "Hello", r"recipients\[1\]: phone_number is .*M2M"),
     "no text": ([ANNE], None, r"recipients\[0\]: a recipient with a text of its own"),
     "a pair with a text beside": ([(ANNE, "Hello")], "Hello", r"recipients\[0\]: phone_number must be text"),
     "text is no text": ([(ANNE, 5)], None, r"recipients\[0\]: message must be text, not of type int"),
