@@ -107,6 +107,9 @@ def deliver(
     :raises SMSPartnerError: as thrown in; its `receipts` are those of the calls before.
     """
     receipts: list[Receipt] = []
+    if not send.numbers:
+        log.info("There is nobody to send to.")
+        return receipts
     try:
         for position in range(send.call_count):
             numbers = send.numbers_of(position)

@@ -52,6 +52,8 @@ def read_recipients(
     """
     Return the text for each phone number, in order, as it goes out; a number that is named again gets the first text.
 
+    None of them is no mistake: there may be nobody to send to today.
+
     :param recipients: with `message`, phone numbers; without, ``(phone_number, text)`` pairs or mappings with
         ``phone_number`` and ``message``; or the path of a file with those columns.
     :param message: the text for all of them, or None.
@@ -80,8 +82,6 @@ def read_recipients(
         texts[number] = (
             _as_it_goes_out(f"{place}: message", text, unicode=unicode) if message is None else message
         )
-    if not texts:
-        raise SMSPartnerInputError("`recipients` is empty: there is nobody to send to.")
     _tell(texts, seen, unicode=unicode)
     return texts
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_smspartner._tasks.outlets import attach_summary
-from airflow_provider_smspartner._tasks.templates import KeepsLiterals
+from airflow_provider_smspartner._tasks.templates import RendersTexts
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.links.smspartner import SMSPartnerAccountLink
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_smspartner._tasks.lineage import Lineage
 
 
-class AccountTask(KeepsLiterals, BaseOperator):
+class AccountTask(RendersTexts, BaseOperator):
     """
     A task that uses an SMS Partner account.
 
@@ -33,6 +33,12 @@ class AccountTask(KeepsLiterals, BaseOperator):
 
     _optional: ClassVar[frozenset[str]] = frozenset()
     """Templated arguments that may be None."""
+
+    _passed: frozenset[str] = frozenset()
+    """What `__init__` was called with, None included."""
+
+    _given: frozenset[str] = frozenset()
+    """Templated arguments that were given: what becomes of them is never taken for not given."""
 
     _lineage: Lineage | None = None
     """What was read and written."""
@@ -49,6 +55,12 @@ class AccountTask(KeepsLiterals, BaseOperator):
     def __init__(self, *, smspartner_conn_id: str = SMSPartnerHook.default_conn_name, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.smspartner_conn_id = smspartner_conn_id
+
+    def _hook_apply_defaults(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+        # Airflow calls this before each `__init__` of the class and its bases. The first is what the task is made with;
+        # in it a subclass may pass on to its base what nobody has given it.
+        vars(self).setdefault("_passed", frozenset(kwargs))
+        return args, kwargs
 
     def _check_lists(self) -> None:
         """

@@ -30,7 +30,7 @@ LEAST_DEFERRAL_SECONDS = 6
 JINJA = ("{{", "{%", "{#")
 """What begins a template."""
 
-ANY_JINJA = ("{", "[", "(", "<", "$", "%", "#")
+ANY_JINJA = (*"{[(<$%#@!^&*|=?`~", "--", "__", "::")
 """What may begin a template where it is not known whether the DAG gives Jinja other markers."""
 
 
@@ -41,6 +41,9 @@ class HasArguments(Protocol):
 
     _optional: ClassVar[frozenset[str]]
     """Templated arguments that may be None."""
+
+    _given: frozenset[str]
+    """Templated arguments that were given: what becomes of them is never taken for not given."""
 
     def _check_lists(self) -> None:
         """
@@ -57,12 +60,13 @@ def check_literals(owner: HasArguments) -> None:
     :param owner: has all its arguments.
     :raises SMSPartnerInputError: names the task, the argument, and what would be right.
     """
+    note_given(owner)
     with _naming(owner):
         for name, check in _PLAIN.items():
             if hasattr(owner, name):
                 check(name, getattr(owner, name))
         # A mapped task is made anew when it starts. Its list may be empty then, which is for `execute` to judge.
-        if getattr(owner, "_BaseOperator__from_mapped", False) or _has_own_jinja(owner):
+        if _is_mapped(owner) or _has_own_jinja(owner):
             return
         marks = JINJA if hasattr(owner, "has_dag") else ANY_JINJA
         for name, value in _templated(owner):
@@ -83,10 +87,23 @@ def check_rendered(owner: HasArguments) -> None:
     :raises SMSPartnerInputError: names the task, the argument, and what would be right.
     """
     with _naming(owner):
+        _check_given(owner)
         for name, value in _templated(owner):
             _TEMPLATED[name](name, value)
         _check_pseudonyms(owner)
         _check_history(owner)
+
+
+def note_given(owner: HasArguments) -> None:
+    """
+    Note which templated arguments have a value: called at the end of `__init__`, and before they are rendered.
+
+    A subclass may set some after `__init__`. What is noted stays so: rendering twice forgets nothing.
+
+    :param owner: not rendered yet.
+    """
+    given = {name for name in owner.template_fields if getattr(owner, name, None) is not None}
+    owner._given = owner._given | given | _expanded(owner)  # noqa: SLF001 - each class tells its own
 
 
 def check_source(owner: Any) -> None:
@@ -96,6 +113,8 @@ def check_source(owner: Any) -> None:
     :param owner: has `tag` and `messages`.
     :raises SMSPartnerInputError: names the task.
     """
+    if owner.tag is None and owner.messages is None and _is_mapped(owner):
+        return  # It is for `execute` to judge.
     if (owner.tag is None) == (owner.messages is None):
         raise SMSPartnerInputError(
             f"Task {owner.task_id!r}: exactly one of `tag` and `messages` must be given."
@@ -265,6 +284,47 @@ def _has_own_jinja(owner: Any) -> bool:
     return bool(getattr(dag, "jinja_environment_kwargs", None))
 
 
+def _expanded(owner: Any) -> set[str]:
+    """Return what a mapped task was given by the output of other tasks: it is resolved before the task is made."""
+    if not _is_mapped(owner):
+        return set()
+    passed = {name for name in owner.template_fields if name in owner._passed}  # noqa: SLF001 - each class tells its own
+    mapped: Any = owner.dag.task_dict.get(owner.task_id) if owner.has_dag() else None
+    if not hasattr(mapped, "partial_kwargs"):
+        return passed
+    source = mapped._get_specified_expand_input().value  # noqa: SLF001 - Airflow has no other door
+    if isinstance(source, Mapping):
+        return {
+            name for name in passed if name in source and not isinstance(source[name], Sequence | Mapping)
+        }
+    if isinstance(source, Sequence) and all(isinstance(each, Mapping) for each in source):
+        return set()
+    return {name for name in passed if name not in mapped.partial_kwargs}
+
+
+def _is_mapped(owner: object) -> bool:
+    """Whether this is a mapped task that has just been made anew, to be executed."""
+    return bool(getattr(owner, "_BaseOperator__from_mapped", False))
+
+
+def _check_given(owner: Any) -> None:
+    """Check that what was given has a value now. None means something else where nothing was given."""
+    lost = [name for name in owner.template_fields if name in owner._given and getattr(owner, name) is None]  # noqa: SLF001 - each class tells its own
+    if {"tag", "messages"} & set(lost) and _has_source(owner):
+        # A subclass has put one in the place of the other.
+        lost = [name for name in lost if name not in ("tag", "messages")]
+    if lost:
+        raise SMSPartnerInputError(
+            f"`{lost[0]}` was given, but has come to None, and None would mean that it was not given. Nothing was "
+            "sent. An upstream task may have been skipped, or have pushed nothing; if that may happen, let the "
+            "template or the upstream task say what is meant then."
+        )
+
+
+def _has_source(owner: Any) -> bool:
+    return getattr(owner, "tag", None) is not None or getattr(owner, "messages", None) is not None
+
+
 def _check_path_of_messages(path: str) -> None:
     from airflow_provider_smspartner._files.formats import ENDINGS
     from airflow_provider_smspartner._files.row_file import names_a_file
@@ -409,8 +469,12 @@ def _naming(owner: Any) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        name = f"Task {owner.task_id!r}" if hasattr(owner, "task_id") else type(owner).__name__
-        raise SMSPartnerInputError(f"{name}: {error}") from None
+        raise SMSPartnerInputError(f"{owner_of(owner)}: {error}") from None
+
+
+def owner_of(owner: object) -> str:
+    """Return what errors call a task, or a notifier, which has no name."""
+    return f"Task {owner.task_id!r}" if hasattr(owner, "task_id") else type(owner).__name__
 
 
 def _is_number(value: object) -> TypeGuard[float]:

@@ -239,7 +239,7 @@ class SMSPartnerHook(BaseHook):
 
         :param recipients: with `message`, phone numbers that all get that text; without, ``(phone_number, text)``
             pairs or mappings with ``phone_number`` and ``message``. A list, or the path of a file with those columns.
-            A number that is named again gets one SMS.
+            A number that is named again gets one SMS. If there are none, nothing is asked, and there is no receipt.
         :param message: the text for all of them, of at most 10 SMS.
         :param options: `tag`, 1 to 20 characters without white space; `sender`, 3 to 11 letters or digits;
             `scheduled_at`, an aware datetime or its ISO text, which is sent as the next step of five minutes;

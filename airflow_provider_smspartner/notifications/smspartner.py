@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.notifier import BaseNotifier
@@ -17,7 +18,7 @@ from airflow_provider_smspartner._tasks.arguments import (
     check_rendered,
     is_literal,
 )
-from airflow_provider_smspartner._tasks.templates import KeepsLiterals
+from airflow_provider_smspartner._tasks.templates import RendersTexts
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.protocol.texts import MAX_PARTS, cut, made_sendable
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _BETWEEN_NUMBERS = re.compile(r"[,;\n]")
 
 
-class SMSPartnerNotifier(KeepsLiterals, BaseNotifier):
+class SMSPartnerNotifier(RendersTexts, BaseNotifier):
     """
     Send an SMS as a callback of a task or a DAG, such as ``on_failure_callback``.
 
@@ -61,6 +62,15 @@ class SMSPartnerNotifier(KeepsLiterals, BaseNotifier):
     template_fields: Sequence[str] = ("recipients", "message", "tag", "sender", "smspartner_conn_id")
     _optional: ClassVar[frozenset[str]] = frozenset({"tag", "sender"})
 
+    _given: frozenset[str] = frozenset()
+    """Templated arguments that were given: what becomes of them is never taken for not given."""
+
+    _templates: Mapping[str, Any] = MappingProxyType({})
+    """What the arguments were before they were rendered last: an object may serve several callbacks."""
+
+    _rendered_to: Mapping[str, Any] = MappingProxyType({})
+    """What they were rendered to."""
+
     def __init__(
         self,
         *,
@@ -88,7 +98,7 @@ class SMSPartnerNotifier(KeepsLiterals, BaseNotifier):
         check_rendered(self)
         try:
             with SMSPartnerHook(self.smspartner_conn_id) as hook:
-                hook.send(self._numbers, self._cut_text(), tag=self.tag, sender=self.sender)
+                _check_sent(hook.send(self._numbers, self._cut_text(), tag=self.tag, sender=self.sender))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again
             # Beside a traceback some Airflows print the values of variables, which further down are numbers and texts.
             raise error.with_traceback(None) from None
@@ -102,42 +112,50 @@ class SMSPartnerNotifier(KeepsLiterals, BaseNotifier):
         check_rendered(self)
         hook = SMSPartnerHook(self.smspartner_conn_id)
         try:
-            await hook.asend(self._numbers, self._cut_text(), tag=self.tag, sender=self.sender)
+            _check_sent(await hook.asend(self._numbers, self._cut_text(), tag=self.tag, sender=self.sender))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again
             raise error.with_traceback(None) from None  # as in `notify`
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
         """
-        Render the arguments.
-
-        Airflow's own way logs a template that cannot be rendered, and with it phone numbers and the text.
+        Render the arguments, each time from what was given.
 
         :param context: what the templates may use.
         :param jinja_env: renders them; by default that of the DAG.
         :raises SMSPartnerInputError: names the argument and the kind of error.
         """
-        environment = jinja_env or self.get_template_env(dag=context.get("dag"))
-        for name in self.template_fields:
-            setattr(self, name, self._rendered(name, context, environment))
-
-    def _rendered(self, name: str, context: Context, environment: jinja2.Environment) -> Any:
+        environment = jinja_env or self._environment_of(context.get("dag"))
+        # Not in variables: some Airflows print them beside a traceback.
+        self._templates = {name: self._template_of(name) for name in self.template_fields}
+        vars(self).update(self._templates)
         try:
-            return self.render_template(getattr(self, name), context, environment)
-        except Exception as error:  # noqa: BLE001 - a template may raise anything
-            raise SMSPartnerInputError(
-                f"{type(self).__name__}: the template of `{name}` cannot be rendered ({type(error).__name__}). "
-                "Nothing was sent. See whether what it names is there in the context of this callback."
-            ) from None
+            self._do_render_template_fields(self, self.template_fields, context, environment, set())
+        finally:
+            self._rendered_to = {name: getattr(self, name) for name in self.template_fields}
+
+    def _environment_of(self, dag: Any) -> jinja2.Environment:
+        try:
+            return self.get_template_env(dag=dag)
+        except AttributeError:
+            # A serialised DAG, as `dag.test()` gives it to the callbacks of the DAG, cannot render.
+            return self.get_template_env()
+
+    def _template_of(self, name: str) -> Any:
+        """Return what was given for an argument, also if it has been rendered since."""
+        value = getattr(self, name)
+        return self._templates[name] if value is self._rendered_to.get(name, self) else value
 
     def _update_context(self, context: Context) -> Context:
         # Airflow would put the arguments into the context, which it prints beside some tracebacks.
         return context
 
     def _check_lists(self) -> None:
-        recipients = self.recipients
+        # A template may have commas in it.
+        recipients = self._numbers if is_literal(self.recipients, ANY_JINJA) else self.recipients
+        if isinstance(recipients, list | tuple):
+            _check_sent(recipients)
         check_literal_recipients(
-            # A template may have commas in it.
-            self._numbers if is_literal(recipients, ANY_JINJA) else recipients,
+            recipients,
             cut(made_sendable(self.message, unicode=False), unicode=False)
             if isinstance(self.message, str)
             else self.message,
@@ -165,6 +183,12 @@ class SMSPartnerNotifier(KeepsLiterals, BaseNotifier):
                 MAX_PARTS,
             )
         return kept
+
+
+def _check_sent(each: Sequence[object]) -> None:
+    """Make sure that somebody is told: who gives an alarm means to."""
+    if not each:
+        raise SMSPartnerInputError("`recipients` is empty: there is nobody to send to.")
 
 
 send_smspartner_notification = SMSPartnerNotifier

@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.providers.common.compat.sdk import AirflowSkipException
+
 from airflow_provider_smspartner._files.columns import STOP_LIST, Table
 from airflow_provider_smspartner._sending.recipients import MAX_RECIPIENTS
 from airflow_provider_smspartner._sending.summary import describe_receipts, summarised
@@ -180,7 +182,8 @@ class SMSPartnerSendOperator(AccountTask):
 
     :param recipients: with `message`, phone numbers that all get that text; without, ``(phone_number, text)`` pairs
         or mappings with ``phone_number`` and ``message``. A list, the output of an upstream task, or the path of an
-        NDJSON, CSV or Parquet file with those columns. A number that is named again gets one SMS. (templated)
+        NDJSON, CSV or Parquet file with those columns. A number that is named again gets one SMS. With no recipients
+        the task is skipped, and its summary counts none. (templated)
     :param message: the text for all recipients, at most 10 SMS: 160 characters, then 153 each, as the vendor counts
         them. A link that would not arrive as it is written is refused. (templated)
     :param tag: to find the SMS by later: 1 to 20 characters without white space. (templated)
@@ -264,6 +267,8 @@ class SMSPartnerSendOperator(AccountTask):
             ledger = open_ledger(context, hook._fingerprint(send), send.call_count)  # noqa: SLF001
             receipts = hook._deliver(send, ledger, check=execution.check)  # noqa: SLF001
             self._publish_summary(context, summarised(receipts, tag=self.tag))
+            if not send.numbers:
+                raise AirflowSkipException("`recipients` has no entries: there is nobody to send to.")
             self.log.info("Sent: %s.", describe_receipts(receipts))
             return [message for receipt in receipts for message in receipt.messages]
 

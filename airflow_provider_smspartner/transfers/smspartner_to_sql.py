@@ -113,8 +113,8 @@ class SMSPartnerStatusToSqlOperator(PushesSummary, PhoneNumberTask):
 
         :param context: the task's context; without a task instance in it, as in a unit test, no summary is pushed.
         """
-        check_source(self)
         check_rendered(self)
+        check_source(self)
         release = self._releasing()
         counts: Counter[str] = Counter()
 

@@ -33,7 +33,10 @@ def told_of_failure(task_id: str, **arguments: Any) -> None:
     fail.override(task_id=task_id, on_failure_callback=send_smspartner_notification(**arguments))()
 
 
-with DAG("callbacks", schedule=None):
+# One object for several callbacks: of a task, and of a DAG that is serialised in `dag.test()`.
+told_of_end = SMSPartnerNotifier(recipients=TEAM, message="{{ reason | default(ti.task_id) }} is done")
+
+with DAG("callbacks", schedule=None, on_failure_callback=told_of_end):
     told_of_failure(
         "one_number",
         recipients=ON_CALL,
@@ -56,5 +59,5 @@ with DAG("callbacks", schedule=None):
     told_of_failure("no_credit", recipients=ON_CALL, message="A text of the team", smspartner_conn_id="poor")
     succeed.override(
         task_id="done",
-        on_success_callback=SMSPartnerNotifier(recipients=TEAM, message="{{ ti.task_id }} is done"),
+        on_success_callback=told_of_end,
     )()

@@ -46,6 +46,12 @@ both = pytest.mark.parametrize("send", [send, asend], ids=["sync", "async"])
 
 
 @both
+def test_nobody_to_send_to_is_no_mistake(double: SMSPartnerDouble, send: Any) -> None:
+    assert send([], "Hello") == []
+    assert double.requests == []
+
+
+@both
 def test_one_text_for_all(double: SMSPartnerDouble, send: Send) -> None:
     receipts = send(NUMBERS, "Bonjour", tag="spring", sender="Boutique", max_recipients=2_000)
 

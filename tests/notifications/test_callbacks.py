@@ -41,6 +41,7 @@ def test_tasks_tell_by_sms_how_they_ended(
         "callbacks.one_number has failed": [("1", "one", "Airflow", False)],
         "x" * 1530: [("1", None, None, True), ("2", None, None, True)],
         "done is done": [("1", None, None, False), ("2", None, None, False)],
+        "task_failure is done": [("1", None, None, False), ("2", None, None, False)],
     }
     printed = "".join(capfd.readouterr())
     # Airflow 3.0 prints what it is asked to mask, here the variable; and it breaks lines where the terminal ends.

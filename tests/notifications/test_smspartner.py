@@ -193,16 +193,30 @@ def test_all_arguments_are_templated(double: SMSPartnerDouble, monkeypatch: pyte
     assert set(context) == {"dag", "people", "kind", "team", "conn_id"}
 
 
-@pytest.mark.parametrize("recipients", [NUMBER, "{{ people }}"])
-def test_numbers_stay_text_where_a_dag_renders_native_objects(
+@pytest.mark.parametrize("recipients", [NUMBER, "{{ people }}", "{{ people[0] }}, {{ people[0] }}"])
+def test_what_a_native_dag_renders_stays_text_and_one_object_serves_several_callbacks(
     double: SMSPartnerDouble, recipients: Any
 ) -> None:
     with DAG("alerts", schedule=None, render_template_as_native_obj=True) as dag:
-        made = notifier(recipients=recipients)
+        made = notifier(recipients=recipients, message="{{ day }}", tag="{{ day }}")
 
-    made({"dag": dag, "people": [NUMBER]})
+    for day in ("20261127", "20261128"):
+        made({"dag": dag, "people": [NUMBER], "day": day})
 
-    assert reached(double) == [NUMBER]
+    assert [(sms.phone_number, sms.text, sms.tag) for sms in double.sent] == [
+        (NUMBER, day, day) for day in ("20261127", "20261128")
+    ]
+
+
+def test_the_markers_of_a_dag_are_rendered_and_where_it_cannot_render_the_usual_ones(
+    double: SMSPartnerDouble,
+) -> None:
+    markers = {"variable_start_string": "@@", "variable_end_string": "@@"}
+    made = notifier(recipients="@@ who @@", message="{{ x }} @@ dag.dag_id @@", tag="@@ dag.dag_id @@")
+    made({"dag": DAG("own", schedule=None, jinja_environment_kwargs=markers), "who": NUMBER})
+    notifier(message="{{ dag.name }}")({"dag": type("Serialised", (), {"name": "kept"})()})
+
+    assert [sms.text for sms in double.sent] == ["{{ x }} own", "kept"]
 
 
 @pytest.mark.parametrize(

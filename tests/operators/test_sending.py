@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowSkipException
 from clocks import FakeClock
 from dags.sends import NUMBERS
 from harness import KEEPS_TASK_STATE, new_context, run_dag
@@ -59,6 +60,30 @@ def test_gives_what_the_sensor_takes_and_a_summary(double: SMSPartnerDouble) -> 
         "currency": "EUR",
         "calls": 3,
     }
+
+
+@pytest.mark.parametrize("recipients", [[], iter(()), "nobody.csv"], ids=str)
+def test_nobody_to_send_to_is_a_skip(double: SMSPartnerDouble, recipients: Any, tmp_path: Path) -> None:
+    (path := tmp_path / "nobody.csv").write_text("phone_number\n")
+    context = new_context()
+
+    with pytest.raises(AirflowSkipException, match="nobody to send to"):
+        sender(recipients=str(path) if recipients == path.name else recipients).execute(context)
+
+    summary = context["ti"].xcoms.pop("summary")
+    assert (summary["recipients"], summary["sms"], summary["calls"]) == (0, 0, 0)
+    assert (double.requests, context["ti"].xcoms) == ([], {})
+
+
+def test_a_subclass_may_fill_in_the_recipients(double: SMSPartnerDouble) -> None:
+    class Filled(SMSPartnerSendOperator):
+        def execute(self, context: Any) -> list[dict[str, str]]:
+            self.recipients = [ANNE]
+            return super().execute(context)
+
+    Filled(task_id="send", recipients=[], message="Hello").execute(new_context())
+
+    assert [each.phone_number for each in double.sent] == [ANNE]
 
 
 def test_sends_each_its_own_text_and_counts_who_is_refused(double: SMSPartnerDouble, tmp_path: Path) -> None:

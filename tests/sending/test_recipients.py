@@ -86,7 +86,6 @@ BAD = {
     "no list": (5, "Hello", "must be a list, .*, not of type int"),
     "one mapping": ({"phone_number": ANNE}, "Hello", "must be a list"),
     "a list that was rendered to text": (f"['{ANNE}']", "Hello", "pass the upstream task's output itself"),
-    "nobody": ([], "Hello", "is empty"),
     "not a number": ([BOB, "0123"], "Hello", r"recipients\[1\]: phone_number is neither"),
     "a landline": ([BOB, "+33 1 42 68 53 00"], "Hello", r"recipients\[1\]: phone_number is .* no mobile"),
     "a toll-free number": ([(BOB, "a"), ("+33800123456", "b")], None, r"recipients\[1\]: .* no mobile"),

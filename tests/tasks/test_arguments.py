@@ -240,24 +240,6 @@ def test_a_dag_with_jinja_markers_of_its_own_is_not_refused() -> None:
         by_tag(tag="[[ params.tag ]]")
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ([NUMBER, "0639980002"], [NUMBER, "0639980002"]),
-        ("{{ numbers }}", [NUMBER]),
-        (["{{ numbers[0] ~ '' }}"], [33639980001]),
-    ],
-    ids=["literals", "a template of a list", "a template of one number, which Jinja makes an integer of"],
-)
-def test_a_literal_number_stays_text_in_a_native_dag(given: Any, expected: Any) -> None:
-    with DAG("native", schedule=None, render_template_as_native_obj=True):
-        made = send(recipients=given, message="Hello {{ numbers[0][:3] }}")
-
-    made.render_template_fields({"numbers": [NUMBER]})
-
-    assert (made.recipients, made.message) == (expected, "Hello +33")
-
-
 def test_the_grace_may_be_seconds() -> None:
     assert sensor(not_found_grace=600.0).not_found_grace == timedelta(minutes=10)
 
