@@ -407,7 +407,8 @@ class SMSPartnerHook(BaseHook):
         return True, f"{accepted} {_IN_SANDBOX}" if settings.sandbox else accepted
 
     def _cannot_use(self, error: Exception) -> str:
-        return f"Airflow has no connection {self.smspartner_conn_id!r} that can be read and used ({type(error).__name__})."
+        kind = type(error).__name__
+        return f"Airflow has no connection {self.smspartner_conn_id!r} that can be read and used ({kind})."
 
     def _look_up_settings(self) -> Settings:
         if self._settings is None:

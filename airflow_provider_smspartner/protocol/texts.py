@@ -104,8 +104,8 @@ def check_sendable(name: str, text: str) -> None:
         return
     # Out here: that error holds the text.
     raise SMSPartnerInputError(
-        f"{name} cannot be sent: character {position} is half of one, a lone surrogate. Read the text with the encoding "
-        "that it was written in."
+        f"{name} cannot be sent: character {position} is half of one, a lone surrogate. Read the text with the "
+        "encoding that it was written in."
     )
 
 
