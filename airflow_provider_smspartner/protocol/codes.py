@@ -130,4 +130,4 @@ SEND = Codes(
     no_credit=11,
     others_leave_open=True,
 )
-"""[error-codes] Of both calls that send. 500, "queueing trouble", is not in it: whether SMS have left is unknown."""
+"""[error-codes] Of calls that send. 500, "queueing trouble", is not in it: whether SMS have left is unknown."""
