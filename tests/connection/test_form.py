@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -35,7 +36,11 @@ class TestForm:
         placeholders = fields.PLACEHOLDERS
 
         assert settings(host=placeholders["host"]).base_url == VENDOR
-        assert placeholders["schema"] == placeholders["port"] == "leave empty"
+        assert placeholders["schema"] == "leave empty"
+        # Airflow 3.3's Test button refuses a connection without a port: this one is the way round.
+        assert re.fullmatch(r"empty, or 443 with the Host .*Test button.*", placeholders["port"])
+        for form in ({"host": placeholders["host"]}, {"host": "api.smspartner.fr", "schema": "https"}):
+            assert settings(port=443, **form).base_url == VENDOR.replace(".fr", ".fr:443")
         assert set(placeholders) == {"password", "host", "schema", "port", *NUMBERS}
 
     def test_the_extra_fields_of_the_contract(self, described: dict[str, Any]) -> None:
