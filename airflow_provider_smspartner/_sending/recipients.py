@@ -48,6 +48,7 @@ def read_recipients(
     unicode: bool,
     max_recipients: int,
     is_known: Callable[[object], bool] = lambda _: True,
+    tells: bool = True,
 ) -> dict[str, str]:
     """
     Return the text for each phone number, in order, as it goes out; a number that is named again gets the first text.
@@ -60,6 +61,7 @@ def read_recipients(
     :param unicode: whether the texts are sent as Unicode.
     :param max_recipients: more of them than that are an error.
     :param is_known: whether a recipient is what it will be; others are left out.
+    :param tells: whether it logs what is read otherwise than it stands there.
     :raises SMSPartnerInputError: names the position and the fault, never a number or a text.
     """
     if message is not None:
@@ -82,7 +84,8 @@ def read_recipients(
         texts[number] = (
             _as_it_goes_out(f"{place}: message", text, unicode=unicode) if message is None else message
         )
-    _tell(texts, seen, unicode=unicode)
+    if tells:
+        _tell(texts, seen, unicode=unicode)
     return texts
 
 

@@ -197,6 +197,8 @@ def check_literal_recipients(
                 unicode=unicode,
                 max_recipients=max_recipients,
                 is_known=lambda each: is_literal(each, marks),
+                # The task will: DAG files are parsed all the time.
+                tells=False,
             )
     elif recipients is None or isinstance(recipients, int | float | bytes | Mapping):
         raise SMSPartnerInputError(

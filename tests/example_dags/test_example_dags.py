@@ -243,7 +243,7 @@ def test_csv_from_a_colleague(
     assert run.state == "success"
     assert [(sms.phone_number, sms.text) for sms in playground.sent] == [
         ("+33639980200", "Bonjour Zoé, votre rendez-vous : lundi à 9:00."),
-        ("+33639980201", "Bonjour Anaïs, votre rendez-vous : lundi à 9:30."),
+        ("+33639980201", "Bonjour Anais, votre rendez-vous : lundi à 9:30."),  # as SMS Partner sends it
         ("+33639980202", "Bonjour René, votre rendez-vous : mardi à 14:00; salle 2."),
     ]
     printed = "".join(capfd.readouterr())

@@ -12,7 +12,6 @@ from clocks import START
 from testing.client import Client, Run
 
 from airflow_provider_smspartner.testing import SentSMS
-from airflow_provider_smspartner.testing.texts import count_parts
 
 ONE, TWO, THREE = "+33639980001", "+33639980002", "+33639980003"
 
@@ -267,34 +266,10 @@ def test_what_cannot_be_cancelled(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "unicode", "parts"),
-    [
-        ("a" * 161, False, 2),
-        ("a" * 307, False, 3),
-        # An escape and what it stands before.
-        ("€" * 81, False, 2),
-        # 152 places and two more, which stay together.
-        ("a" * 152 + "€" + "a" * 152, False, 3),
-        # What stands in no table.
-        ("ê" * 160, False, 1),
-        ("ê" * 71, True, 2),
-        ("😀" * 36, True, 2),
-        # 33 pairs a part, since a 34th would be torn apart.
-        ("😀" * 67, True, 3),
-    ],
-    ids=itertools.count(),
+    ("unicode", "read"),
+    [(0, "Pret\n5 €: (oe) l'a"), (1, "Prêt\n5 €: [œ] l’a~")],  # noqa: RUF001
 )
-def test_parts_of_a_text(text: str, unicode: bool, parts: int) -> None:
-    assert count_parts(text, unicode=unicode) == parts
-
-
-@pytest.mark.parametrize(
-    ("unicode", "read", "parts"),
-    [(0, "Pret\n5 €: (oe) l'a", 1), (1, "Prêt\n5 €: [œ] l’a~", 1)],  # noqa: RUF001
-)
-def test_a_text_is_kept_as_its_recipient_reads_it(
-    client: Client, unicode: int, read: str, parts: int
-) -> None:
+def test_a_text_is_kept_as_its_recipient_reads_it(client: Client, unicode: int, read: str) -> None:
     send(client, "bulk-send", ONE, message="Prêt:br:5 :euro:: [œ] l’a~", isUnicode=unicode)  # noqa: RUF001
 
-    assert [(sms.text, sms.parts) for sms in client.double.sent] == [(read, parts)]
+    assert [sms.text for sms in client.double.sent] == [read]
