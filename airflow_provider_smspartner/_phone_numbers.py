@@ -77,6 +77,11 @@ _TO_ASCII = str.maketrans(
 _SCHEME = re.compile(r"tel:", re.IGNORECASE)
 _IN_BRACKETS = re.compile(r"\(([^()]*)\)")
 
+# The notations that nearly all French numbers have: they take a way past what follows, to the same.
+_USUAL = re.compile(
+    r"(?:0|(?:\+|00)33 ?(?:\(0\) ?)?)([67])([ .-]?)([0-9]{2})\2([0-9]{2})\2([0-9]{2})\2([0-9]{2})"
+)
+
 # Brackets are around the country code, and around what comes right behind it or first of all: a trunk "(0)" or an area
 # code. Anywhere else they hold another fact than the number.
 _WRITTEN = re.compile(
@@ -104,6 +109,8 @@ def normalised(phone_number: str) -> str | None:
     """
     if PLAIN_E164.fullmatch(phone_number):
         return phone_number
+    if usual := _USUAL.fullmatch(phone_number):
+        return _french("0" + "".join(usual.group(1, 3, 4, 5, 6)))
     written = _WRITTEN.fullmatch(_ascii(phone_number))
     if written is None:
         return None
@@ -202,7 +209,6 @@ def _international(digits: str) -> str | None:
     return e164 if _E164.fullmatch(e164) else None
 
 
-@lru_cache(maxsize=4096)
 def _holds_a_whole_number(digits: str, written: str) -> bool:
     """
     Return whether a number ends at a separator already, and what follows is not written as the rest of a number is.
@@ -215,13 +221,13 @@ def _holds_a_whole_number(digits: str, written: str) -> bool:
     steps = list(zip(groups, groups[1:], ["", *separators], separators, strict=False))
     for before, group, last, separator in reversed(steps):
         end -= len(group)
-        if _is_valid(digits[:end]):
-            looks_odd = len(before) - len(group) > 3 or (separator not in {"", last} and len(group) <= 3)
-            if looks_odd or not _is_valid(digits):
-                return True
+        looks_odd = len(before) - len(group) > 3 or (separator not in {"", last} and len(group) <= 3)
+        if (looks_odd or not _is_valid(digits)) and _is_valid(digits[:end]):
+            return True
     return False
 
 
+@lru_cache(maxsize=4096)
 def _is_valid(digits: str) -> bool:
     import phonenumbers
 

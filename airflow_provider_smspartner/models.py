@@ -450,12 +450,14 @@ _EXACT = 2**53
 
 
 def _whole_number(value: object) -> int:
-    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
-        return index(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
     if isinstance(value, float | Decimal):
         exact = Decimal(value)
         if exact.is_finite() and abs(exact) <= _EXACT and exact == int(exact):
             return int(exact)
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        return index(value)
     raise bad_input(f"message_id must be an integer or its text, not {described(value)}")
 
 

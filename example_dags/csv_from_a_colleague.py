@@ -6,7 +6,7 @@ words. The provider reads the first three as they are. It looks for the columns 
 task writes both, and leaves the colleague's file alone.
 
 The file is read and checked whole before anything is sent. A row with a phone number that cannot be read fails the
-task, and the error names the row and its fault, never the number: correct the file, and run the DAG again.
+task, and the error names the line and its fault, never the number: correct the file, and run the DAG again.
 
 This sends through the connection ``smspartner_default``. The phone numbers are of a range that is kept for fiction. To
 try it on a real account, switch the connection's sandbox on: then nothing is delivered or charged.

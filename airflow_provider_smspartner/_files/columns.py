@@ -81,18 +81,33 @@ def positions(header: Sequence[str], wanted: Sequence[Wanted]) -> tuple[int, ...
     :return: the positions, in the order of `wanted`.
     :raises ValueError: if one is missing or there twice; shows the names that were found, if they look like names.
     """
-    found = [_position(header, column.names) for column in wanted]
-    missing = [column.names[0] for column, at in zip(wanted, found, strict=True) if at is None]
+    found = [position_of(header, column.names) for column in wanted]
+    missing = [column for column, at in zip(wanted, found, strict=True) if at is None]
     if missing:
+        alike = [
+            f"{name!r} must be called {column.names[0]}"
+            for column in missing
+            for name in _alike(header, column)
+        ]
+        # Where texts of SMS are expected, several words may be one, unless the line is surely a header.
+        may_be_text = any(column.prose for column in wanted) and len(missing) == len(wanted) and not alike
         accepted = ", and ".join(" or ".join(column.names) for column in wanted)
-        shown = _shown(header, _WORD if any(column.prose for column in wanted) else _NAME)
         raise ValueError(
-            f"there is no column {' and no column '.join(missing)}: {shown}. Accepted are {accepted}"
+            f"there is no column {' and no column '.join(column.names[0] for column in missing)}: "
+            f"{_shown(header, _WORD if may_be_text else _NAME)}. "
+            f"{''.join(f'{hint}. ' for hint in alike)}Accepted are {accepted}"
         )
     return tuple(at for at in found if at is not None)
 
 
-def _position(header: Sequence[str], names: Sequence[str]) -> int | None:
+def position_of(header: Sequence[str], names: Sequence[str]) -> int | None:
+    """
+    Find one column.
+
+    :param header: the names of the columns.
+    :param names: what it may be called.
+    :raises ValueError: if it is there twice.
+    """
     stripped = [name.strip() for name in header]
     folded = [name.casefold() for name in stripped]
     # A name that is written exactly so goes before one that is only similar.
@@ -104,9 +119,18 @@ def _position(header: Sequence[str], names: Sequence[str]) -> int | None:
     return None
 
 
+def _alike(header: Sequence[str], column: Wanted) -> list[str]:
+    """Return the names that lack nothing but spaces, case or underscores to be the column's."""
+    keys = set(map(_letters, column.names))
+    return [name.strip() for name in header if _letters(name) in keys]
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalpha, name)).casefold()
+
+
 _SHOWN = 20
 _NAME = re.compile(r"[^\W\d][\w -]{0,39}")
-# Where texts of SMS are expected, several words may be one.
 _WORD = re.compile(r"[^\W\d][\w-]{0,39}")
 
 

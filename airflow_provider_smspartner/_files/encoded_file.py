@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from airflow_provider_smspartner._files.formats import Encoding
-from airflow_provider_smspartner._files.storage import Place, check_no_pattern
+from airflow_provider_smspartner._files.storage import Place, check_names_one_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class EncodedFile:
         :param uri: anything that Airflow's ObjectStoragePath takes, also with ``conn_id@``.
         :param conn_id: the Airflow connection of the storage; goes before one in the URI.
         :raises SMSPartnerInputError: if the ending is unknown, and names those that there are; if the path is a
-            pattern.
+            pattern or a folder.
         """
-        check_no_pattern(uri)
+        check_names_one_file(uri)
         return cls(place=Place(uri, conn_id), encoding=Encoding.of(uri))

@@ -13,6 +13,19 @@ Row = Mapping[str, object]
 """A row that is written: a value of a plain JSON type for each column."""
 
 
+class Position:
+    """
+    Where the row stands that is being read: a line of the file, or a count of rows.
+
+    :param number: from 1.
+    """
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int = 1) -> None:
+        self.number = number
+
+
 class RowWriter(Protocol):
     """Writes rows to one stream, which it leaves open."""
 
@@ -38,6 +51,9 @@ class Format(ABC):
 
     gzips: ClassVar[bool]
     """Whether its files may also be compressed as a whole, and end in ``.gz``."""
+
+    unit: ClassVar[str] = "line"
+    """What the positions of its rows are."""
 
     module: ClassVar[str | None] = None
     """What it imports that this package does not depend on."""
@@ -70,14 +86,17 @@ class Format(ABC):
         """
 
     @abstractmethod
-    def rows(self, stream: BinaryIO, wanted: Sequence[Wanted]) -> Iterator[object]:
+    def rows(
+        self, stream: BinaryIO, wanted: Sequence[Wanted], position: Position | None = None
+    ) -> Iterator[object]:
         """
         Look at the head of a file at once, and read its rows lazily.
 
         :param stream: where from, seekable.
-        :param wanted: the columns to read; a format whose rows name their values themselves does not look at it.
+        :param wanted: the columns to read.
+        :param position: is kept at the row that is being read.
         :return: of each row what stands in the wanted columns: a tuple, or the value alone if one column is wanted;
             or, of a format whose rows name their values themselves, the whole row. What iterating raises is about the
-            next row.
+            next row; those after it are read where they can be.
         :raises ValueError: says what is wrong with the file as a whole.
         """

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
 from airflow_provider_smspartner._files.columns import Column, Kind, Table, Wanted, positions
-from airflow_provider_smspartner._files.format import Format, Row
+from airflow_provider_smspartner._files.format import Format, Position, Row
 from airflow_provider_smspartner._files.text import MAX_ROW_BYTES
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Parquet(Format):
     name: ClassVar[str] = "parquet"
     ending: ClassVar[str] = ".parquet"
     gzips: ClassVar[bool] = False  # it compresses within
+    unit: ClassVar[str] = "row"
     module: ClassVar[str] = "pyarrow.parquet"
     extra: ClassVar[str] = "parquet"
 
@@ -44,9 +45,11 @@ class Parquet(Format):
         """Return a writer for a new file."""
         return _ParquetWriter(stream, table)
 
-    def rows(self, stream: BinaryIO, wanted: Sequence[Wanted]) -> Iterator[object]:
+    def rows(
+        self, stream: BinaryIO, wanted: Sequence[Wanted], position: Position | None = None
+    ) -> Iterator[object]:
         """Yield rows, read in small batches of the wanted columns."""
-        return _Rows(stream, wanted).read()
+        return _Rows(stream, wanted, position or Position()).read()
 
 
 class _Noted:
@@ -77,9 +80,10 @@ class _Rows:
     2 GB, the largest that Parquet has: pyarrow has no way to refuse it.
     """
 
-    def __init__(self, stream: BinaryIO, wanted: Sequence[Wanted]) -> None:
+    def __init__(self, stream: BinaryIO, wanted: Sequence[Wanted], position: Position) -> None:
         self._stream = _Noted(stream)
         self._wanted = wanted
+        self._position = position
 
     def read(self) -> Iterator[object]:
         """Check the columns at once, and return an iterator over the rows."""
@@ -133,7 +137,9 @@ class _Rows:
                 read = [batch.column(name).to_pylist() for name in names]
                 rows = list(zip(*read, strict=True)) if len(read) > 1 else read[0]
             rows_left -= len(rows)
-            yield from rows
+            for row in rows:
+                yield row
+                self._position.number += 1
         if rows_left:
             raise ValueError(_DAMAGED)
 

@@ -6,13 +6,16 @@ import gzip
 import re
 import zlib
 from abc import abstractmethod
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import takewhile
 from typing import ClassVar, Generic, TypeGuard, TypeVar
 
 from airflow_provider_smspartner._files.columns import Wanted
 from airflow_provider_smspartner._files.encoded_file import EncodedFile
+from airflow_provider_smspartner._files.faults import Faults
+from airflow_provider_smspartner._files.format import Position
 from airflow_provider_smspartner._files.formats import ENDINGS
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 
@@ -28,11 +31,11 @@ def names_a_file(rows: object) -> TypeGuard[str]:
     """
     Return whether rows are given as the path of a file: a text with a scheme, or with a known ending.
 
-    With a scheme but an unknown ending it is a path as well, so that `EncodedFile.of` can say what is wrong.
+    With a scheme but an unknown ending, or of a folder, it is a path as well, so that `of` can say what is wrong.
 
     :param rows: what was given for messages or recipients.
     """
-    return isinstance(rows, str) and (rows.endswith(tuple(ENDINGS)) or _SCHEME.match(rows) is not None)
+    return isinstance(rows, str) and (rows.endswith((*ENDINGS, "/")) or _SCHEME.match(rows) is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,31 +64,53 @@ class RowFile(EncodedFile, Generic[T]):
 
         :raises ImportError: if the format or the storage needs a package that is not installed.
         :raises FileNotFoundError: names the path.
-        :raises SMSPartnerInputError: names the path, the row (from 1, a header aside) and the fault, not a value.
+        :raises SMSPartnerInputError: names the path, the line of the file (or the row, where there are no lines) and
+            the fault, not a value; tells of all bad rows once the last row is read.
+        """
+        faults = self.no_faults()
+        rows = self.read(faults, Position())
+        yield from takewhile(lambda _: not faults, rows)
+        deque(rows, maxlen=0)
+        faults.check()
+
+    def no_faults(self) -> Faults:
+        """Return where the file's faults can be noted."""
+        return Faults("rows", self.encoding.format.unit)
+
+    def read(self, faults: Faults, position: Position) -> Iterator[T]:
+        """
+        Read the rows as iterating does, but to their end.
+
+        :param faults: where those are noted that cannot be read; they are left out.
+        :param position: is kept at the row that was read last.
         """
         read_row = self.read_row
         self.encoding.format.require()
         with self.place.open() as stream:
             try:
-                rows = self.encoding.format.rows(self.encoding.expanding(stream), self.columns)
+                rows = self.encoding.format.rows(self.encoding.expanding(stream), self.columns, position)
             except _FAULTS as error:
                 raise SMSPartnerInputError(f"{self.place_of()}: {_described(error)}") from None
-            for number in count(1):
+            while True:
                 try:
                     row = read_row(next(rows))
                 except StopIteration:
                     return
                 except _FAULTS as error:
-                    raise SMSPartnerInputError(f"{self.place_of(number)}: {_described(error)}") from None
-                yield row
+                    # Where the format cannot go on behind it, there is no next row.
+                    faults.add(position.number, f"{self.place_of(position.number)}: {_described(error)}")
+                else:
+                    yield row
 
     def place_of(self, number: int | None = None) -> str:
         """
         Return what an error calls a row's place, or the whole file.
 
-        :param number: of the row, from 1; None for the file.
+        :param number: its position, from 1; None for the file.
         """
-        return f"{self.what} in {self.place.uri}" + (f", row {number}" if number else "")
+        return f"{self.what} in {self.place.uri}" + (
+            f", {self.encoding.format.unit} {number}" if number else ""
+        )
 
 
 def _described(fault: Exception) -> str:

@@ -34,12 +34,14 @@ _BLOCK = 8 << 20
 """Bytes of one part of an upload: S3 takes 10,000 parts. What the libraries choose is up to 50 MB, held in memory."""
 
 
-def check_no_pattern(uri: str) -> None:
+def check_names_one_file(uri: str) -> None:
     """
     Make sure that a path names one file.
 
-    :raises SMSPartnerInputError: if it is a pattern, which some storages' libraries would expand.
+    :raises SMSPartnerInputError: if it is a folder, or a pattern, which some storages' libraries would expand.
     """
+    if uri.endswith("/"):
+        raise SMSPartnerInputError(f"{uri!r} is a folder: name one file in it")
     if has_magic(uri):
         raise SMSPartnerInputError(f"{uri!r} must name one file, without any of * ? [")
 
@@ -93,16 +95,26 @@ class Place:
 
         :raises FileNotFoundError: names the path.
         :raises ImportError: says which package brings the storage.
-        :raises SMSPartnerInputError: if Airflow knows no such storage.
+        :raises SMSPartnerInputError: if Airflow knows no such storage, or a folder stands there.
         """
         path, fs = self._path.path, self._path.fs
         # A listing may be remembered from before the file was replaced, and with it the old file's size.
         fs.invalidate_cache()
         try:
             # Not all storages' files are good at reading lines.
-            return io.BufferedReader(fs.open(path, "rb", block_size=_BLOCK), _BLOCK // 8)
-        except FileNotFoundError as error:
+            stream = fs.open(path, "rb", block_size=_BLOCK)
+        except (FileNotFoundError, IsADirectoryError) as error:
+            if isinstance(error, IsADirectoryError) or fs.isdir(path):
+                raise self._is_a_folder() from None
             raise FileNotFoundError(f"there is no file {self.uri}") from error
+        # Object stores may open what stands before the names of others, as an empty file.
+        if getattr(stream, "size", None) == 0 and fs.isdir(path):
+            stream.close()
+            raise self._is_a_folder()
+        return io.BufferedReader(stream, _BLOCK // 8)
+
+    def _is_a_folder(self) -> SMSPartnerInputError:
+        return SMSPartnerInputError(f"{self.uri!r} is a folder, as Spark writes: name one file in it")
 
     def new(self) -> NewFile:
         """

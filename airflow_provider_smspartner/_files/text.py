@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from operator import itemgetter
 from typing import BinaryIO, ClassVar
 
 import msgspec
 
-from airflow_provider_smspartner._files.columns import Column, Kind, Table, Wanted, positions
-from airflow_provider_smspartner._files.format import Format, Row
+from airflow_provider_smspartner._files.columns import Column, Kind, Table, Wanted, position_of, positions
+from airflow_provider_smspartner._files.format import Format, Position, Row
 
 MAX_ROW_BYTES = 65_536
 """Bytes of one row that is read: the longest SMS has some 4,600, and other columns may have some more."""
@@ -39,9 +40,12 @@ class Ndjson(Format):
         """Return a writer for a new file; rows are written as they are."""
         return _NdjsonWriter(stream)
 
-    def rows(self, stream: BinaryIO, wanted: Sequence[Wanted]) -> Iterator[object]:
-        """Yield JSON values, one a line; empty lines are skipped."""
-        return _json_rows(stream)
+    def rows(
+        self, stream: BinaryIO, wanted: Sequence[Wanted], position: Position | None = None
+    ) -> Iterator[object]:
+        """Yield JSON values, one a line, with the wanted keys in any case; empty lines are skipped."""
+        decode = msgspec.json.Decoder().decode
+        return map(partial(_json_row, decode, wanted), _json_lines(_Lines(stream, "line", position)))
 
 
 class _Lines:
@@ -50,21 +54,30 @@ class _Lines:
 
     :param stream: where from.
     :param unit: what is too long where there is no room for a line.
+    :param position: is kept at the first line of the row that is being read.
     """
 
-    def __init__(self, stream: BinaryIO, unit: str) -> None:
+    def __init__(self, stream: BinaryIO, unit: str, position: Position | None) -> None:
         self._stream = stream
         self._unit = unit
-        self.room = MAX_ROW_BYTES
-        """Bytes that the lines of this row may still have; reset after each row."""
+        self._position = position or Position()
+        self._count = 0
+        # Bytes that the lines of this row may still have.
+        self._room = MAX_ROW_BYTES
+
+    def begin_row(self) -> None:
+        """Take the next line for the first one of a row."""
+        self._room = MAX_ROW_BYTES
+        self._position.number = self._count + 1
 
     def __iter__(self) -> Iterator[bytes]:
         readline = self._stream.readline
         mark = _MARK
-        while line := readline(self.room + 1):
-            if len(line) > self.room:
+        while line := readline(self._room + 1):
+            if len(line) > self._room:
                 raise ValueError(f"a {self._unit} of more than {MAX_ROW_BYTES:,} bytes")
-            self.room -= len(line)
+            self._room -= len(line)
+            self._count += 1
             if b"\0" in line:
                 raise ValueError(
                     "a NUL character: text in UTF-8 is expected, not UTF-16 and not a binary file"
@@ -87,25 +100,37 @@ def _check_blank(count: int) -> None:
         raise ValueError(f"more than {_MAX_BLANK:,} blank lines")
 
 
-def _json_rows(stream: BinaryIO) -> Iterator[object]:
-    decode = msgspec.json.Decoder().decode
-    lines = _Lines(stream, "line")
+def _json_lines(lines: _Lines) -> Iterator[bytes]:
     blank = 0
     for line in lines:
-        lines.room = MAX_ROW_BYTES
-        if not line or line.isspace():
+        if line.isspace() or not line:
             blank += 1
             _check_blank(blank)
-            continue
-        blank = 0
-        try:
-            row = decode(line)
-        except UnicodeDecodeError:
-            raise ValueError("not UTF-8") from None
-        except (msgspec.DecodeError, RecursionError):
-            # Without the library's words, which no test of ours could know to be free of what stands there.
-            raise ValueError("not JSON, or not whole, or nested too deeply") from None
-        yield row
+        else:
+            blank = 0
+            yield line
+        lines.begin_row()
+
+
+def _json_row(decode: Callable[[bytes], object], wanted: Sequence[Wanted], line: bytes) -> object:
+    try:
+        row = decode(line)
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    except (msgspec.DecodeError, RecursionError):
+        # Without the library's words, which no test of ours could know to be free of what stands there.
+        raise ValueError("not JSON, or not whole, or nested too deeply") from None
+    if isinstance(row, dict):
+        for column in wanted:
+            if column.names[0] not in row and row.keys().isdisjoint(column.names):
+                _name_as_usual(row, column.names)
+    return row
+
+
+def _name_as_usual(row: dict[str, object], names: Sequence[str]) -> None:
+    """Give a value whose key is a name in another case that name."""
+    if (at := position_of(list(row), names)) is not None:
+        row[names[0]] = list(row.values())[at]
 
 
 class _NdjsonWriter:
@@ -136,24 +161,24 @@ class Csv(Format):
         """Return a writer for a new file, with the header written."""
         return _CsvWriter(stream, table)
 
-    def rows(self, stream: BinaryIO, wanted: Sequence[Wanted]) -> Iterator[object]:
+    def rows(
+        self, stream: BinaryIO, wanted: Sequence[Wanted], position: Position | None = None
+    ) -> Iterator[object]:
         """
-        Read rows by the header's names; a byte order mark and blank rows are passed over.
+        Read rows by the header's names; a byte order mark, and rows without a value, are passed over.
 
         Commas, semicolons or tabs separate the values, whichever the header has.
         """
-        lines = _Lines(stream, "row")
+        lines = _Lines(stream, "row", position)
         text = lines.decoded()
         header, separator = _csv_header(lines, text, wanted)
-        at = positions(header, wanted)
+        pick = _Pick(header, wanted)
         # Strict, so that a quote that never ends is an error and not a very long value.
-        values: Iterator[list[str]] = csv.reader(text, delimiter=separator, strict=True)
-        if any(column.prose for column in wanted):
-            values = _within(header, values)
-        return _csv_rows(values, lines, at)
+        return map(pick, _csv_rows(csv.reader(text, delimiter=separator, strict=True), lines))
 
 
 _SEPARATORS = (",", ";", "\t")
+_NO_VALUE = "".join(_SEPARATORS) + " \r\n"
 _STATED_SEPARATOR = re.compile(r"sep=([,;\t])\s*")
 
 
@@ -165,19 +190,19 @@ def _csv_header(lines: _Lines, text: Iterator[str], wanted: Sequence[Wanted]) ->
         if stated := _STATED_SEPARATOR.fullmatch(line):
             # Excel's own way to say it, before the header.
             separators = (stated[1],)
-        elif line.isspace() or not line:
+        elif not line.replace('""', "").strip(_NO_VALUE):
             blank += 1
             _check_blank(blank)
         else:
             break
-        lines.room = MAX_ROW_BYTES
+        lines.begin_row()
     else:
         return [], ","
     record = [line]
     while "".join(record).count('"') % 2:
         # The name of a column may have several lines.
         record.append(next(text, '"'))
-    lines.room = MAX_ROW_BYTES
+    lines.begin_row()
     headers = [(_csv_names(record, separator), separator) for separator in separators]
     longest = max(headers, key=lambda each: len(each[0]))
     return next((each for each in headers if _fits(each[0], wanted)), longest)
@@ -199,33 +224,47 @@ def _fits(header: list[str], wanted: Sequence[Wanted]) -> bool:
     return True
 
 
-def _within(header: Sequence[str], rows: Iterator[list[str]]) -> Iterator[list[str]]:
-    """Yield the rows; none may have more columns than the header: what stands there may be the rest of a text."""
-    named = max(at for at, name in enumerate(header, 1) if name.strip())
-    for values in rows:
-        if len(values) > len(header) or any(values[named:]):
-            raise ValueError("more columns than the header: quote a text that has separators in it")
-        yield values
-
-
-def _csv_rows(rows: Iterator[list[str]], lines: _Lines, at: Sequence[int]) -> Iterator[object]:
-    pick = itemgetter(*at)
-    last = max(at)
+def _csv_rows(rows: Iterator[list[str]], lines: _Lines) -> Iterator[list[str]]:
     blank = 0
     try:
         for values in rows:
-            lines.room = MAX_ROW_BYTES
             # Spreadsheets write rows of separators alone.
-            if not any(values):
+            if any(map(str.strip, values)):
+                blank = 0
+                yield values
+            else:
                 blank += 1
                 _check_blank(blank)
-                continue
-            blank = 0
-            if len(values) <= last:
-                raise ValueError("fewer columns than the header")
-            yield pick(values)
+            lines.begin_row()
     except csv.Error:
         raise ValueError(_NOT_CSV) from None
+
+
+class _Pick:
+    """
+    Picks what is wanted of a row.
+
+    :param header: the names of the columns.
+    :param wanted: the columns that are wanted.
+    """
+
+    def __init__(self, header: Sequence[str], wanted: Sequence[Wanted]) -> None:
+        at = positions(header, wanted)
+        self._pick = itemgetter(*at)
+        self._last = max(at)
+        # What stands behind the last name may be the rest of a text.
+        self._named = (
+            max(at for at, name in enumerate(header, 1) if name.strip())
+            if any(column.prose for column in wanted)
+            else None
+        )
+
+    def __call__(self, values: list[str]) -> object:
+        if len(values) <= self._last:
+            raise ValueError("fewer columns than the header")
+        if self._named is not None and any(map(str.strip, values[self._named :])):
+            raise ValueError("more columns than the header: quote a text that has separators in it")
+        return self._pick(values)
 
 
 class _CsvWriter:

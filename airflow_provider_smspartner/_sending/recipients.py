@@ -10,6 +10,8 @@ from collections.abc import Set as AbstractSet
 from itertools import chain
 from typing import Any
 
+from airflow_provider_smspartner._files.faults import Faults
+from airflow_provider_smspartner._files.format import Position
 from airflow_provider_smspartner._files.formats import ENDINGS
 from airflow_provider_smspartner._files.recipients import (
     NumberAndTextFile,
@@ -68,10 +70,19 @@ def read_recipients(
         message = _as_it_goes_out("`message`", message, unicode=unicode)
     texts: dict[str, str] = {}
     seen: Counter[str] = Counter()
-    for place, value in _each(recipients, with_text=message is None):
+    faults, rows = _each(recipients, with_text=message is None)
+    for position, place, value in rows:
         if not is_known(value):
             continue
-        number, text = _recipient(place, value, message)
+        try:
+            number, text = _recipient(place, value, message)
+            if message is None and number not in texts:
+                text = _as_it_goes_out(f"{place}: message", text, unicode=unicode)
+        except SMSPartnerInputError as error:
+            faults.add(position, str(error))
+            if not isinstance(recipients, Collection):
+                break  # it may be endless
+            continue
         if number in texts:
             seen["again"] += 1
             seen["with another text"] += texts[number] != on_the_wire(text)
@@ -81,9 +92,8 @@ def read_recipients(
                 f"There are more than {max_recipients} recipients, which is `max_recipients`. "
                 "Raise it if you mean to send to all of them."
             )
-        texts[number] = (
-            _as_it_goes_out(f"{place}: message", text, unicode=unicode) if message is None else message
-        )
+        texts[number] = text
+    faults.check()
     if tells:
         _tell(texts, seen, unicode=unicode)
     return texts
@@ -105,13 +115,12 @@ def recipient_file(path: str, *, with_text: bool) -> RowFile[Any]:
     return NumberAndTextFile.of(path) if with_text else NumberFile.of(path)
 
 
-def _each(recipients: object, *, with_text: bool) -> Iterator[tuple[str, object]]:
-    """Yield each recipient with what an error calls its place."""
+def _each(recipients: object, *, with_text: bool) -> tuple[Faults, Iterator[tuple[int, str, object]]]:
+    """Return where faults are noted, and each recipient with its position and what an error calls its place."""
     if isinstance(recipients, str):
         file = recipient_file(recipients, with_text=with_text)
-        for number, row in enumerate(file, start=1):
-            yield file.place_of(number), row
-        return
+        faults, at = file.no_faults(), Position()
+        return faults, ((at.number, file.place_of(at.number), row) for row in file.read(faults, at))
     if not isinstance(recipients, Iterable) or isinstance(recipients, bytes | Mapping):
         raise SMSPartnerInputError(
             f"`recipients` must be a list, the output of an upstream task, or the path of a file, "
@@ -120,8 +129,8 @@ def _each(recipients: object, *, with_text: bool) -> Iterator[tuple[str, object]
     if isinstance(recipients, AbstractSet) and not isinstance(recipients, MappingView):
         # Each process has an order of its own for it, and a retry must send the same.
         recipients = sorted(recipients, key=repr)
-    for position, value in enumerate(recipients):
-        yield f"recipients[{position}]", value
+    listed = ((position, f"recipients[{position}]", value) for position, value in enumerate(recipients))
+    return Faults("recipients", "position"), listed
 
 
 def _recipient(place: str, value: object, message: str | None) -> tuple[str, str]:

@@ -77,13 +77,18 @@ def _read_multi_status(batch: tuple[Pair, ...], answer: Answer) -> list[MessageS
     # Neither order nor completeness is promised: match by phone number and id, never by position [observed].
     outcomes: dict[Pair, Outcome] = dict.fromkeys(batch, unanswered)
     is_about_them = not rows
+    in_our_form: dict[Pair, Pair] = {}
     for row in rows:
         if not row.phone_number or row.message_id is None:
             raise unavailable(answer, "a row does not say which message it is about")
         pair = str(row.phone_number), str(row.message_id)
         earlier = outcomes.get(pair)
         if earlier is None:  # then perhaps in another form, or never asked for
-            pair = to_phone_number(row.phone_number), pair[1]
+            # A wait that an earlier release has stored may ask in a form that was its own.
+            in_our_form = in_our_form or {
+                (to_phone_number(number), id_): (number, id_) for number, id_ in batch
+            }
+            pair = in_our_form.get((to_phone_number(row.phone_number), pair[1]), pair)
             earlier = outcomes.get(pair)
             if earlier is None:
                 continue

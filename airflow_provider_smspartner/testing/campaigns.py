@@ -230,7 +230,7 @@ class Ledger:
 
     def _next_pair(self) -> Pair:
         serial = next(self._serial)
-        return f"+{FIRST_PHONE_NUMBER + serial}", str(FIRST_MESSAGE_ID + serial)
+        return e164(f"+{FIRST_PHONE_NUMBER + serial}"), str(FIRST_MESSAGE_ID + serial)
 
 
 def spread_outcomes(outcomes: Mapping[str, float], *, size: int) -> list[str]:

@@ -31,10 +31,12 @@ def test_the_header_tells_the_separator(
 ) -> None:
     lines = [
         f"sep={separator}" if stated else "",
+        separator * 3,
         separator.join(["nom", "phone_number", "message_id"]),
+        f" {separator} {separator}" + separator * 9,
         separator.join(['"a;b,c\td"', "+33612345678", "111"]),
         separator * 2,  # a row that the spreadsheet thinks is in use
-        separator.join(["", "07 12 34 56 78", '"ab-2"']),
+        separator.join(["", "07 12 34 56 78", '"ab-2"', "", " ", ""]),
         "",
     ]
     assert read(tmp_path, mark + end.join(lines if stated else lines[1:])) == WANTED
@@ -57,8 +59,32 @@ def test_a_header_may_be_written_in_many_ways(tmp_path: Path, header: str) -> No
 def test_only_ascii_is_the_same_in_the_encoding_of_windows(tmp_path: Path) -> None:
     content = "phone_number;message_id\n+33612345678;111\n+33712345678;ab-2\n"
     assert read(tmp_path, content.encode("cp1252")) == WANTED
-    with pytest.raises(SMSPartnerInputError, match=r"row 1: not UTF-8.*CSV UTF-8"):
+    with pytest.raises(SMSPartnerInputError, match=r"line 2: not UTF-8.*CSV UTF-8"):
         read(tmp_path, "phone_number;message_id;nom\n+33612345678;111;Zoé\n".encode("cp1252"))
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        ("sep=;\n;;\nphone_number;message_id\n+33612345678;111\n;\n\n0123;5\n", "line 7: phone_number"),
+        (
+            'phone_number;message_id;"a\nb"\n+33612345678;111;"c\n\nd"\n0123;5;"e\nf"\n',
+            "line 6: phone_number",
+        ),
+        (
+            "phone_number;message_id\n+33612345678\n+33712345678;1\n;7\n+33712345678;\n",
+            "line 2: fewer columns .*. 3 rows are bad: lines 2, 4, 5.",
+        ),
+        (
+            "phone_number\tmessage_id\n" + "0123\t1\n+33612345678\t2\n" * 1_200,
+            r"line 2: .*\. 1,200 rows are bad: lines 2, 4, 6, .*, 40 and 1,180 more\.$",
+        ),
+    ],
+    ids=["skipped rows", "line breaks", "faults of several kinds", "many"],
+)
+def test_faults_are_named_by_the_lines_of_the_file(tmp_path: Path, content: str, where: str) -> None:
+    with pytest.raises(SMSPartnerInputError, match=rf"messages in .*m\.csv, {where}"):
+        read(tmp_path, content)
 
 
 def fault(path: Path, content: str) -> str:

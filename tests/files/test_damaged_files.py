@@ -45,18 +45,18 @@ def fault_in(path: Path, content: bytes) -> str:
 
 
 TEXT_FAULTS: dict[str, tuple[str, bytes, str]] = {
-    "nested": (".ndjson", LINE + b"[" * 60_000, ", row 2: not JSON"),
-    "long line": (".ndjson", LINE + b'{"a": "' + b"x" * 200_000 + b'"}', ", row 2: a line of more than"),
-    "latin-1": (".ndjson", LINE + b'{"name": "\xe9"}', ", row 2: not UTF-8"),
-    "NUL": (".ndjson", LINE + b"\0\0\0", ", row 2: a NUL character"),
+    "nested": (".ndjson", LINE + b"[" * 60_000, ", line 2: not JSON"),
+    "long line": (".ndjson", LINE + b'{"a": "' + b"x" * 200_000 + b'"}', ", line 2: a line of more than"),
+    "latin-1": (".ndjson", LINE + b'{"name": "\xe9"}', ", line 2: not UTF-8"),
+    "NUL": (".ndjson", LINE + b"\0\0\0", ", line 2: a NUL character"),
     "UTF-16": (".csv", HEADER.decode().encode("utf-16"), ": "),
-    "latin-1 value": (".csv", HEADER + RECORD + b"\xe9,2\n", ", row 2: not UTF-8"),
-    "long value": (".csv", HEADER + RECORD + b"1" * 70_000 + b",1\n", ", row 2: a row of more than 65,536"),
-    "long quote": (".csv", HEADER + RECORD + b'"' + b"1\n" * 70_000, ", row 2: a row of more than 65,536"),
+    "latin-1 value": (".csv", HEADER + RECORD + b"\xe9,2\n", ", line 3: not UTF-8"),
+    "long value": (".csv", HEADER + RECORD + b"1" * 70_000 + b",1\n", ", line 3: a row of more than 65,536"),
+    "long quote": (".csv", HEADER + RECORD + b'"' + b"1\n" * 70_000, ", line 3: a row of more than 65,536"),
     "long header": (".csv", b"," * 70_000, ": a row of more than 65,536"),
-    "blank": (".csv", HEADER + b"\n" * 1_100_000, ", row 1: more than 1,048,576 blank lines"),
-    "open quote": (".csv", HEADER + RECORD + b'"a', ", row 2: not CSV"),
-    "short": (".csv", HEADER + RECORD + b"+33698765432\n", ", row 2: fewer columns than the header"),
+    "blank": (".csv", HEADER + b"\n" * 1_100_000, ", line 1048578: more than 1,048,576 blank lines"),
+    "open quote": (".csv", HEADER + RECORD + b'"a', ", line 3: not CSV"),
+    "short": (".csv", HEADER + RECORD + b"+33698765432\n", ", line 3: fewer columns than the header"),
 }
 
 
@@ -74,8 +74,8 @@ def test_a_fault_in_gzip_is_reported_with_its_row(tmp_path: Path) -> None:
     whole = gzip.compress(HEADER + b"".join(b"+33698765432,%d\n" % n for n in range(50_000)))
     assert fault_in(path, HEADER + RECORD) == ": Not a gzipped file, or a damaged one"
     assert fault_in(path, whole[:5]) == ": Compressed file ended early: it is cut short"
-    assert re.match(r", row \d{4,}: .*cut short", fault_in(path, whole[:-1_000]))
-    assert ", row " in fault_in(path, whole[: len(whole) // 2] + b"\xff" * 64 + whole[len(whole) // 2 :])
+    assert re.match(r", line \d{4,}: .*cut short", fault_in(path, whole[:-1_000]))
+    assert ", line " in fault_in(path, whole[: len(whole) // 2] + b"\xff" * 64 + whole[len(whole) // 2 :])
     assert "damaged" in fault_in(path, whole[:-8] + b"\0" * 8)
     assert "damaged" in fault_in(path, whole + b"rubbish")
 

@@ -103,9 +103,9 @@ def test_one_column_is_enough_for_numbers(tmp_path: Path) -> None:
 
 
 def test_ndjson_may_be_objects_texts_or_pairs(tmp_path: Path) -> None:
-    numbers = '{"phone_number": "+331", "name": [1]}\n"+332"\n\n{"phoneNumber": 333}'
+    numbers = '{"Phone_Number": "+331", "name": [1]}\n"+332"\n\n{"PHONENUMBER": 333}'
     assert of_content(NumberFile, tmp_path / "r.ndjson", numbers) == ["+331", "+332", 333]
-    texts = '{"message": "a", "phoneNumber": "+331"}\n["+332", "b"]\n{"phone_number": null, "message": 1}'
+    texts = '{"Message": "a", "phoneNumber": "+331"}\n["+332", "b"]\n{"phone_number": null, "message": 1}'
     wanted = [("+331", "a"), ("+332", "b"), (None, 1)]
     assert of_content(NumberAndTextFile, tmp_path / "r.ndjson", texts) == wanted
 
@@ -151,17 +151,17 @@ FAULTS: dict[str, tuple[type[Any], str, str, str]] = {
     "no text": (NumberAndTextFile, ".csv", f"phone_number\n{NUMBER}\n", ": there is no column message: "),
     "no number": (NumberFile, ".csv", f"message\n{SECRET}\n", f"{NO_NUMBER}there are "),
     "no header": (NumberFile, ".csv", f"{NUMBER}\n{NUMBER}\n", f"{NO_NUMBER}the first line"),
-    "short": (NumberAndTextFile, ".csv", GOOD + f"{NUMBER}\n", ", row 2: fewer columns than the header"),
-    "quote": (NumberAndTextFile, ".csv", GOOD + f'{NUMBER},"{SECRET}\n', ", row 2: not CSV"),
-    "no JSON": (NumberAndTextFile, ".ndjson", OBJECT + f'{{"{SECRET}', ", row 2: not JSON"),
+    "short": (NumberAndTextFile, ".csv", GOOD + f"{NUMBER}\n", ", line 3: fewer columns than the header"),
+    "quote": (NumberAndTextFile, ".csv", GOOD + f'{NUMBER},"{SECRET}\n', ", line 3: not CSV"),
+    "no JSON": (NumberAndTextFile, ".ndjson", OBJECT + f'{{"{SECRET}', ", line 2: not JSON"),
     "no key": (
         NumberAndTextFile,
         ".ndjson",
         OBJECT + json.dumps({"phoneNumber": NUMBER, "text": SECRET}),
-        f", row 2: message is missing: {KEYS} and message, not phoneNumber, text",
+        f", line 2: message is missing: {KEYS} and message, not phoneNumber, text",
     ),
-    "text for a pair": (NumberAndTextFile, ".ndjson", OBJECT + f'"{NUMBER}"', f", row 2: {A_PAIR}"),
-    "three values": (NumberAndTextFile, ".ndjson", f'["{NUMBER}", "a", "b"]', f", row 1: {A_PAIR}"),
+    "text for a pair": (NumberAndTextFile, ".ndjson", OBJECT + f'"{NUMBER}"', f", line 2: {A_PAIR}"),
+    "three values": (NumberAndTextFile, ".ndjson", f'["{NUMBER}", "a", "b"]', f", line 1: {A_PAIR}"),
 }
 
 
@@ -182,9 +182,26 @@ def test_a_fault_is_reported_by_its_row_without_number_and_text(tmp_path: Path, 
 )
 def test_a_text_that_a_separator_cuts_is_not_read(tmp_path: Path, content: str) -> None:
     reported = fault(NumberAndTextFile, tmp_path / "r.csv", content)
-    assert reported == ", row 2: more columns than the header: quote a text that has separators in it"
+    assert reported == ", line 3: more columns than the header: quote a text that has separators in it"
     # Where no text is wanted, nothing is lost.
     assert of_content(NumberFile, tmp_path / "r.csv", content) == ["+33612345678", "0698765432"]
+
+
+@pytest.mark.parametrize(
+    ("header", "hint"),
+    [
+        ("Phone Number;Message", "'Phone Number' must be called phone_number. Accepted"),
+        ("phone-number;le texte", "'phone-number' must be called phone_number. Accepted"),
+        ("Mobile du client;MESSAGE", "there are 'Mobile du client', 'MESSAGE'. Accepted are phone_number"),
+    ],
+)
+def test_a_header_that_nearly_fits_is_told_what_it_lacks(tmp_path: Path, header: str, hint: str) -> None:
+    assert hint in fault(NumberAndTextFile, tmp_path / "r.csv", f"{header}\n{NUMBER};{SECRET}\n")
+
+
+def test_columns_without_a_value_behind_the_last_are_none(tmp_path: Path) -> None:
+    content = f"phone_number;message\n;;;\n{NUMBER};{SECRET};;\n; ;\n{NUMBER};{SECRET}; \n"
+    assert of_content(NumberAndTextFile, tmp_path / "r.csv", content) == [(NUMBER, SECRET)] * 2
 
 
 def test_a_first_line_that_may_be_a_text_is_not_shown(tmp_path: Path) -> None:

@@ -69,11 +69,11 @@ ROW = '{"phone_number": "+33698765432", "message_id": 1}\n'
 FAULTS = {
     "number.csv": (
         "phone_number,message_id\n+33698765432,1\n0998765432,2\n",
-        "row 2: phone_number is neither",
+        "line 3: phone_number is neither",
     ),
-    "key.ndjson": (ROW + '{"phone_number": "+33698765432"}', "row 2: message_id is missing"),
-    "list.ndjson": ("[]", "row 1: a message is a MessageRef"),
-    "text.ndjson": (ROW + '"+33698765432"', "row 2: a message is a MessageRef"),
+    "key.ndjson": (ROW + '{"phone_number": "+33698765432"}', "line 2: message_id is missing"),
+    "list.ndjson": ("[]", "line 1: a message is a MessageRef"),
+    "text.ndjson": (ROW + '"+33698765432"', "line 2: a message is a MessageRef"),
 }
 
 

@@ -131,7 +131,7 @@ def test_a_fault_in_a_file_is_reported_and_leaves_nothing_behind(tmp_path: Path)
     path.write_text("phone_number,message_id\n" + "".join(lines) + "0998765432,1\n")
     before = nameless_files()
 
-    with pytest.raises(ValueError, match=r"m\.csv, row 60001: phone_number is neither") as raised:
+    with pytest.raises(ValueError, match=r"m\.csv, line 60002: phone_number is neither") as raised:
         PendingOnDisk.of(str(path))
 
     assert nameless_files() == before

@@ -173,7 +173,7 @@ def test_more_rows_than_xcom_is_meant_for_are_refused_on_the_first_page(double: 
 def test_holds_messages_of_a_file_on_disk_until_it_ends(
     double: SMSPartnerDouble, tmp_path: Path, backlogs: list[PendingOnDisk]
 ) -> None:
-    messages = [(f"+336399{n:05}", str(n)) for n in range(1_200)]
+    messages = [(f"+3363998{n:04}", str(n)) for n in range(1_200)]
     for message in messages[::-1]:
         double.add_message(*message, "Delivered")
     path = file_of(tmp_path / "messages.csv", [*messages, *messages[:10]])
@@ -193,10 +193,10 @@ def test_a_fault_at_the_end_of_a_file_is_reported_before_anything_is_asked(
     # So that nothing but the check itself reads ahead.
     for name, value in double.connection_env(requests_per_minute=0, max_connections=1).items():
         monkeypatch.setenv(name, value)
-    messages = [(f"+336399{n:05}", str(n)) for n in range(1_200)]
+    messages = [(f"+3363998{n:04}", str(n)) for n in range(1_200)]
     path = file_of(tmp_path / "messages.csv", messages, "+3369876543x,7")
 
-    with pytest.raises(ValueError, match=r"messages\.csv, row 1201: phone_number is neither") as raised:
+    with pytest.raises(ValueError, match=r"messages\.csv, line 1202: phone_number is neither") as raised:
         by_list(messages=path, output_path=f"{tmp_path}/rows.csv").execute(new_context())
 
     assert double.requests == []

@@ -132,6 +132,10 @@ class TestMatching:
         (status,) = read([multi_row(phoneNumber=answered)], (asked, 111111))
 
         assert (status.phone_number, status.status) == ("+596696123456", "Delivered")
+        # Asked as an earlier release has stored it.
+        (call,) = protocol.batches([(asked, "111111")])
+        answer = answer_of({"success": True, "StatutResponse_List": [multi_row(phoneNumber=answered)]})
+        assert [status.status for status in call.read(answer)] == ["Delivered"]
 
     @pytest.mark.parametrize(
         ("member", "fault"),

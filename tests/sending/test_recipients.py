@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -155,12 +156,36 @@ def test_a_text_may_be_ten_sms_long(unicode: bool, own: bool) -> None:
         read([(ANNE, too_long)] if own else [ANNE], None if own else too_long, unicode=unicode)
 
 
-def test_a_bad_row_of_a_file_is_named(tmp_path: Path) -> None:
+def test_all_bad_rows_of_a_file_are_named(tmp_path: Path) -> None:
     path = tmp_path / "guests.csv"
-    path.write_text(f"phone_number;message\n{ANNE};Hello\n{BOB};\n")
+    path.write_text(f"phone_number;message\n{ANNE};Hello\n{BOB};\n{CLEO}\n{CLEO};Hello\n0123;Hello\n")
 
-    with pytest.raises(SMSPartnerInputError, match=r"guests\.csv, row 2: message is empty"):
+    with pytest.raises(
+        SMSPartnerInputError,
+        match=r"guests\.csv, line 3: message is empty\. 3 rows are bad: lines 3, 4, 6\.$",
+    ):
         read(str(path))
+
+
+def test_all_bad_recipients_of_a_list_are_named() -> None:
+    bad = [ANNE, "0123", None, BOB, "+33142685300"]
+
+    with pytest.raises(
+        SMSPartnerInputError, match=r"^recipients\[1\]: .*\. 3 recipients are bad: positions 1, 2, 4\.$"
+    ):
+        read(bad, "Hello")
+    with pytest.raises(SMSPartnerInputError, match=r"^recipients\[1\]: phone_number is neither .*07…\)\.$"):
+        read(cycle(bad), "Hello")
+
+
+@pytest.mark.parametrize("path", ["out.csv", "out.csv/", "out/"])
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_folder_is_no_file(tmp_path: Path, scheme: str, path: str) -> None:
+    (tmp_path / path).mkdir()
+    (tmp_path / path / "part-00000.csv").write_text(f"phone_number\n{ANNE}\n")
+
+    with pytest.raises(SMSPartnerInputError, match=r"is a folder.*name one file"):
+        read(f"{scheme}{tmp_path}/{path}", "Hello")
 
 
 def test_an_endless_list_ends_at_the_limit() -> None:

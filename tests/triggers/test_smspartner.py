@@ -263,7 +263,7 @@ def test_a_bad_file_is_reported_before_anything_is_sent(
     event = fire(trigger(messages=path))
 
     assert (event["verdict"], event["is_bad_input"], double.requests) == ("failed", True, [])
-    assert "messages.csv, row 4: phone_number is neither" in event["error"]
+    assert "messages.csv, line 5: phone_number is neither" in event["error"]
     with pytest.raises(SMSPartnerInputError, match=re.escape(event["error"])):
         sensor(tag="spring").execute_complete(new_context(), event=event)
 
