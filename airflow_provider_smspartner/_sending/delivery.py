@@ -108,7 +108,6 @@ def deliver(
     """
     receipts: list[Receipt] = []
     if not send.numbers:
-        log.info("There is nobody to send to.")
         return receipts
     try:
         for position in range(send.call_count):

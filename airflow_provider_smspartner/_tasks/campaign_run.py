@@ -110,7 +110,7 @@ class CampaignRun:
     :param sensor: whose run it is.
     :param hook: asks for the statuses.
     :param execution: the task's; the file is abandoned with it.
-    :param began: when the wait began, aware: its first poll, perhaps in an earlier run.
+    :param began: when the wait began, aware: its first poll, in an earlier run; None if it begins now.
     :param seen_done: whether the trigger has seen the campaign done: its rows are then read even after the deadline.
     """
 
@@ -120,13 +120,14 @@ class CampaignRun:
         hook: SMSPartnerHook,
         execution: Execution,
         *,
-        began: datetime,
+        began: datetime | None,
         seen_done: bool = False,
     ) -> None:
         self._sensor = sensor
         self._hook = hook
         self._execution = execution
-        self._began = began
+        self._is_first = began is None
+        self._began = began or _clock.now()
         self._timeout = timedelta(seconds=sensor.timeout)
         self._seen_done = seen_done
         self._output: Output | None = None
@@ -255,7 +256,7 @@ class CampaignRun:
         self._release = self._sensor._releasing()  # noqa: SLF001 - a run is its sensor's own
         self._output = self._sensor._open_output()  # noqa: SLF001 - a run is its sensor's own
         self._wait = wait = self._new_wait()
-        if not self._seen_done:
+        if self._is_first and not self._seen_done:
             self._sensor.log.info("%s", wait.opening())
         return wait
 

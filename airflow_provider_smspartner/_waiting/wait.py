@@ -151,6 +151,17 @@ class Wait(msgspec.Struct, kw_only=True):
             f"messages that SMS Partner does not know, at {date_and_time(goal.not_found_until)} (`not_found_grace`)."
         )
 
+    def going_on(self, next_poll_at: datetime) -> str:
+        """
+        Return one line for the log of the process that takes the wait over.
+
+        :param next_poll_at: when it polls first.
+        """
+        return (
+            f"The triggerer goes on waiting for campaign {self.campaign.name}: it polls next at "
+            f"{date_and_time(next_poll_at)}, and gives up at {date_and_time(self.goal.deadline)}."
+        )
+
     def _count_failure(self, now: datetime) -> str:
         self.failing_since = self.failing_since or now
         self.failed_polls += 1

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import (
+    AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -43,6 +44,9 @@ _SAFETY_MARGIN = timedelta(minutes=15)
 
 # How much later than this sensor's own deadline Airflow's loop may end the other modes: its clock is not quite ours.
 _CLOCK_MARGIN = timedelta(minutes=1)
+
+# The method that Airflow goes on with where a deferral has failed.
+_FAILED = "__fail__"
 
 
 class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
@@ -153,13 +157,37 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
             # Outside of `execute`, as in a user's own test.
             with self._running(self._began_at(context)):
                 return self.poke(context)
-        if is_rescheduled := self.reschedule and not self.deferrable:
-            recall(context, self._run.seen)
-        if (summary := self._run.poll()) is None:
-            if is_rescheduled:
-                remember(context, self._run.seen)
-            return False
-        return PokeReturnValue(True, self._deliver(context, self._run.result, summary))
+        # Here, too: Airflow's loop would skip without saying why.
+        with self._skipping(for_any=self.deferrable or not self.silent_fail):
+            if is_rescheduled := self.reschedule and not self.deferrable:
+                recall(context, self._run.seen)
+            if (summary := self._run.poll()) is None:
+                if is_rescheduled:
+                    remember(context, self._run.seen)
+                return False
+            return PokeReturnValue(True, self._deliver(context, self._run.result, summary))
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """
+        Go on after a deferral: under `soft_fail` and `never_fail` as in the other modes.
+
+        Airflow's own way would skip the task for any error of Airflow's kind, and would not say for which.
+
+        :param next_method: what the trigger's event is for, or that the deferral has failed.
+        :param next_kwargs: the event, or what has failed.
+        :param context: the task's context.
+        :raises AirflowSensorTimeout: if no triggerer has ended the wait in time.
+        """
+        with self._skipping(for_any=True):
+            try:
+                return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
+            except AirflowException as error:
+                # Airflow 2 has no error of its own for this.
+                if next_method != _FAILED or "timeout" not in str(error).lower():
+                    raise
+                raise AirflowSensorTimeout(
+                    f"No triggerer has ended the wait in time ({error}): see whether one runs."
+                ) from None
 
     def _check_lists(self) -> None:
         if self.messages is not None:
@@ -188,19 +216,12 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
         return result
 
     @contextmanager
-    def _running(self, began: datetime, *, seen_done: bool = False) -> Iterator[CampaignRun]:
-        """Open and close what one run holds, and skip the task instead of failing it if the parameters say so."""
+    def _running(self, began: datetime | None, *, seen_done: bool = False) -> Iterator[CampaignRun]:
+        """Open and close what one run holds."""
         from airflow_provider_smspartner._tasks.campaign_run import CampaignRun
 
-        ends: tuple[type[BaseException], ...] = (
-            AirflowSensorTimeout,
-            AirflowTaskTimeout,
-            AirflowFailException,
-        )
-        if self.never_fail and self.deferrable:
-            # Airflow's own loop does this for the other modes.
-            ends = (*ends, Exception)
-        with Execution(self) as execution:
+        # In the other modes Airflow's loop raises also to reschedule; what fails there fails in `poke`.
+        with self._skipping(for_any=self.deferrable), Execution(self) as execution:
             try:
                 check_rendered(self)
                 with (
@@ -208,12 +229,24 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
                     CampaignRun(self, hook, execution, began=began, seen_done=seen_done) as self._run,
                 ):
                     yield self._run
-            except ends as error:
-                if self.soft_fail or self.never_fail:
-                    raise AirflowSkipException(f"Skipped instead of failed: {error}") from error
-                raise
             finally:
                 self._run = None
+
+    @contextmanager
+    def _skipping(self, *, for_any: bool) -> Iterator[None]:
+        """Skip the task instead of failing it, and say why, if the parameters say so: for any error, or for an end."""
+        try:
+            yield
+        except AirflowSkipException:
+            raise
+        except (AirflowSensorTimeout, AirflowTaskTimeout, AirflowFailException) as error:
+            if self.soft_fail or self.never_fail:
+                raise _skip_for(error) from error
+            raise
+        except Exception as error:
+            if self.never_fail and for_any:
+                raise _skip_for(error) from error
+            raise
 
     @contextmanager
     def _own_deadline_first(self) -> Iterator[None]:
@@ -226,9 +259,9 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
         finally:
             self.timeout = timeout
 
-    def _began_at(self, context: Context) -> datetime:
-        first = first_poll_of(self, context) if self.reschedule and not self.deferrable else None
-        return first or _clock.now()
+    def _began_at(self, context: Context) -> datetime | None:
+        """Return when an earlier run has begun the wait, or None if it begins now."""
+        return first_poll_of(self, context) if self.reschedule and not self.deferrable else None
 
     def _get_next_poke_interval(
         self, started_at: datetime | float, run_duration: Callable[[], float], poke_count: int
@@ -237,3 +270,7 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
         if self._run is not None and self._run.delay is not None:
             return self._run.delay
         return float(super()._get_next_poke_interval(started_at, run_duration, poke_count))
+
+
+def _skip_for(error: BaseException) -> AirflowSkipException:
+    return AirflowSkipException(f"Skipped instead of failed: {error}")

@@ -192,7 +192,7 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
 
     async def _wait_for(self, messages: PendingMessages) -> Event:
         wait = self._wait(messages)
-        self.log.info("%s", wait.opening())
+        self.log.info("%s", wait.going_on(self.next_poll_at))
         last: list[PollReport] = []
 
         def answered(tally: Tally) -> datetime | None:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from airflow.exceptions import AirflowRescheduleException
 from airflow.providers.common.compat.sdk import (
+    AirflowException,
     AirflowFailException,
     AirflowSensorTimeout,
+    AirflowSkipException,
     TaskDeferred,
 )
 from clocks import FakeClock
@@ -325,6 +327,39 @@ def test_ends_at_once_where_refused_credentials_are_unchanged(double: SMSPartner
         sensor(deferrable=False).execute(new_context())
 
     assert len(double.requests) == 1
+
+
+@pytest.mark.parametrize("flag", ["soft_fail", "never_fail", None])
+@pytest.mark.parametrize(
+    ("ending", "is_end", "reason"),
+    [
+        ({"error": "Trigger failure"}, False, "Trigger failure"),
+        ({"error": "Trigger timeout"}, True, "No triggerer has ended the wait"),
+        ({"event": {"verdict": "timed_out", "counts": None}}, True, "timed out after"),
+        ({"event": {"verdict": "done", "counts": {"Delivered": 1}}}, False, "isn't defined"),
+    ],
+    ids=["crash", "no triggerer", "timed out", "no connection"],
+)
+def test_a_resumed_wait_is_skipped_as_any_other_and_says_why(
+    flag: str | None, ending: dict[str, Any], is_end: bool, reason: str
+) -> None:
+    waiting = sensor(tag=TAG, smspartner_conn_id="absent", deferrable=True, **({flag: True} if flag else {}))
+    skips = flag == "never_fail" or (flag == "soft_fail" and is_end)
+
+    with pytest.raises(AirflowException, match=reason) as raised:
+        waiting.resume_execution(
+            "__fail__" if "error" in ending else "execute_complete", ending, new_context()
+        )
+
+    assert isinstance(raised.value, AirflowSkipException) == skips
+
+
+@pytest.mark.parametrize("mode", ["poke", pytest.param("reschedule", marks=ON_AIRFLOW_3)])
+def test_a_skip_says_why_in_each_mode(double: SMSPartnerDouble, mode: str) -> None:
+    waiting = sensor(tag="absent", mode=mode, deferrable=False, soft_fail=True, not_found_grace=0)
+
+    with pytest.raises(AirflowSkipException, match="Skipped instead of failed: .* not known to SMS Partner"):
+        waiting.execute(new_context())
 
 
 @pytest.fixture
