@@ -77,7 +77,7 @@ def _hook_of(sql_conn_id: str) -> object:
         fault = described(error)
     raise SMSPartnerInputError(
         f"The connection {sql_conn_id!r} has the type {connection.conn_type!r}, for which Airflow has no hook here "
-        f"({fault}): install the provider of the database."
+        f"({fault}): install the provider of the database, and restart Airflow."
     )
 
 

@@ -30,6 +30,9 @@ LEAST_DEFERRAL_SECONDS = 6
 JINJA = ("{{", "{%", "{#")
 """What begins a template."""
 
+_SOURCES = ("tag", "messages")
+"""Of these a task that reads statuses has exactly one."""
+
 ANY_JINJA = (*"{[(<$%#@!^&*|=?`~", "--", "__", "::")
 """What may begin a template where it is not known whether the DAG gives Jinja other markers."""
 
@@ -311,10 +314,12 @@ def _is_mapped(owner: object) -> bool:
 
 def _check_given(owner: Any) -> None:
     """Check that what was given has a value now. None means something else where nothing was given."""
-    lost = [name for name in owner.template_fields if name in owner._given and getattr(owner, name) is None]  # noqa: SLF001 - each class tells its own
-    if {"tag", "messages"} & set(lost) and _has_source(owner):
-        # A subclass has put one in the place of the other.
-        lost = [name for name in lost if name not in ("tag", "messages")]
+    # A subclass may have templated arguments of its own, and judges those.
+    names = [name for name in (*_SOURCES, "recipients", *_TEMPLATED) if name in owner._given]  # noqa: SLF001 - each class tells its own
+    lost = [name for name in names if getattr(owner, name) is None]
+    if _has_source(owner):
+        # A subclass may have put one in the place of the other.
+        lost = [name for name in lost if name not in _SOURCES]
     if lost:
         raise SMSPartnerInputError(
             f"`{lost[0]}` was given, but has come to None, and None would mean that it was not given. Nothing was "
@@ -324,7 +329,7 @@ def _check_given(owner: Any) -> None:
 
 
 def _has_source(owner: Any) -> bool:
-    return getattr(owner, "tag", None) is not None or getattr(owner, "messages", None) is not None
+    return any(getattr(owner, name, None) is not None for name in _SOURCES)
 
 
 def _check_path_of_messages(path: str) -> None:

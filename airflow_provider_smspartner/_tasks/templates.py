@@ -130,7 +130,7 @@ class RendersTexts(_Templater):
             and not is_literal(content, _marks_of(jinja_env))
         ):
             return _list_or_text(content, context, jinja_env)
-        return self.render_template(content, context, jinja_env, seen_oids)
+        return self.render_template(content, context, _for_texts(jinja_env), seen_oids)
 
     def _unrendered(self, name: str, error: Exception) -> SMSPartnerError:
         from jinja2 import TemplateError, TemplateSyntaxError

@@ -39,9 +39,9 @@ class SMSPartnerNotifier(RendersTexts, BaseNotifier):
     Airflow ignores an error of a callback but for its log.
 
     Airflow 3.1 and later also take it for deadline alerts, in ``AsyncCallback``: then `async_notify` sends, in the
-    triggerer. Two things about those are Airflow's. It keeps the arguments in its database, and logs them if the
-    callback fails: name a file of recipients there, and no phone numbers. And it calls again if the triggerer dies
-    meanwhile, which can send the SMS again.
+    triggerer. Three things about those are Airflow's. In ``SyncCallback`` Airflow 3.3 finds no connections, and nothing
+    is sent. It keeps the arguments in its database, and logs them if the callback fails: name a file of recipients
+    there, and no phone numbers. And it calls again if the triggerer dies meanwhile, which can send the SMS again.
 
     :param recipients: who gets the SMS: a phone number as text, several in a text with commas, semicolons or line
         breaks between them, a list of them, or the path of an NDJSON, CSV or Parquet file with a column
