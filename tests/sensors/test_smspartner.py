@@ -358,7 +358,7 @@ def test_a_resumed_wait_is_skipped_as_any_other_and_says_why(
 def test_a_skip_says_why_in_each_mode(double: SMSPartnerDouble, mode: str) -> None:
     waiting = sensor(tag="absent", mode=mode, deferrable=False, soft_fail=True, not_found_grace=0)
 
-    with pytest.raises(AirflowSkipException, match="Skipped instead of failed: .* not known to SMS Partner"):
+    with pytest.raises(AirflowSkipException, match=r"Skipped instead of failed: .* not known to SMS Partner"):
         waiting.execute(new_context())
 
 
