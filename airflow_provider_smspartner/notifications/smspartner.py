@@ -21,7 +21,7 @@ from airflow_provider_smspartner._tasks.arguments import (
 from airflow_provider_smspartner._tasks.templates import RendersTexts
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
-from airflow_provider_smspartner.protocol.texts import MAX_PARTS, cut, made_sendable
+from airflow_provider_smspartner.protocol.texts import MAX_PARTS, cut, encodable, made_sendable
 
 if TYPE_CHECKING:
     import jinja2
@@ -130,6 +130,9 @@ class SMSPartnerNotifier(RendersTexts, BaseNotifier):
         vars(self).update(self._templates)
         try:
             self._do_render_template_fields(self, self.template_fields, context, environment, set())
+            if isinstance(self.tag, str):
+                # Better another tag than no alert.
+                self.tag = encodable(self.tag)
         finally:
             self._rendered_to = {name: getattr(self, name) for name in self.template_fields}
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
+from airflow_provider_smspartner.models import plain_text
 
 MAX_PARTS = 10
 
@@ -67,7 +68,7 @@ class BrokenLink(NamedTuple):
 
 def composed(text: str) -> str:
     """Return a text as plain `str` in NFC: an accent in a piece of its own would count, and arrive, as a character."""
-    return unicodedata.normalize("NFC", str.__str__(text))
+    return unicodedata.normalize("NFC", plain_text(text))
 
 
 def on_the_wire(text: str) -> str:
@@ -160,6 +161,11 @@ def first_broken_link(text: str) -> BrokenLink | None:
     return None
 
 
+def encodable(text: str) -> str:
+    """Return a text with ``?`` in place of each lone surrogate."""
+    return text.encode(errors="replace").decode()
+
+
 def made_sendable(text: str, *, unicode: bool) -> str:
     """
     Return a text for those who must not be refused: what cannot be sent is replaced, and its links arrive.
@@ -167,7 +173,7 @@ def made_sendable(text: str, *, unicode: bool) -> str:
     :param text: of the message.
     :param unicode: whether it is sent as Unicode.
     """
-    text = composed(text.encode(errors="replace").decode())
+    text = composed(encodable(text))
     if unicode:
         return text
     pieces, done = [], 0
