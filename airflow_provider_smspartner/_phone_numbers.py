@@ -93,7 +93,7 @@ _GROUP = re.compile(r"[0-9]+")
 _SEPARATOR = re.compile(r"(?<=[0-9])[^0-9]+")
 # A slash, or a dash or dot with space beside it.
 _WIDE = re.compile(r"/|[-.] | [-.]")
-_INTERNATIONAL_PREFIX = re.compile(r"^(\(?)00 ?")
+_INTERNATIONAL_PREFIX = re.compile(r"^(\(?)00[ .-]?")
 _NO_DIGIT = re.compile(r"[^0-9+]+")
 
 # Longer than any number with a mark on either side of each digit.
@@ -241,21 +241,18 @@ _QUOTES = "='\"\u2018\u2019\u201c\u201d"
 _NO_MOBILE = "a French number, but no mobile (06…, 07…): it gets no SMS"
 _OF_A_MACHINE = "a number of a machine (M2M: 07 00 and 14 digits in all), which SMS Partner does not support"
 _AGAIN = "Format the column as text there, and export it again"
+_LOST = f"is lost, as in a spreadsheet, to which it is a number. {_AGAIN}"
 _REASONS = {
-    re.compile(r"\+?[0-9](?:[.,][0-9]*)? ?[eE]\+?[0-9]{1,2}"): (
+    r"\+?[0-9](?:[.,][0-9]*)? ?[eE]\+?[0-9]{1,2}": (
         f"a spreadsheet has made 3.36E+10 or the like of it, and digits are lost. {_AGAIN}"
     ),
-    re.compile(r"[1-9][0-9]{8,14}[.,]0+"): (
+    r"[1-9][0-9]{8,14}[.,]0+": (
         f"a spreadsheet, or what has read the file, has made a decimal number (….0) of it. {_AGAIN}"
     ),
-    re.compile(
-        r"[67][0-9]{8}"
-    ): f"its leading 0 is lost, as in a spreadsheet, to which it is a number. {_AGAIN}",
-    re.compile(r"(?:0|\+330?)700[0-9]{10}"): f"it is {_OF_A_MACHINE}",
-    re.compile(r"0[1-589][0-9]{8}"): f"it is {_NO_MOBILE}",
-    re.compile(
-        r"[1-9][0-9]{9,14}"
-    ): f"its leading + is lost, as in a spreadsheet, to which it is a number. {_AGAIN}",
+    r"[67][0-9]{8}": f"its leading 0 {_LOST}",
+    r"[1-9][0-9]{9,14}": f"its leading + {_LOST}",
+    r"(?:0|\+330?)700[0-9]{10}": f"it is {_OF_A_MACHINE}",
+    r"0[1-589][0-9]{8}": f"it is {_NO_MOBILE}",
 }
 
 
@@ -273,7 +270,7 @@ def _reason(text: str) -> str:
     if (alone := text.strip(_QUOTES)) != text and normalised(alone):
         return ": quotes or = are around it, by which a spreadsheet keeps it as text. Give the number alone"
     for shape, reason in _REASONS.items():
-        if shape.fullmatch(text) or shape.fullmatch(digits):
+        if re.fullmatch(shape, text) or re.fullmatch(shape, digits):
             return f": {reason}"
     begins = {text[: group.end()] for group in _GROUP.finditer(text)} - {text}
     if any(map(normalised, begins)):

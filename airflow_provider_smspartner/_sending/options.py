@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from airflow_provider_smspartner import _clock
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
-from airflow_provider_smspartner.models import described
+from airflow_provider_smspartner.models import described, plain_text
 from airflow_provider_smspartner.protocol import check_tag
 from airflow_provider_smspartner.protocol.rows import VENDOR_TIME
 from airflow_provider_smspartner.protocol.sending import SCHEDULE_STEP_MINUTES, SendOptions
@@ -69,7 +69,7 @@ def check_sender(sender: object) -> str:
         raise SMSPartnerInputError(
             f"`sender` must be 3 to 11 letters or digits, without accents and spaces; it is {what}."
         )
-    return sender
+    return plain_text(sender)
 
 
 def read_schedule(scheduled_at: object) -> datetime:

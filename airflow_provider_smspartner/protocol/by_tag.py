@@ -14,7 +14,7 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerInputError,
     SMSPartnerNotFoundError,
 )
-from airflow_provider_smspartner.models import DeliveryStatus, MessageStatus
+from airflow_provider_smspartner.models import DeliveryStatus, MessageStatus, plain_text
 from airflow_provider_smspartner.protocol.answers import (
     LARGE_BYTES,
     MAX_FIGURE,
@@ -62,7 +62,7 @@ def check_tag(tag: object) -> str:
     if any(character.isspace() for character in tag):
         raise SMSPartnerInputError("tag must not contain white space")
     check_sendable("tag", tag)
-    return tag
+    return plain_text(tag)
 
 
 def tag_page(tag: str, number: int) -> Call[TagPage]:

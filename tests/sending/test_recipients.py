@@ -8,10 +8,12 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from markupsafe import Markup
 
 from airflow_provider_smspartner._sending.recipients import read_recipients
+from airflow_provider_smspartner._sending.send import Send
 from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.operators.smspartner import SMSPartnerSendOperator
 
@@ -40,6 +42,14 @@ def test_recipients_may_be_given_in_many_ways(recipients: object, message: str |
 
     assert list(texts.items()) == [(ANNE, "Hello"), (BOB, "Hello")]
     assert {type(text) for text in texts.values()} == {str}
+
+
+def test_texts_of_other_libraries_can_be_sent() -> None:
+    rows = [{"phone_number": np.str_(ANNE), "message": np.str_("Hello")}]
+    send = Send.of(rows, tag=np.str_("spring"), sender=Markup("Shop"))
+
+    body = send.call(0).request.body or {}
+    assert {type(value) for value in (body["tag"], body["sender"], *body["SMSList"][0].values())} == {str}
 
 
 def test_a_person_overseas_is_one_recipient_whichever_country_code_is_written() -> None:
