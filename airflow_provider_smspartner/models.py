@@ -444,7 +444,7 @@ def to_message_id(message_id: object) -> str:
 
 
 # As tables write integers beside which a value is missing: 9000017.0.
-_WHOLE = re.compile(r"([0-9]+)\.0+")
+_WHOLE = re.compile(r"([0-9]+)[.,]0+")
 # Above this, a float may stand for an integer beside it.
 _EXACT = 2**53
 

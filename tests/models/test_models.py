@@ -74,6 +74,7 @@ class TestMessageRef:
             ("06 12 34 56 78", " 199897 "),
             (PHONE, 199897.0),
             (PHONE, "199897.0"),
+            (PHONE, "199897,00"),
             (PHONE, Decimal(199897)),
             [np.str_(PHONE), np.int64(199897)],
             (Markup(PHONE), Markup("199897")),  # noqa: S704 - no page shows it
