@@ -30,6 +30,9 @@ LEAST_DEFERRAL_SECONDS = 6
 JINJA = ("{{", "{%", "{#")
 """What begins a template."""
 
+LISTS = frozenset({"messages", "recipients"})
+"""Arguments of which one template may give a whole list."""
+
 _SOURCES = ("tag", "messages")
 """Of these a task that reads statuses has exactly one."""
 
@@ -315,8 +318,8 @@ def _is_mapped(owner: object) -> bool:
 def _check_given(owner: Any) -> None:
     """Check that what was given has a value now. None means something else where nothing was given."""
     # A subclass may have templated arguments of its own, and judges those.
-    names = [name for name in (*_SOURCES, "recipients", *_TEMPLATED) if name in owner._given]  # noqa: SLF001 - each class tells its own
-    lost = [name for name in names if getattr(owner, name) is None]
+    given = owner._given & ARGUMENTS  # noqa: SLF001 - each class tells its own
+    lost = [name for name in owner.template_fields if name in given and getattr(owner, name) is None]
     if _has_source(owner):
         # A subclass may have put one in the place of the other.
         lost = [name for name in lost if name not in _SOURCES]
@@ -467,7 +470,10 @@ _TEMPLATED: dict[str, Callable[[str, object], None]] = {
     "sender": _check_sender,
     "scheduled_at": _check_schedule,
 }
-"""Arguments with templates, but for messages and recipients: those are read as a whole once the task has started."""
+"""Arguments with templates, but for `LISTS`: those are read as a whole once the task has started."""
+
+ARGUMENTS = frozenset({*LISTS, *_TEMPLATED})
+"""All arguments with templates that are this package's own."""
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
-from airflow_provider_smspartner._tasks.arguments import is_literal, note_given, owner_of
+from airflow_provider_smspartner._tasks.arguments import ARGUMENTS, LISTS, is_literal, note_given, owner_of
 from airflow_provider_smspartner.exceptions import SMSPartnerError, SMSPartnerInputError
 
 if TYPE_CHECKING:
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
         def get_template_env(self, dag: Any = None) -> jinja2.Environment: ...
 else:
     _Templater = object
-
-_LISTS = frozenset({"messages", "recipients"})
-"""Arguments of which one template may give a whole list."""
 
 _NOTHING = "None"
 """What Jinja makes of a template that gives nothing, such as the output of a task that was skipped."""
@@ -83,7 +80,7 @@ class RendersTexts(_Templater):
         seen_oids: set[int] | None = None,
     ) -> Any:
         """
-        Render a value, or what is in it: texts to texts.
+        Render a value, or what is in it; a text without a template stays as it is.
 
         :param content: the value.
         :param context: what the templates may use.
@@ -94,7 +91,10 @@ class RendersTexts(_Templater):
             return super().render_template(content, context, jinja_env, seen_oids)
         if seen_oids and id(content) in seen_oids:
             return content
-        environment = _for_texts(jinja_env or self.get_template_env())
+        environment = jinja_env or self.get_template_env()
+        if _is_native(environment):
+            # Of an argument that a subclass has added: that is rendered as Airflow does.
+            return super().render_template(content, context, environment, seen_oids)
         if content.endswith(tuple(self.template_ext)):
             return _text(environment.get_template(content), context)
         if is_literal(content, _marks_of(environment)):
@@ -122,13 +122,10 @@ class RendersTexts(_Templater):
         content = getattr(parent, name)
         if callable(content):
             return content(context=context, jinja_env=jinja_env)
-        if (
-            isinstance(content, str)
-            and name in _LISTS
-            and parent is self
-            and id(content) not in seen_oids
-            and not is_literal(content, _marks_of(jinja_env))
-        ):
+        if parent is not self or name not in ARGUMENTS:
+            return self.render_template(content, context, jinja_env, seen_oids)
+        may_be_list = name in LISTS and isinstance(content, str) and id(content) not in seen_oids
+        if may_be_list and not is_literal(content, _marks_of(jinja_env)):
             return _list_or_text(content, context, jinja_env)
         return self.render_template(content, context, _for_texts(jinja_env), seen_oids)
 
@@ -161,12 +158,17 @@ def _marks_of(environment: jinja2.Environment) -> list[str]:
     return [mark for mark in marks if mark]
 
 
+def _is_native(environment: jinja2.Environment) -> bool:
+    from jinja2.nativetypes import NativeEnvironment
+
+    return isinstance(environment, NativeEnvironment)
+
+
 def _for_texts(environment: jinja2.Environment) -> jinja2.Environment:
     """Return an environment like this one that renders to text."""
     import jinja2
-    from jinja2.nativetypes import NativeEnvironment
 
-    if not isinstance(environment, NativeEnvironment):
+    if not _is_native(environment):
         return environment
     # As its `overlay` does, but of Jinja's plain class: that alone decides what is rendered to.
     plain = object.__new__(jinja2.Environment)
@@ -195,23 +197,21 @@ def _text(template: jinja2.Template, context: Any) -> str | None:
 def _list_or_text(content: str, context: Any, environment: jinja2.Environment) -> Any:
     """Render the template of a whole list: to what it gives if that is no text, in a native environment."""
     import jinja2
-    from jinja2.nativetypes import NativeEnvironment, native_concat
+    from jinja2.nativetypes import native_concat
 
-    if not isinstance(environment, NativeEnvironment):
+    if not _is_native(environment):
         return _text(environment.from_string(content), context)
     nodes = _nodes(environment.from_string(content), context)
-    text = "".join(map(str, nodes)) if len(nodes) != 1 or _is_scalar(nodes[0]) else None
-    if text is None:
+    if len(nodes) == 1 and not _is_scalar(nodes[0]):
         (given,) = nodes
         # Jinja's undefined raises its own error, or is empty.
         return str(given) if isinstance(given, jinja2.Undefined) else given
+    text = "".join(map(str, nodes))
     if text.strip() == _NOTHING:
         return None
     # Jinja reads "+33639980001, +33639980002" as a tuple of integers: only what is written as a list is one.
-    if text.lstrip().startswith(("[", "(", "{")):
-        given = native_concat([text])
-        return text if _is_scalar(given) else given
-    return text
+    given = native_concat([text]) if text.lstrip().startswith(("[", "(", "{")) else text
+    return text if _is_scalar(given) else given
 
 
 def _is_scalar(value: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG
+from airflow.providers.common.compat.sdk import DAG, AirflowSkipException
 from harness import new_context, run_dag
 from told import Capture, assert_nothing_in, captured, told_by
 
@@ -84,6 +84,25 @@ def test_texts_stay_texts_and_lists_lists_where_a_dag_renders_native_objects(
     (name, *_) = arguments
     rendered = getattr(task, name)
     assert (rendered[0]["message"] if isinstance(rendered[0], dict) else rendered) == expected
+
+
+def test_an_argument_that_a_subclass_has_added_is_rendered_as_airflow_does(
+    double: SMSPartnerDouble,
+) -> None:
+    class Picked(SMSPartnerSendOperator):
+        template_fields = (*SMSPartnerSendOperator.template_fields, "rows", "least")
+
+        def __init__(self, *, rows: Any, least: Any, **kwargs: Any) -> None:
+            super().__init__(recipients=[], message="Hello", **kwargs)
+            self.rows, self.least = rows, least
+
+    with DAG("added", schedule=None, render_template_as_native_obj=True):
+        task: Any = Picked(task_id="task", rows=["{{ rows }}"], least="{{ none }}")
+    task.render_template_fields({"rows": [1]})
+
+    assert (task.rows, task.least) == ([[1]], None)
+    with pytest.raises(AirflowSkipException):
+        task.execute(new_context())
 
 
 def fails() -> None:
