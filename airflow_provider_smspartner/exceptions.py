@@ -73,6 +73,7 @@ class SMSPartnerUnavailableError(SMSPartnerError):
 
     :param retry_after: the answer's ``Retry-After`` header as sent, for the policy; None after the last try.
     :param surely_unsent: whether the request surely was not sent: it ended before the first byte of it went out.
+    :param is_too_large: whether the answer is larger than any that is read: it would be so again.
     """
 
     def __init__(
@@ -83,10 +84,12 @@ class SMSPartnerUnavailableError(SMSPartnerError):
         http_status: int | None = None,
         retry_after: str | None = None,
         surely_unsent: bool = False,
+        is_too_large: bool = False,
     ) -> None:
         super().__init__(message, code=code, http_status=http_status)
         self.retry_after = retry_after
         self.surely_unsent = surely_unsent
+        self.is_too_large = is_too_large
 
 
 class SMSPartnerIncompleteError(SMSPartnerError):

@@ -183,8 +183,8 @@ class AsyncClient:
             headers=policy.headers_of(call.request),
             allow_redirects=False,
         ) as response:
-            body = await _read_body(response)
-            return Answer(response.status, response.headers, body, key=self._settings.api_key)
+            content = await _read_body(response)
+            return Answer(response.status, response.headers, content, key=self._settings.api_key)
 
 
 def _is_cancelled() -> bool:
@@ -192,7 +192,7 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+async def _read_body(response: aiohttp.ClientResponse) -> bytes | bytearray:
     try:
         decoder = BodyDecoder(
             content_encoding=", ".join(response.headers.getall("Content-Encoding", ())),
@@ -204,7 +204,9 @@ async def _read_body(response: aiohttp.ClientResponse) -> bytes:
                 await asyncio.sleep(0)
         return decoder.finish()
     except BodyError as fault:
-        raise unavailable(Answer(response.status, response.headers, b""), str(fault)) from None
+        raise unavailable(
+            Answer(response.status, response.headers, b""), str(fault), is_too_large=fault.is_too_large
+        ) from None
 
 
 def _environment(settings: Settings) -> tuple[ssl.SSLContext, str | None]:

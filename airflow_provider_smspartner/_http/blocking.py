@@ -213,11 +213,11 @@ class BlockingClient:
             stream=True,
         ) as response:
             try:
-                body = _read_body(response, exchange)
-                return Answer(response.status_code, response.headers, body, key=self._settings.api_key)
+                content = _read_body(response, exchange)
+                return Answer(response.status_code, response.headers, content, key=self._settings.api_key)
             except BodyError as fault:
                 answer = Answer(response.status_code, response.headers, b"")
-                raise unavailable(answer, str(fault)) from None
+                raise unavailable(answer, str(fault), is_too_large=fault.is_too_large) from None
 
     def _close_when_idle(self) -> None:
         # The pools' locks are not for signal handlers: the last call in flight closes the connections.
@@ -236,7 +236,7 @@ def _stop_once(given_up: GivingUp) -> Callable[[RetryCallState], bool]:
     return lambda _: given_up.is_set()
 
 
-def _read_body(response: requests.Response, exchange: Exchange) -> bytes:
+def _read_body(response: requests.Response, exchange: Exchange) -> bytes | bytearray:
     decoder = BodyDecoder(
         content_encoding=response.headers.get("Content-Encoding"),
         content_length=response.headers.get("Content-Length"),

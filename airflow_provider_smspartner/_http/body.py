@@ -15,12 +15,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_BODY_BYTES = 64 * 1024 * 1024
 """
-The limit of a body, before and after decoding: a page of 500 rows has less than 100 KB.
+The limit of a body, before and after decoding: a page of 500 rows has less than 100 KB, but a stop list has no pages.
 
-Reading a body has steps that hold up every other thread, the event loop's too, for longer the larger it is. Up to this
-limit none of them takes 50 ms.
+Whatever goes through a whole body in one step holds up every other thread, the event loop's too, for longer the
+larger it is. So there is no such step, not even a copy.
 """
 
 MAX_MEMBERS = 1_000
@@ -38,7 +38,15 @@ _RAW = -zlib.MAX_WBITS
 
 
 class BodyError(ValueError):
-    """A body that cannot be used; the text says why and holds no word of the answer."""
+    """
+    A body that cannot be used; the text says why and holds no word of the answer.
+
+    :param is_too_large: whether it would be no other if it were asked for again.
+    """
+
+    def __init__(self, text: str, *, is_too_large: bool = False) -> None:
+        super().__init__(text)
+        self.is_too_large = is_too_large
 
 
 class BodyDecoder:
@@ -89,15 +97,15 @@ class BodyDecoder:
             else:
                 yield from self._decompress(self._head + part)
 
-    def finish(self) -> bytes:
+    def finish(self) -> bytes | bytearray:
         """
-        Return the decoded body.
+        Return the decoded body: not as a copy, which of a large body takes longer than an event loop may stand still.
 
         :raises BodyError: if the body ended too early.
         """
         if self._encoding != "identity" and self._received and (self._stream is None or not self._stream.eof):
             raise BodyError("its compressed body ends too early")
-        return bytes(self._body)
+        return bytes(self._body) if len(self._body) <= STEP_BYTES else self._body
 
     def _decompress(self, pending: bytes) -> Iterator[None]:
         self._head = b""
@@ -140,7 +148,7 @@ class BodyDecoder:
 
 
 def _too_large() -> BodyError:
-    return BodyError(f"it is larger than {MAX_BODY_BYTES / 2**20:g} MiB")
+    return BodyError(f"it is larger than {MAX_BODY_BYTES / 2**20:g} MiB", is_too_large=True)
 
 
 def _damaged() -> BodyError:

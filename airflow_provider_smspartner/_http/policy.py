@@ -106,6 +106,8 @@ def may_try_again(request: Request, error: BaseException) -> bool:
     """
     if not isinstance(error, SMSPartnerUnavailableError):
         return False
+    if error.is_too_large:
+        return False
     # The status line alone counts: a code in the body may come from behind it, where the request was acted on.
     return request.may_repeat or error.surely_unsent or error.http_status == HTTP_TOO_MANY_REQUESTS
 
@@ -119,7 +121,7 @@ def last_error(
     :param request: what was sent, or was to be.
     :param error: how the last try ended.
     """
-    if may_try_again(request, error):
+    if request.may_repeat or may_try_again(request, error):
         return error
     return SMSPartnerAmbiguousSendError(
         f"{error} The request was sent once and is not repeated: whether SMS Partner received it, and sent its SMS, "

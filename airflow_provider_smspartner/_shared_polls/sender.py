@@ -100,6 +100,9 @@ class Sender:
                     result = await self._send_once(call)
             except _FailedTryError as failure:
                 error = failure.error
+                if error.is_too_large:
+                    self._outage.answered()
+                    raise without_header(error) from None
                 self._outage.failed(error, was_asking=is_asking, interval=interval)
                 may_try_again = policy.may_try_again(call.request, error) and tries < self._tries
                 if may_try_again and not self._outage.is_lasting:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from typing import Any, ClassVar, TypeVar
 
@@ -76,8 +77,8 @@ class _Outline(msgspec.Struct):
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-_LISTS = ("rows", "data")
-"""Members of `_Outline` that are as long as the body is large."""
+_LISTS = {"rows": b'"StatutResponse_List"', "data": b'"data"'}
+"""Members of `_Outline` that are as long as the body is large, as they stand on the wire."""
 
 LARGE_BYTES = 1024 * 1024
 """Bodies above this are decoded row by row: a page of 500 rows has about 100 KB."""
@@ -89,7 +90,19 @@ MAX_FAULT_LENGTH = 200
 """The limit of what an error says about a place in an answer."""
 
 MAX_COMMAS = 400_000
-"""The limit of commas in a large body: 4 MiB of usual rows have about 200,000."""
+"""The limit of commas in what is left of a large body without most of its rows."""
+
+MAX_ROWS = 1_000_000
+"""The limit of rows in one answer: 64 MiB of usual rows have about 700,000."""
+
+MAX_REST_BYTES = 4 * 1024 * 1024
+"""The limit of what is left of a large body without most of its rows: it is gone through in one step."""
+
+_SLICE_BYTES = 256 * 1024
+"""How many bytes of rows are decoded in one step, which takes a millisecond."""
+
+_MAX_CUTS = 16
+"""How many places are tried to cut between two rows: rows may hold objects, and text that looks like one."""
 
 _SCAN_BYTES = 64 * 1024
 """How much of a large body is searched in one go."""
@@ -101,6 +114,7 @@ status_decoder = msgspec.json.Decoder(StatusAnswer)
 account_decoder = msgspec.json.Decoder(AccountAnswer)
 
 E = TypeVar("E", bound=Envelope)
+T = TypeVar("T")
 
 
 def read_envelope(answer: Answer, decoder: msgspec.json.Decoder[E], codes: Codes) -> E:
@@ -112,7 +126,7 @@ def read_envelope(answer: Answer, decoder: msgspec.json.Decoder[E], codes: Codes
     :param codes: what the endpoint's codes mean.
     :raises SMSPartnerError: what the answer says instead.
     """
-    body = answer.body.removeprefix(codecs.BOM_UTF8)
+    body = _without_mark(answer.body)
     decoded, fault = _decode(body, decoder)
     if decoded is not None and _is_success(answer, decoded):
         return decoded
@@ -123,7 +137,12 @@ def read_envelope(answer: Answer, decoder: msgspec.json.Decoder[E], codes: Codes
     raise _refusal(answer, envelope, codes)
 
 
-def _decode(body: bytes, decoder: msgspec.json.Decoder[E]) -> tuple[E | None, str]:
+def _without_mark(body: bytes | bytearray) -> bytes | bytearray:
+    # Of a bytearray `removeprefix` is a copy in any case.
+    return body.removeprefix(codecs.BOM_UTF8) if body[:3] == codecs.BOM_UTF8 else body
+
+
+def _decode(body: bytes | bytearray, decoder: msgspec.json.Decoder[E]) -> tuple[E | None, str]:
     """Decode, or say why not: the decoder's errors may hold the body, and must not even become a context."""
     try:
         if len(body) > LARGE_BYTES:
@@ -139,12 +158,71 @@ def _decode(body: bytes, decoder: msgspec.json.Decoder[E]) -> tuple[E | None, st
         return None, "the body is not JSON"
 
 
-def _decode_in_parts(body: bytes, decoder: msgspec.json.Decoder[E]) -> E:
+def _decode_in_parts(body: bytes | bytearray, decoder: msgspec.json.Decoder[E]) -> E:
     """
     Decode a large body, row by row: no other thread runs while msgspec decodes, an event loop's neither.
 
     :raises msgspec.ValidationError: if it holds what no answer of the vendor does, however large.
     """
+    name, rows, rest = _peel(body, decoder.type.row_decoders)
+    if len(rest) > MAX_REST_BYTES:
+        raise msgspec.ValidationError("it has implausibly much beside its rows")
+    decoded = _decode_rest(rest, decoder)
+    last = getattr(decoded, name, None)
+    if isinstance(last, list):
+        rows.extend(last)
+        setattr(decoded, name, rows)
+    return decoded
+
+
+def _peel(
+    body: bytes | bytearray, row_decoders: Mapping[str, msgspec.json.Decoder[Any]]
+) -> tuple[str, list[Any], bytes | bytearray]:
+    """
+    Take most rows off a large body, a slice at a time.
+
+    A slice ends between two rows: where it did not, brackets or quotes would be left open, and it would be no JSON.
+
+    :return: the member that they are of, the rows, and the body without them.
+    """
+    for name, key in _LISTS.items():
+        at = body.find(key, 0, MAX_REST_BYTES)
+        begins = None if at < 0 else _LIST_BEGINS.match(body, at + len(key))
+        if begins is None or not _is_member(bytes(body[:at])):
+            continue
+        decoder, rows, start = row_decoders.get(name), list[Any](), begins.end()
+        while len(body) - start > _SLICE_BYTES and (cut := _cut(body, start)) is not None:
+            raws, start = cut
+            if decoder is not None:
+                rows += _decode_raws(raws, decoder)
+            if len(rows) > MAX_ROWS:
+                raise msgspec.ValidationError("it has implausibly many rows")
+        return name, rows, body[: begins.end()] + body[start:]
+    return "", [], body
+
+
+_LIST_BEGINS = re.compile(rb"\s*:\s*\[")
+_BETWEEN_ROWS = re.compile(rb"\}\s*,\s*(?=\{)")
+
+
+def _is_member(before: bytes) -> bool:
+    """Whether what follows is a member of the outermost object."""
+    try:
+        return isinstance(msgspec.json.decode(before + b'"":0}', type=dict[str, msgspec.Raw]), dict)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return False
+
+
+def _cut(body: bytes | bytearray, start: int) -> tuple[list[msgspec.Raw], int] | None:
+    """Return the rows of the next slice, and where the one after it starts; None if there is none."""
+    places = list(_BETWEEN_ROWS.finditer(body, start, start + _SLICE_BYTES))[-_MAX_CUTS:]
+    for place in reversed(places):
+        with suppress(msgspec.DecodeError, ValueError, RecursionError):
+            return _rows_decoder.decode(b"[%b]" % bytes(body[start : place.start() + 1])), place.end()
+    return None
+
+
+def _decode_rest(body: bytes | bytearray, decoder: msgspec.json.Decoder[E]) -> E:
     # Other threads can run between two slices, not while msgspec goes through a million lists to no end.
     commas = sum(body.count(b",", start, start + _SCAN_BYTES) for start in range(0, len(body), _SCAN_BYTES))
     if commas > MAX_COMMAS:
@@ -172,7 +250,10 @@ def _decode_in_parts(body: bytes, decoder: msgspec.json.Decoder[E]) -> E:
 
 
 def _decode_rows(raw: msgspec.Raw, decoder: msgspec.json.Decoder[Any]) -> list[Any]:
-    rows = _rows_decoder.decode(raw)
+    return _decode_raws(_rows_decoder.decode(raw), decoder)
+
+
+def _decode_raws(rows: list[msgspec.Raw], decoder: msgspec.json.Decoder[Any]) -> list[Any]:
     if any(len(row) > MAX_MEMBER_BYTES for row in rows):
         raise msgspec.ValidationError(f"a row is longer than {MAX_MEMBER_BYTES} bytes")
     return [decoder.decode(row) for row in rows]
@@ -305,7 +386,7 @@ def peek(answer: Answer, decoder: msgspec.json.Decoder[E]) -> E | None:
     :param answer: as it came.
     :param decoder: of the members that are looked for.
     """
-    return _decode(answer.body.removeprefix(codecs.BOM_UTF8), decoder)[0]
+    return _decode(_without_mark(answer.body), decoder)[0]
 
 
 def fault_members(answer: Answer) -> tuple[str, ...]:
@@ -320,7 +401,12 @@ def _is_known(code: int, codes: Codes) -> bool:
 
 
 def unavailable(
-    answer: Answer, fault: str, *, code: int | None = None, fields: str = ""
+    answer: Answer,
+    fault: str,
+    *,
+    code: int | None = None,
+    fields: str = "",
+    is_too_large: bool = False,
 ) -> SMSPartnerUnavailableError:
     """
     Return the error for an answer that cannot be used, whatever is wrong with it.
@@ -329,6 +415,7 @@ def unavailable(
     :param fault: what is wrong, without any words of the vendor.
     :param code: the vendor's code, or None.
     :param fields: a sentence that names the fields that are meant, or nothing.
+    :param is_too_large: whether the fault is its size.
     """
     status = answer.http_status
     if 300 <= status < 400:
@@ -338,7 +425,19 @@ def unavailable(
         code=code,
         http_status=status,
         retry_after=next((v for name, v in answer.headers.items() if name.lower() == "retry-after"), None),
+        is_too_large=is_too_large,
     )
+
+
+def taken(rows: list[T]) -> Iterator[T]:
+    """
+    Yield rows, and let go of each: a list of very many that is freed at once holds other threads up.
+
+    :param rows: is empty afterwards.
+    """
+    rows.reverse()
+    while rows:
+        yield rows.pop()
 
 
 def read_rows(answer: Answer) -> tuple[StatusAnswer, list[Row]]:

@@ -20,6 +20,7 @@ from airflow_provider_smspartner.protocol.answers import (
     MAX_FIGURE,
     describe_codes,
     read_rows,
+    taken,
     unavailable,
 )
 from airflow_provider_smspartner.protocol.exchange import Answer, Call, Request
@@ -211,7 +212,9 @@ def _read_tag_page(answer: Answer) -> TagPage:
         number=to_int(envelope.current_page, at_most=MAX_FIGURE),
         total=total,
         # By tag the vendor does not say which send a row is about [by-tag].
-        rows=tuple(MessageStatus(to_phone_number(row.phone_number), None, outcome_of(row)) for row in rows),
+        rows=tuple(
+            MessageStatus(to_phone_number(row.phone_number), None, outcome_of(row)) for row in taken(rows)
+        ),
     )
     if len(answer.body) > LARGE_BYTES:
         # Now, since a large answer is read on a thread: the event loop is then spared going through its rows.

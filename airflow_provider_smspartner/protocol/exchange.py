@@ -56,7 +56,7 @@ class Answer:
 
     http_status: int
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
+    body: bytes | bytearray = field(repr=False)
     key: str = field(default="", repr=False)
 
 

@@ -12,6 +12,7 @@ from airflow_provider_smspartner.protocol.answers import (
     MAX_FIGURE,
     Envelope,
     read_envelope,
+    taken,
     unavailable,
 )
 from airflow_provider_smspartner.protocol.codes import STOP_LIST
@@ -91,5 +92,5 @@ def _read_stop_list(answer: Answer) -> list[StopListEntry]:
     return [
         # The vendor's local time, as the page shows it: "2015-07-20 10:19:45" [stop-list, inferred].
         StopListEntry(to_phone_number(row.phone_number), to_date(row.created_at))
-        for row in envelope.data
+        for row in taken(envelope.data)
     ]

@@ -264,7 +264,7 @@ class Fault:
         return _poured("endless body", wire.HEAD + b"Transfer-Encoding: chunked\r\n\r\n", chunk)
 
     @staticmethod
-    def gzip_bomb(mebibytes: int = 64) -> Fault:
+    def gzip_bomb(mebibytes: int = 128) -> Fault:
         """Send a small body that is large once it is decompressed.
 
         :param mebibytes: its size then; it is sent as about a thousandth of that.

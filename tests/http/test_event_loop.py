@@ -20,12 +20,12 @@ from writing import settings_for
 
 from airflow_provider_smspartner import protocol
 from airflow_provider_smspartner._http.asynchronous import AsyncClient
-from airflow_provider_smspartner._http.body import MAX_BODY_BYTES, BodyDecoder
+from airflow_provider_smspartner._http.body import BodyDecoder
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.protocol import Answer, Call, Request, answers
 
-LARGEST = MAX_BODY_BYTES - 1024
+LARGEST = 2 * answers.LARGE_BYTES
 ROW = ONE_ROW[ONE_ROW.index(b"[") + 1 : ONE_ROW.rindex(b"]")]
 
 
@@ -89,13 +89,13 @@ def test_others_run_between_the_steps_of_decoding(
     async def main() -> None:
         others = asyncio.create_task(take_turns())
         async with SMSPartnerHook() as hook:
-            with pytest.raises(SMSPartnerUnavailableError, match="larger than 4 MiB"):
+            with pytest.raises(SMSPartnerUnavailableError, match="larger than 64 MiB"):
                 await hook.aget_status_by_tag("spring")
         others.cancel()
 
     monkeypatch.setattr(BodyDecoder, "steps", steps)
     head = b"Content-Encoding: %b\r\n" % encoding
-    with RawServer(said(response(compress(b" " * 2**26), head=head))) as server:
+    with RawServer(said(response(compress(b" " * 2**27), head=head))) as server:
         connection = server.connection("test-key", max_attempts=1)
         monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", connection)
         asyncio.run(main())
@@ -127,7 +127,7 @@ def longest_call(work: Callable[[], object]) -> float:
     "body",
     [
         b'{"code":[%b]}' % many(b"[]"),
-        page(many(b"{}")),
+        page(many(b'{"a":1}')),
         page(b'{"date":[%b]}' % many(b"[]")),
         b'{"code":{%b}}' % b",".join(b'"%07d":1' % number for number in range(LARGEST // 12)),
     ],
@@ -154,7 +154,7 @@ async def awaited() -> int:
 
 
 PAGES = {
-    "usual rows": page(b",".join(ROW.replace(b"39980000", b"%08d" % n) for n in range(40_000)), 40_000),
+    "usual rows": page(b",".join(ROW.replace(b"39980000", b"%08d" % n) for n in range(60_000)), 60_000),
     # What takes the longest to normalise, in no larger a body than may be read on the event loop.
     "foreign numbers": page(
         b",".join(b'{"phoneNumber":"0048 (0)6%08d","status":"KO"}' % n for n in range(4_900)), 4_900

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -94,13 +95,42 @@ def test_many_rows_are_read() -> None:
     ]
 
 
-def test_a_stop_list_is_read_up_to_the_largest_body() -> None:
-    numbers = [f"+336{n:08}" for n in range(50_000)]
+def test_a_long_stop_list_is_read() -> None:
+    numbers = [f"+336{n:08}" for n in range(60_000)]
     entries = [{"id": 19, "phoneNumber": number, "createdAt": "2015-07-20 10:19:45"} for number in numbers]
-    answer = answer_of({"success": True, "code": 200, "nbData": 50_000, "data": entries})
+    answer = answer_of({"success": True, "code": 200, "nbData": 60_000, "data": entries})
 
     assert LARGE_BYTES < len(answer.body) < MAX_BODY_BYTES
     assert [entry.phone_number for entry in protocol.stop_list().read(answer)] == numbers
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"note": '},{ " [{'},
+        {"parts": [{"n": 1}, {"n": 2}]},
+        {"parts": {"a": [{}, {}]}},
+        {"note": "x" * 30_000},
+    ],
+    ids=["text like the space between rows", "lists of objects", "objects", "long rows"],
+)
+@pytest.mark.parametrize("tail", ["", ',"note":"},{","data":[{},{}]'])
+def test_rows_are_told_apart_whatever_they_hold(more: dict[str, object], tail: str) -> None:
+    rows = json.dumps([{**row, **more} for row in tag_rows(0, 12_000 if "x" not in str(more) else 90)])
+    head = '{"success":true,"note":"\\"StatutResponse_List\\":[{},{}","currentPage":1,"total":'
+    total = rows.count("phoneNumber")
+    answer = answer_of(f'{head}{total},"StatutResponse_List" : {rows}{tail}}}'.encode())
+
+    assert len(answer.body) > LARGE_BYTES
+    assert [row.phone_number for row in tag_call().read(answer).rows] == [f"+336{n:08}" for n in range(total)]
+
+
+@pytest.mark.parametrize("http_status", [200, 500])
+def test_a_large_refusal_is_one(http_status: int) -> None:
+    rows = json.dumps(tag_rows(0, 30_000))
+    body = f'{{"StatutResponse_List":{rows},"success":false,"code":10}}'.encode()
+
+    assert error_of(tag_call(), body, http_status).code == 10
 
 
 def with_commas(count: int) -> Answer:
