@@ -169,7 +169,9 @@ class CampaignRun:
         """Return how the wait has ended, for the metrics, or None if it goes on or may begin anew."""
         if self._report is not None and self._report.verdict is Verdict.DONE:
             return Verdict.DONE.value
-        return next((outcome for kind, outcome in _OUTCOMES.items() if isinstance(error, kind)), None)
+        # A skip has its reason as cause.
+        met = getattr(error, "__cause__", None) or error
+        return next((outcome for kind, outcome in _OUTCOMES.items() if isinstance(met, kind)), None)
 
     def poll(self) -> StatusSummary | None:
         """

@@ -178,12 +178,16 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
         :param context: the task's context.
         :raises AirflowSensorTimeout: if no triggerer has ended the wait in time.
         """
+        # Not of BaseSensorOperator. What goes on with an event skips by itself.
+        go_on = super(BaseSensorOperator, self).resume_execution
+        if next_method != _FAILED:
+            return go_on(next_method, next_kwargs, context)
         with self._skipping(for_any=True):
             try:
-                return super(BaseSensorOperator, self).resume_execution(next_method, next_kwargs, context)
+                return go_on(next_method, next_kwargs, context)
             except AirflowException as error:
                 # Airflow 2 has no error of its own for this.
-                if next_method != _FAILED or "timeout" not in str(error).lower():
+                if "timeout" not in str(error).lower():
                     raise
                 raise AirflowSensorTimeout(
                     f"No triggerer has ended the wait in time ({error}): see whether one runs."
@@ -221,7 +225,8 @@ class SMSPartnerCampaignSensor(StatusTask, BaseSensorOperator):
         from airflow_provider_smspartner._tasks.campaign_run import CampaignRun
 
         # In the other modes Airflow's loop raises also to reschedule; what fails there fails in `poke`.
-        with self._skipping(for_any=self.deferrable), Execution(self) as execution:
+        for_any = self.deferrable or seen_done
+        with Execution(self) as execution, self._skipping(for_any=for_any):
             try:
                 check_rendered(self)
                 with (

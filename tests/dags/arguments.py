@@ -1,4 +1,4 @@
-"""Native objects, Jinja markers of the DAG, and templates that give nothing: see tests/tasks/test_templates.py."""
+"""Native objects, Jinja markers of the DAG, and templates that give nothing: see tests/tasks/test_arguments.py."""
 
 from __future__ import annotations
 
@@ -16,11 +16,6 @@ NOTES = [{"phone_number": NUMBER, "message": "An internal note"}]
 @task(show_return_value_in_logs=False)
 def skipped() -> None:
     raise AirflowSkipException
-
-
-@task(show_return_value_in_logs=False)
-def numbers() -> list[str]:
-    return [NUMBER, "+33639980002"]
 
 
 @task(show_return_value_in_logs=False)
@@ -45,21 +40,20 @@ class Shop(SMSPartnerSendOperator):
 with DAG(
     "arguments",
     schedule=None,
+    params={"numbers": [NUMBER, "+33639980002"]},
     render_template_as_native_obj=True,
     jinja_environment_kwargs={"variable_start_string": "@@", "variable_end_string": "@@"},
 ):
     nothing: Any = skipped()
-    listed = numbers()
-    send = SMSPartnerSendOperator(
+    SMSPartnerSendOperator(
         task_id="send",
-        recipients="@@ ti.xcom_pull('numbers') @@",
+        recipients="@@ params.numbers @@",
         message="'@@ dag.dag_id @@' # @@ 1 @@ {{ x }}",
         tag="@@ '20261127' @@",
         on_success_callback=SMSPartnerNotifier(
             recipients=f"@@ '{NUMBER}' @@", message="@@ '012' ~ ti.task_id @@"
         ),
     )
-    listed >> send
     late: dict[str, Any] = {"recipients": NOTES, "trigger_rule": "none_failed"}
     SMSPartnerSendOperator(task_id="lost", message=nothing, **late)
     Shop(task_id="lost_by_subclass", text=nothing, **late)

@@ -1,4 +1,4 @@
-"""A fault that lasts ends the sensor at its time and not before; under `soft_fail` each of its errors is a skip."""
+"""A fault that lasts ends the sensor at its time and not before."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowSensorTimeout, AirflowSkipException
+from airflow.providers.common.compat.sdk import AirflowSensorTimeout
 from combinations import in_turn
 from faults.arranged import TAG, Stage, nobody_listens
 from faults.readers import SENSORS, Reader
@@ -68,16 +68,3 @@ def test_lasting_trouble_ends_at_the_deadline(
 
     assert ending.outcome.error == AirflowSensorTimeout.__name__
     assert polls == [40, 80, 120]
-
-
-@in_turn(
-    fault={"credentials": Fault.error(10), "request": Fault.error(9), "trouble": Fault.status(503)},
-    wait=SENSORS,
-)
-def test_an_error_is_a_skip_under_soft_fail(
-    stage: Stage, polls: list[int], fault: Fault, wait: Reader
-) -> None:
-    with stage.faulty(fault):
-        ending = wait({"tag": TAG, "timeout": TIMEOUT, "soft_fail": True})
-
-    assert ending.outcome.error == AirflowSkipException.__name__

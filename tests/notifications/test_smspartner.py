@@ -208,18 +208,6 @@ def test_what_a_native_dag_renders_stays_text_and_one_object_serves_several_call
     ]
 
 
-def test_the_markers_of_a_dag_are_rendered_and_where_it_cannot_render_the_usual_ones(
-    double: SMSPartnerDouble,
-) -> None:
-    markers = {"variable_start_string": "@@", "variable_end_string": "@@"}
-    made = notifier(recipients="@@ who @@", message="{{ x }} @@ dag.dag_id @@", tag="@@ dag.dag_id @@")
-    made({"dag": DAG("own", schedule=None, jinja_environment_kwargs=markers), "who": NUMBER})
-    notifier(message="{{ dag.name }}")({"dag": type("Serialised", (), {"name": "kept"})()})
-
-    # SMS Partner sends braces as parentheses.
-    assert [sms.text for sms in double.sent] == ["(( x )) own", "kept"]
-
-
 @pytest.mark.parametrize(
     ("arguments", "fault"),
     [

@@ -75,17 +75,6 @@ def test_nobody_to_send_to_is_a_skip(double: SMSPartnerDouble, recipients: Any, 
     assert (double.requests, context["ti"].xcoms) == ([], {})
 
 
-def test_a_subclass_may_fill_in_the_recipients(double: SMSPartnerDouble) -> None:
-    class Filled(SMSPartnerSendOperator):
-        def execute(self, context: Any) -> list[dict[str, str]]:
-            self.recipients = [ANNE]
-            return super().execute(context)
-
-    Filled(task_id="send", recipients=[], message="Hello").execute(new_context())
-
-    assert [each.phone_number for each in double.sent] == [ANNE]
-
-
 def test_sends_each_its_own_text_and_counts_who_is_refused(double: SMSPartnerDouble, tmp_path: Path) -> None:
     path = tmp_path / "texts.csv"
     path.write_text(f"phone_number,message\n{ANNE},Hello Anne\n{BOB},Hello Bob\n{CLEO},Hello Cleo\n")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from airflow.exceptions import AirflowRescheduleException
-from airflow.providers.common.compat.sdk import AirflowSkipException, TaskDeferred
+from airflow.providers.common.compat.sdk import TaskDeferred
 from combinations import in_turn
 from harness import AIRFLOW_3, fire, new_context, stored
 from sensors.waits import BOTH, MESSAGES, TAG, add, defer, finish, resume, sensor
@@ -58,19 +58,6 @@ def test_lands_nothing_while_the_rows_say_otherwise_than_the_event(
     # It asks no more for what was final.
     assert again.value.trigger.messages == [list(MESSAGES[0])]
     assert again.value.trigger.settled == {"Delivered": 1}
-
-
-@in_turn(deferrable=[True, False], never_fail=[False, True])
-def test_a_file_that_cannot_be_written_is_refused_before_it_waits(
-    double: SMSPartnerDouble, deferrable: bool, never_fail: bool
-) -> None:
-    waiting = sensor(deferrable=deferrable, never_fail=never_fail)
-    waiting.output_path = "rows.xlsx"
-
-    with pytest.raises(AirflowSkipException if never_fail else ValueError):
-        waiting.execute(new_context())
-
-    assert double.requests == []
 
 
 @BOTH
