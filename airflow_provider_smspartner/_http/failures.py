@@ -35,6 +35,10 @@ class Failure(Enum):
         "{target} could not be reached: there is no route to it. "
         "Check the network of the machine that asks, and whether it needs a proxy (HTTPS_PROXY)."
     )
+    NO_CONNECTION = (
+        "{target} could not be reached: no connection could be made{why}. "
+        "Check the host, its port, and what the machine that asks allows."
+    )
     CONNECT_TIMEOUT = (
         "{target} could not be reached: connecting took longer than {timeout:g} s. "
         "Check that no firewall drops the packets, and whether a proxy is needed (HTTPS_PROXY)."
@@ -95,7 +99,14 @@ def describe(fault: BaseException, settings: Settings, *, total: float, surely_u
         failure = Failure.NOT_ASKED_IN_TIME
     proxy = _proxy(settings) if failure in _OF_THE_NEXT_HOP else None
     url, name = (proxy, "The proxy") if proxy else (settings.base_url, "SMS Partner")
-    return failure.value.format(target=f"{name} at {_address(url)}", timeout=settings.timeout, total=total)
+    target = f"{name} at {_address(url)}"
+    return failure.value.format(target=target, timeout=settings.timeout, total=total, why=_why(fault))
+
+
+def _why(fault: BaseException) -> str:
+    """Return the name of the operating system's error in brackets, if there is one."""
+    names = (errno.errorcode.get(layer.errno or 0) for layer in _layers(fault) if isinstance(layer, OSError))
+    return next((f" ({name})" for name in names if name), "")
 
 
 def classify(fault: BaseException) -> Failure:
@@ -124,7 +135,13 @@ def classify(fault: BaseException) -> Failure:
     return next((failure for name, failure in _OF_NAME.items() if name in names), Failure.OTHER)
 
 
-_OF_THE_NEXT_HOP = {Failure.NAME, Failure.REFUSED, Failure.NO_ROUTE, Failure.CONNECT_TIMEOUT}
+_OF_THE_NEXT_HOP = {
+    Failure.NAME,
+    Failure.REFUSED,
+    Failure.NO_ROUTE,
+    Failure.NO_CONNECTION,
+    Failure.CONNECT_TIMEOUT,
+}
 
 # X509_V_ERR_… of OpenSSL's x509_vfy.h, which Python gives no names.
 _OF_VERIFY_CODE = {
@@ -155,10 +172,13 @@ _OF_ERRNO: dict[int | None, Failure] = {
 # By name, so that neither half has to import the other's library; the first that is among the layers decides.
 _OF_NAME = {
     "aiohttp.ClientHttpProxyError": Failure.PROXY_REFUSED,
-    "urllib3.ConnectTimeoutError": Failure.CONNECT_TIMEOUT,
     "aiohttp.ConnectionTimeoutError": Failure.CONNECT_TIMEOUT,
     "urllib3.NameResolutionError": Failure.NAME,
     "aiohttp.ClientConnectorDNSError": Failure.NAME,
+    # A ConnectTimeoutError as well, though nobody has waited.
+    "urllib3.NewConnectionError": Failure.NO_CONNECTION,
+    "aiohttp.ClientConnectorError": Failure.NO_CONNECTION,
+    "urllib3.ConnectTimeoutError": Failure.CONNECT_TIMEOUT,
     "urllib3.ReadTimeoutError": Failure.READ_TIMEOUT,
     "aiohttp.ServerTimeoutError": Failure.READ_TIMEOUT,
     "urllib3.ProxyError": Failure.PROXY_REFUSED,

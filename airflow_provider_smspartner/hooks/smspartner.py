@@ -329,7 +329,8 @@ class SMSPartnerHook(BaseHook):
         """
         Yield everybody who answered STOP: the phone number, and since when.
 
-        The vendor gives the list in one answer: all of it is held, and there is a limit of 64 MiB, about 800,000 entries.
+        The vendor gives the list in one answer: all of it is held, and there is a limit of 64 MiB, some 800,000
+        entries.
 
         :raises SMSPartnerError: see the error tree in `airflow_provider_smspartner.exceptions`.
 

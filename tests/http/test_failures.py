@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import re
 import socket
 from collections.abc import Callable, Iterator
@@ -10,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import requests
+import urllib3
 from certificates import issue
 from combinations import pairs
 from loopback import (
@@ -30,10 +34,14 @@ from loopback import (
     timeout_for,
     without_resolver,
 )
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
+from urllib3.exceptions import MaxRetryError
 from waits_for import LIMIT
 from writing import CLIENTS, Send, both_clients, settings_for, write
 
 from airflow_provider_smspartner._http import policy
+from airflow_provider_smspartner._http.failures import Failure, classify
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerAmbiguousSendError,
     SMSPartnerError,
@@ -139,6 +147,38 @@ def test_a_server_that_is_not_reached(
 
     assert said_of_it in text
     assert "Gave up after 2 tries" in text
+
+
+@pairs(
+    send=CLIENTS,
+    trouble={
+        "open files": (OSError(errno.EMFILE, "Too many open files"), " (EMFILE). Check the host"),
+        "permission": (PermissionError(errno.EACCES, "Permission denied"), " (EACCES). Check the host"),
+        "no number": (OSError("nothing to connect to"), ". Check the host"),
+    },
+)
+def test_a_connection_that_cannot_be_made(
+    trouble: tuple[OSError, str], fail: Fail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise trouble[0]
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_connect", refuse)
+
+    text = fail(SMSPartnerUnavailableError, "http://127.0.0.1:1")
+
+    assert f"at 127.0.0.1:1 could not be reached: no connection could be made{trouble[1]}" in text
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "x"), None], ids=str)
+def test_a_new_connection_that_failed_is_no_time_out(error: OSError | None) -> None:
+    failed = urllib3.exceptions.NewConnectionError(HTTPSConnection("h"), "failed")
+    failed.__cause__ = error
+
+    assert classify(requests.ConnectionError(MaxRetryError(HTTPSConnectionPool("h"), "/", failed))) is (
+        Failure.NO_CONNECTION
+    )
 
 
 @pairs(

@@ -32,12 +32,12 @@ from airflow_provider_smspartner.protocol.answers import LARGE_BYTES, MAX_COMMAS
 ROW = b'{"phoneNumber":"+33699999991","status":"Delivered"}'
 
 
-def enlarged(body: bytes) -> bytes:
+def enlarged(body: bytes | bytearray) -> bytes | bytearray:
     """Return the same JSON in a large body."""
     return body[:1] + b" " * LARGE_BYTES + body[1:]
 
 
-def told(call: Call[Any], body: bytes) -> object:
+def told(call: Call[Any], body: bytes | bytearray) -> object:
     """Return what a call reads in an answer, or the error that it raises."""
     try:
         return call.read(answer_of(body))
