@@ -12,8 +12,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import requests
-import urllib3
 from certificates import issue
 from combinations import pairs
 from loopback import (
@@ -34,14 +32,10 @@ from loopback import (
     timeout_for,
     without_resolver,
 )
-from urllib3.connection import HTTPSConnection
-from urllib3.connectionpool import HTTPSConnectionPool
-from urllib3.exceptions import MaxRetryError
 from waits_for import LIMIT
 from writing import CLIENTS, Send, both_clients, settings_for, write
 
 from airflow_provider_smspartner._http import policy
-from airflow_provider_smspartner._http.failures import Failure, classify
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerAmbiguousSendError,
     SMSPartnerError,
@@ -169,16 +163,6 @@ def test_a_connection_that_cannot_be_made(
     text = fail(SMSPartnerUnavailableError, "http://127.0.0.1:1")
 
     assert f"at 127.0.0.1:1 could not be reached: no connection could be made{trouble[1]}" in text
-
-
-@pytest.mark.parametrize("error", [OSError(errno.EMFILE, "x"), None], ids=str)
-def test_a_new_connection_that_failed_is_no_time_out(error: OSError | None) -> None:
-    failed = urllib3.exceptions.NewConnectionError(HTTPSConnection("h"), "failed")
-    failed.__cause__ = error
-
-    assert classify(requests.ConnectionError(MaxRetryError(HTTPSConnectionPool("h"), "/", failed))) is (
-        Failure.NO_CONNECTION
-    )
 
 
 @pairs(

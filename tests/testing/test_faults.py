@@ -121,18 +121,15 @@ def test_pages_that_are_not_those_asked_for(run: Run) -> None:
     assert client.by_tag("spring", page=2) == {**first, "currentPage": 2}
 
 
-@pytest.mark.parametrize("counted", [True, False])
-def test_rows_that_move_on(run: Run, counted: bool) -> None:
+def test_rows_that_move_on(run: Run) -> None:
     client = run(page_size=2)
     client.double.add_campaign("spring", size=5)
-    numbers = [f"+3363998000{number}" for number in range(5)]
-    client.double.misbehave(Fault.sent_meanwhile(counted=counted), times=3)
+    client.double.misbehave(Fault.sent_meanwhile(), times=2)
 
-    answers = [client.by_tag("spring", **page) for page in ({}, {"page": 2}, {"page": 3})]
+    first, second = client.by_tag("spring"), client.by_tag("spring", page=2)
 
-    found = [[row["phoneNumber"] for row in answer["StatutResponse_List"]] for answer in answers]
-    assert found == [numbers[:2], numbers[1:3], numbers[3:]]
-    assert [answer["total"] for answer in answers] == [5, *[5 + counted] * 2]
+    assert first["StatutResponse_List"][1] == second["StatutResponse_List"][0]
+    assert (first["total"], second["total"]) == (5, 6)
 
 
 @pytest.mark.parametrize(

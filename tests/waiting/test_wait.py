@@ -85,15 +85,6 @@ def test_pauses_grow_with_the_time_since_the_first_poll_and_end_at_the_deadline(
     assert clock.now() == wait.goal.deadline
 
 
-def test_an_unknown_message_is_waited_for_until_its_grace_ends(clock: FakeClock) -> None:
-    wait = wait_for(REF, clock=clock)
-    unknown = SMSPartnerNotFoundError("x", code=4, http_status=200)
-
-    assert poll(wait, unknown).verdict is Verdict.NOT_YET
-    clock.advance(600)
-    assert poll(wait, unknown).verdict is Verdict.NOT_FOUND
-
-
 @pytest.mark.parametrize(
     ("passed", "delay"), [(2 * DAY - 600, 600), (2 * DAY, 0)], ids=["just before", "at the deadline"]
 )
@@ -201,7 +192,7 @@ REFS = [MessageRef("+33639980001", number) for number in (1, 2)]
     ("answers", "verdicts"),
     [
         ([[WAITING] * 2, [UNANSWERED], [UNANSWERED], [DELIVERED] * 2], "not_yet not_yet not_yet done"),
-        ([[WAITING] * 2, [UNKNOWN], [WAITING] * 2, [UNKNOWN]], "not_yet not_found"),
+        ([[WAITING] * 2, [UNKNOWN]], "not_yet not_found"),
         ([[UNANSWERED], [UNANSWERED]], "not_yet not_found"),
     ],
     ids=["silence", "no longer known", "never known"],
@@ -210,45 +201,35 @@ def test_what_was_known_is_not_lost_by_an_odd_answer(
     clock: FakeClock, refs: list[MessageRef], answers: list[list[DeliveryStatus | Exception]], verdicts: str
 ) -> None:
     wait = wait_for(*refs, clock=clock)
-
-    reports = []
-    for answer in answers:
-        reports.append(poll(wait, *answer))
+    for answer, verdict in zip(answers, verdicts.split(), strict=True):
+        report = poll(wait, *answer)
+        assert (report.verdict, report.is_failed) == (
+            verdict,
+            answer == [UNANSWERED] and verdicts.endswith("done"),
+        )
         clock.advance(HOUR)  # longer than the grace
 
-    assert " ".join(report.verdict for report in reports).startswith(verdicts)
-    assert [report.is_failed for report in reports] == [
-        answer == [UNANSWERED] and "not_found" not in verdicts for answer in answers
-    ]
 
-
-def test_the_grace_of_what_was_known_begins_when_it_was_last_seen(clock: FakeClock) -> None:
-    wait = wait_for(*REFS, clock=clock)
+@pytest.mark.parametrize(
+    ("refs", "answer", "last"),
+    [(REFS, UNKNOWN, Verdict.NOT_FOUND), ([], DELIVERED, Verdict.DONE)],
+    ids=["a message is not known any more", "a tag has lost rows"],
+)
+def test_the_grace_of_what_was_known_begins_when_it_was_last_seen(
+    clock: FakeClock, refs: list[MessageRef], answer: DeliveryStatus | Exception, last: Verdict
+) -> None:
+    wait = wait_for(*refs, clock=clock)
     clock.advance(HOUR)
     poll(wait, WAITING, WAITING)
-    clock.advance(599)
-    report = poll(wait, UNKNOWN)
-    assert (report.verdict, report.found[-49:]) == (
-        Verdict.NOT_YET,
-        "waited for until 10:10:00 UTC (`not_found_grace`)",
-    )
-    clock.advance(1)
-    assert poll(wait, UNKNOWN).verdict is Verdict.NOT_FOUND
 
-
-def test_a_tag_that_has_lost_rows_is_believed_after_the_grace(clock: FakeClock) -> None:
-    wait = wait_for(clock=clock)
-    poll(wait, WAITING, WAITING)
-
-    for seconds, verdict in ((0, Verdict.NOT_YET), (599, Verdict.NOT_YET), (1, Verdict.DONE)):
+    for seconds, verdict in ((599, Verdict.NOT_YET), (1, last)):
         clock.advance(seconds)
-        assert poll(wait, DELIVERED).verdict is verdict
+        assert poll(wait, answer).verdict is verdict
 
 
 def test_a_share_that_is_enough_is_enough_though_a_message_is_left_unanswered(clock: FakeClock) -> None:
     wait = wait_for(*REFS, clock=clock, settled_ratio=0.5)
     wait.seen.note(2, clock.now())
-
     with wait.tally() as tally:
         tally.add(DELIVERED, REFS[0])
         tally.add(DeliveryStatus.NOT_FOUND, REFS[1], is_silence=True)
