@@ -192,18 +192,26 @@ def _settings(conn_id: str) -> Settings:
     from airflow_provider_smspartner.exceptions import SMSPartnerError
 
     try:
-        return Settings.of(BaseHook.get_connection(conn_id))
-    except (SMSPartnerError, ValueError):
-        raise
+        connection = BaseHook.get_connection(conn_id)
     except AirflowException:
         # Airflow says the same of one that is not there and of one that it can't read, and logs why it can't.
         raise _BadInputError(
             f"Airflow finds no connection {conn_id!r} that it can read. Create it in Airflow, or set "
             f"AIRFLOW_CONN_{conn_id.upper()} in the environment, which needs no database."
         ) from None
-    # Of a secrets backend, or where a field is decrypted: its text may quote what was read.
-    except Exception as error:  # noqa: BLE001
-        raise _BadInputError(f"the connection {conn_id!r} cannot be read ({type(error).__name__})") from None
+    except Exception as error:  # noqa: BLE001 - of a secrets backend
+        raise _unreadable(conn_id, error) from None
+    try:
+        return Settings.of(connection)
+    except (SMSPartnerError, ValueError):
+        raise
+    except Exception as error:  # noqa: BLE001 - Airflow 2 decrypts a field when it is read
+        raise _unreadable(conn_id, error) from None
+
+
+def _unreadable(conn_id: str, error: Exception) -> _BadInputError:
+    # Not its text, which may quote what was read.
+    return _BadInputError(f"the connection {conn_id!r} cannot be read ({type(error).__name__})")
 
 
 if __name__ == "__main__":
