@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_smspartner import _clock
@@ -198,13 +199,16 @@ class SMSPartnerStatusToSqlOperator(PushesSummary, PhoneNumberTask):
         return hook.iter_multi_status(messages, distinct=True)
 
     def _of_tag(self, hook: SMSPartnerHook, tag: str) -> Generator[StatusRow, None, None]:
-        try:
-            yield from hook.iter_status_by_tag(tag, read_ahead=True)
-        except SMSPartnerNotFoundError:
-            if not self.allow_empty:
-                raise
-            self.log.info(
-                "SMS Partner does not know %s: %s keeps the rows that it has of it.",
-                self._subject,
-                self.table,
-            )
+        with closing(hook.iter_status_by_tag(tag, read_ahead=True)) as rows:
+            try:
+                yield from islice(rows, 1)
+            except SMSPartnerNotFoundError:
+                if not self.allow_empty:
+                    raise
+                self.log.info(
+                    "SMS Partner does not know %s: %s keeps the rows that it has of it.",
+                    self._subject,
+                    self.table,
+                )
+            # A tag that is known and then not has no rows that may be taken for all.
+            yield from rows
