@@ -47,7 +47,7 @@ def decode(encoding: str | None, *chunks: bytes) -> bytes:
     decoder = BodyDecoder(content_encoding=encoding)
     for chunk in chunks:
         decoder.feed(chunk)
-    return decoder.finish()
+    return bytes(decoder.finish())
 
 
 def outcome(encoding: str | None, raw: bytes) -> tuple[str, bytes]:
