@@ -234,7 +234,7 @@ def test_masked_numbers_are_the_key_while_they_can_be_reported_apart(
 def test_texts_land_as_they_are_and_ids_that_differ_in_case_are_two(
     double: SMSPartnerDouble, warehouse: Warehouse
 ) -> None:
-    texts = {"A1": 'Ein\tStatus\nmit "allem", \\N und \\ é €', "a1": "\\N"}
+    texts = {"A1": 'Ein\x00Status\nmit "allem", \\N und \\ é €', "a1": "\\N"}
     messages = [("+33639980001", message_id) for message_id in texts]
     for message in messages:
         double.add_message(*message, texts[message[1]])
@@ -242,7 +242,10 @@ def test_texts_land_as_they_are_and_ids_that_differ_in_case_are_two(
     for _ in range(2):
         load(messages=messages)
 
-    assert {row["message_id"]: row["raw_status"] for row in warehouse.rows()} == texts
+    assert {row["message_id"]: row["raw_status"] for row in warehouse.rows()} == {
+        **texts,
+        "A1": 'Ein Status mit "allem", \\N und \\ é €',
+    }
     assert [row["status"] for row in warehouse.rows()] == ["Unknown", "Unknown"]
 
 
