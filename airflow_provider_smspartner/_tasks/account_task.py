@@ -34,9 +34,6 @@ class AccountTask(RendersTexts, BaseOperator):
     _optional: ClassVar[frozenset[str]] = frozenset()
     """Templated arguments that may be None."""
 
-    _passed: frozenset[str] = frozenset()
-    """What `__init__` was called with, None included."""
-
     _given: frozenset[str] = frozenset()
     """Templated arguments that were given: what becomes of them is never taken for not given."""
 
@@ -57,8 +54,8 @@ class AccountTask(RendersTexts, BaseOperator):
         self.smspartner_conn_id = smspartner_conn_id
 
     def _hook_apply_defaults(self, *args: Any, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        # Airflow calls this before each `__init__` of the class and its bases. The first is what the task is made with;
-        # in it a subclass may pass on to its base what nobody has given it.
+        # Airflow calls this before each `__init__` of the class and its bases. The first has what the task is made
+        # with, None included; later ones what a subclass passes on. `check_literals` takes it away.
         vars(self).setdefault("_passed", frozenset(kwargs))
         return args, kwargs
 

@@ -66,6 +66,7 @@ def check_literals(owner: HasArguments) -> None:
     :param owner: has all its arguments.
     :raises SMSPartnerInputError: names the task, the argument, and what would be right.
     """
+    owner._given = _expanded(owner)  # noqa: SLF001 - each class tells its own
     note_given(owner)
     with _naming(owner):
         for name, check in _PLAIN.items():
@@ -109,7 +110,7 @@ def note_given(owner: HasArguments) -> None:
     :param owner: not rendered yet.
     """
     given = {name for name in owner.template_fields if getattr(owner, name, None) is not None}
-    owner._given = owner._given | given | _expanded(owner)  # noqa: SLF001 - each class tells its own
+    owner._given = owner._given | given  # noqa: SLF001 - each class tells its own
 
 
 def check_source(owner: Any) -> None:
@@ -292,22 +293,23 @@ def _has_own_jinja(owner: Any) -> bool:
     return bool(getattr(dag, "jinja_environment_kwargs", None))
 
 
-def _expanded(owner: Any) -> set[str]:
+def _expanded(owner: Any) -> frozenset[str]:
     """Return what a mapped task was given by the output of other tasks: it is resolved before the task is made."""
+    # It is of no more use. Airflow 2 could not copy a task whose first attribute is not its own.
+    passed: frozenset[str] = vars(owner).pop("_passed", frozenset())
     if not _is_mapped(owner):
-        return set()
-    passed = {name for name in owner.template_fields if name in owner._passed}  # noqa: SLF001 - each class tells its own
+        return frozenset()
     mapped: Any = owner.dag.task_dict.get(owner.task_id) if owner.has_dag() else None
     if not hasattr(mapped, "partial_kwargs"):
         return passed
     source = mapped._get_specified_expand_input().value  # noqa: SLF001 - Airflow has no other door
     if isinstance(source, Mapping):
-        return {
+        return frozenset(
             name for name in passed if name in source and not isinstance(source[name], Sequence | Mapping)
-        }
+        )
     if isinstance(source, Sequence) and all(isinstance(each, Mapping) for each in source):
-        return set()
-    return {name for name in passed if name not in mapped.partial_kwargs}
+        return frozenset()
+    return frozenset(passed - set(mapped.partial_kwargs))
 
 
 def _is_mapped(owner: object) -> bool:

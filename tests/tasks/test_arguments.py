@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import timedelta
 from functools import partial
 from itertools import product
@@ -263,7 +264,7 @@ def test_what_was_given_is_never_taken_for_not_given(
     kind: Any, native: bool, double: SMSPartnerDouble
 ) -> None:
     for name in kind.template_fields:
-        task = made(kind, native=native, **{name: "{{ nothing }}"})
+        task = deepcopy(made(kind, native=native, **{name: "{{ nothing }}"}))
         task.render_template_fields({"nothing": None})
 
         with pytest.raises(SMSPartnerInputError, match=f"`{name}` was given, but"):
