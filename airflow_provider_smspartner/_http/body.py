@@ -84,6 +84,14 @@ class BodyDecoder:
         :param raw: as they came from the wire, without the framing of chunks.
         :raises BodyError: if the body is too large or damaged.
         """
+        try:
+            yield from self._steps(raw)
+        except BodyError:
+            # The error may be kept for a while, and with it whatever its traceback leads to.
+            self._body = bytearray()
+            raise
+
+    def _steps(self, raw: bytes) -> Iterator[None]:
         # Bounds the work as well: a compressed stream may go on for ever without any output.
         self._received += len(raw)
         if self._received > MAX_BODY_BYTES:
