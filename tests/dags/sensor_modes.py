@@ -141,6 +141,7 @@ CASES = {
     "silence passes, list": Case(
         at_the_second_poll(SILENCE, None), "success", DELIVERED, {**ONE, **NO_GRACE}
     ),
+    "a code that nobody knows passes": Case(at_the_second_poll(Fault.error(777), TAG), "success", DELIVERED),
     "trouble passes": Case(failing(Fault.html(), 2, answering(LATER)), "success", DELIVERED),
     "incomplete passes": Case(failing(Fault.total(99), 2, answering(LATER)), "success", DELIVERED),
     "badly delivered": Case(
