@@ -160,17 +160,17 @@ class SMSPartnerCampaignTrigger(BaseTrigger):
         from airflow_provider_smspartner._messages.on_disk import PendingOnDisk
 
         wait = self._wait(PendingInMemory())
-        failures = 0
+        bad_reads = 0
         while True:
             with closing(PendingOnDisk()) as pending:
                 try:
                     # Reading a file blocks, and so does looking up its storage's connection: not on the event loop.
                     await sync_to_async(pending.load, thread_sensitive=False)(MessageFile.of(self.messages))
                 except Exception as error:
-                    failures += 1
                     # The worker has read it: a storage that fails is back some time, and a file that is being written
                     # is whole then.
-                    if isinstance(error, SMSPartnerInputError) and failures >= _MAX_BAD_READS:
+                    bad_reads = bad_reads + 1 if isinstance(error, SMSPartnerInputError) else 0
+                    if bad_reads == _MAX_BAD_READS:
                         raise
                     report = wait.conclude(_failed_reading(wait, error))
                 else:
