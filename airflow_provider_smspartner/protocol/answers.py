@@ -77,8 +77,8 @@ class _Outline(msgspec.Struct):
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
-_LISTS = {"rows": b'"StatutResponse_List"', "data": b'"data"'}
-"""Members of `_Outline` that are as long as the body is large, as they stand on the wire."""
+_LISTS = {b"StatutResponse_List": "rows", b"data": "data"}
+"""Members of `_Outline` that are as long as the body is large, by what they are called on the wire."""
 
 LARGE_BYTES = 1024 * 1024
 """Bodies above this are decoded row by row: a page of 500 rows has about 100 KB."""
@@ -185,11 +185,10 @@ def _peel(
 
     :return: the member that they are of, the rows, and the body without them.
     """
-    for name, key in _LISTS.items():
-        at = body.find(key, 0, MAX_REST_BYTES)
-        begins = None if at < 0 else _LIST_BEGINS.match(body, at + len(key))
-        if begins is None or not _is_member(bytes(body[:at])):
+    for begins in islice(_LIST_BEGINS.finditer(body, 0, MAX_REST_BYTES), _MAX_CUTS):
+        if not _is_member(bytes(body[: begins.start()])):
             continue
+        name = _LISTS[bytes(begins[1])]
         decoder, rows, start = row_decoders.get(name), list[Any](), begins.end()
         while len(body) - start > _SLICE_BYTES and (cut := _cut(body, start)) is not None:
             raws, start = cut
@@ -201,7 +200,7 @@ def _peel(
     return "", [], body
 
 
-_LIST_BEGINS = re.compile(rb"\s*:\s*\[")
+_LIST_BEGINS = re.compile(rb'"(%b)"\s*:\s*\[' % b"|".join(_LISTS))
 _BETWEEN_ROWS = re.compile(rb"\}\s*,\s*(?=\{)")
 
 
@@ -232,7 +231,7 @@ def _decode_rest(body: bytes | bytearray, decoder: msgspec.json.Decoder[E]) -> E
         name: raw
         for name in decoder.type.__struct_encode_fields__
         if name in outline.__struct_fields__
-        and name not in _LISTS
+        and name not in _LISTS.values()
         and (raw := getattr(outline, name)) is not msgspec.UNSET
     }
     if any(len(raw) > MAX_MEMBER_BYTES for raw in members.values()):
@@ -240,7 +239,7 @@ def _decode_rest(body: bytes | bytearray, decoder: msgspec.json.Decoder[E]) -> E
     decoded = decoder.decode(
         b"{%b}" % b",".join(b'"%b":%b' % (n.encode(), bytes(r)) for n, r in members.items())
     )
-    for name in _LISTS:
+    for name in _LISTS.values():
         raw = getattr(outline, name)
         if raw is not msgspec.UNSET and name in decoded.__struct_fields__:
             row_decoder = decoded.row_decoders.get(name)

@@ -144,15 +144,18 @@ _LOOK_BACK = 1_000
 
 def _goes_back(before: Sequence[MessageStatus], rows: Sequence[MessageStatus]) -> bool:
     """Whether a page begins with the end of the one before."""
-    # Rows that look alike prove nothing: one number may have many SMS.
     end = before[-_LOOK_BACK:]
-    if not rows or rows[0] not in end or len(set(end)) < len(end):
+    if not rows or rows[0] not in end:
         return False
     again = end[end.index(rows[0]) :]
     if rows[: len(again)] != again:
         return False
-    # A list of numbers that was sent to twice: before their reports come, its pages are alike.
-    return len(again) < len(before) or any(row.outcome.date is not None for row in again)
+    # Rows that look alike prove nothing: one number may have many SMS, and before reports come, nothing tells the rows
+    # of a list of numbers that was sent to twice from each other.
+    times = Counter(end)
+    if all(row.outcome.date is None for row in again):
+        return len(times) == len(end) and len(again) < len(before)
+    return all(times[row] == 1 for row in again)
 
 
 MAX_READINGS = 3

@@ -99,6 +99,10 @@ def test_pages_are_told_apart_by_their_numbers(pages: list[list[dict[str, object
         ([page_of(tag_rows(0, 2), 1, 4), page_of(tag_rows(2, 4), 2, 3)], "page 2 with a total of 3"),
         ([page_of(tag_rows(0, 2), 1, 3), page_of([], 2, 2)], "an empty page"),
         ([page_of(tag_rows(0, 2), 1, 3), answer_of(refused(4), 404)], "an empty page"),
+        (
+            [page_of(rows_to(1, 1) + tag_rows(0, 2), 1, 9), page_of(tag_rows(1, 3), 2, 9)],
+            "page 2, which begins with rows of the one before",
+        ),
         *(
             (
                 [page_of(tag_rows(0, 3), 1, 6), page_of(tag_rows(n, n + 3), 2, 6)],
