@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -13,7 +12,7 @@ import requests
 from clocks import FakeClock
 from testing.client import Client, Run
 
-from airflow_provider_smspartner.testing import SMSPartnerDouble, campaigns, double, faults, wire
+from airflow_provider_smspartner.testing import SMSPartnerDouble, campaigns
 
 
 @pytest.fixture(autouse=True)
@@ -24,20 +23,6 @@ def vendor_clock(monkeypatch: pytest.MonkeyPatch) -> FakeClock:
         campaigns, "time", SimpleNamespace(time=lambda: clock.now().timestamp(), monotonic=clock.monotonic)
     )
     return clock
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that doubles make before they answer: they pass at once."""
-    made: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        made.append(seconds)
-        await asyncio.sleep(0)
-
-    for module in (double, faults, wire):
-        monkeypatch.setattr(module, "asyncio", SimpleNamespace(sleep=sleep))
-    return made
 
 
 @pytest.fixture

@@ -62,20 +62,6 @@ def test_tag_rows(client: Client) -> None:
     }
 
 
-def test_pages(run: Run) -> None:
-    client = run(page_size=2)
-    messages = client.double.add_campaign("spring", size=5, settle_seconds=0).messages
-    phones = [message["phone_number"] for message in messages]
-
-    first = client.by_tag("spring")
-    pages = [client.by_tag("spring", page=page) for page in (1, 2, 3, 4)]
-
-    assert first == pages[0]
-    assert [(page["currentPage"], page["total"]) for page in pages] == [(1, 5), (2, 5), (3, 5), (4, 5)]
-    shown = [[row["phoneNumber"] for row in page["StatutResponse_List"]] for page in pages]
-    assert shown == [phones[:2], phones[2:4], phones[4:], []]
-
-
 @pytest.mark.parametrize(
     ("content", "code"),
     [

@@ -9,8 +9,6 @@ import pytest
 from clocks import START, FakeClock
 from testing.client import Client, Run
 
-from airflow_provider_smspartner.testing.campaigns import e164
-
 NOW = int(START.timestamp())
 
 
@@ -32,20 +30,6 @@ def test_messages_leave_waiting_one_after_the_other(client: Client, vendor_clock
     assert client.statuses("spring") == ["Delivered"] * 10
     dates = [int(row["date"]) for row in client.by_tag("spring")["StatutResponse_List"]]
     assert dates == [NOW + 500_000 + 17_280 * n for n in range(1, 11)]
-
-
-def test_the_same_campaign_both_ways(client: Client) -> None:
-    campaign = client.double.add_campaign("spring", size=20, settle_seconds=100)
-    assert campaign.tag == "spring"
-    assert campaign.messages[0] == {"phone_number": "+33639980000", "message_id": "1001"}
-    client.by_tag("spring")
-    client.double.advance(50)
-
-    rows = client.multi_status(campaign.messages)["StatutResponse_List"]
-
-    assert [row["status"] for row in rows] == client.statuses("spring")
-    assert [str(row["messageId"]) for row in rows] == [each["message_id"] for each in campaign.messages]
-    assert Counter(row["status"] for row in rows)["Waiting"] == 10
 
 
 def test_impossible_campaigns_and_messages(client: Client) -> None:
@@ -100,8 +84,3 @@ def test_auto_messages(run: Run) -> None:
     assert statuses_of(client, [*pairs, another]) == ["Delivered", "Waiting", "Waiting"]
     client.double.advance(10)
     assert statuses_of(client, pairs) == ["Delivered"] * 2
-
-
-def test_e164() -> None:
-    written = ("07.12-34 56(78)", "0033612345678", "+33 6 12 34 56 78", "06123")
-    assert [*map(e164, written)] == ["+33712345678", "+33612345678", "+33612345678", "06123"]

@@ -1,56 +1,16 @@
-"""What tests see of the double: its requests, its connection, its options and its log."""
+"""What tests see of the double: its connection, its options and its log."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-import requests
 from testing.client import Client, Run
 
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
-from airflow_provider_smspartner.testing import Fault, RecordedRequest, SMSPartnerDouble
-from airflow_provider_smspartner.testing.exchange import Answer
-from airflow_provider_smspartner.testing.faults import Proceed
-
-
-def test_requests_are_recorded(client: Client) -> None:
-    client.session.get(f"{client.double.url}/v1/me?apiKey=t%C3%A9%20%26%3D&x=+33", timeout=60)
-    client.post('{"a": [1]}')
-    client.post("{")
-
-    first, second, third = client.double.requests
-    assert isinstance(first, RecordedRequest)
-    assert (first.method, first.path, first.body) == ("GET", "/v1/me", None)
-    # A raw plus is a space.
-    assert first.query == {"apiKey": "té &=", "x": " 33"}
-    assert first.headers["user-agent"] == first.headers["User-Agent"]
-    assert first.at <= second.at <= third.at
-    assert (second.method, second.path, second.body) == ("POST", "/v1/multi-status", {"a": [1]})
-    assert third.body is None
-
-
-def test_max_in_flight(client: Client) -> None:
-    assert client.double.max_in_flight == 0
-    for _ in range(3):
-        client.me()
-    assert client.double.max_in_flight == 1
-    together = asyncio.Barrier(5)
-
-    async def meet(request: RecordedRequest, proceed: Proceed, _: object) -> Answer:
-        # However late a client begins, the others are still there.
-        await together.wait()
-        return proceed(request)
-
-    client.double.misbehave(Fault("meet", meet), times=5)
-    with ThreadPoolExecutor(5) as pool:
-        answers = pool.map(lambda _: requests.get(f"{client.double.url}/v1/me", timeout=60), range(5))
-        assert all(answer.ok for answer in answers)
-    assert client.double.max_in_flight == 5
+from airflow_provider_smspartner.testing import SMSPartnerDouble
 
 
 @pytest.mark.parametrize(("option", "value"), [("api_key", ""), ("page_size", 0), ("unknown_tag", "error")])

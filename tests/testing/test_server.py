@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import socket
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,36 +20,6 @@ REQUEST = b"GET /v1/me?apiKey=test-key HTTP/1.1\r\nHost: double\r\n\r\n"
 
 def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "smspartner-double"]
-
-
-def open_files() -> int:
-    gc.collect()
-    # Elsewhere than on Linux there is nothing to count, and -W error still sees what is left open.
-    files = Path("/proc/self/fd")
-    return len(list(files.iterdir())) if files.exists() else 0
-
-
-def test_nothing_is_left_behind_of_clients_that_connect_while_it_stops() -> None:
-    stopped = threading.Event()
-
-    def connect(port: int) -> None:
-        while not stopped.is_set():
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.1):
-                pass
-
-    before = open_files()
-    for _ in range(8):
-        stopped.clear()
-        with SMSPartnerDouble() as double:
-            clients = [threading.Thread(target=connect, args=(double.port,)) for _ in range(3)]
-            for client in clients:
-                client.start()
-        stopped.set()
-        for client in clients:
-            client.join()
-        assert threads() == []
-    # No listener either: what leaked warns as it is collected, here.
-    assert open_files() == before
 
 
 def test_a_double_can_be_used_again() -> None:
