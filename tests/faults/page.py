@@ -8,7 +8,7 @@ from faults.readers import READERS
 from faults.table import TABLE, Row
 from faults.written import Cells, WrittenPage, line
 
-MAX_BYTES = 80 * 2**20
+MAX_BYTES = 192 * 2**20
 """What a bomb may take at most, the double's share included."""
 
 _OPENING = """\

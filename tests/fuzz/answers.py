@@ -154,7 +154,9 @@ def read_both_ways(call: Call[Any], answer: Answer) -> Any:
     check_text(repr(call))
     if isinstance(whole, SMSPartnerError):
         is_same = type(in_parts) is type(whole) and in_parts.code == whole.code
-        expect(is_same or names_a_member_twice(bytes(answer.body)), "a large answer is refused in another way")
+        expect(
+            is_same or names_a_member_twice(bytes(answer.body)), "a large answer is refused in another way"
+        )
         return None
     expect(repr(in_parts) == repr(whole) and in_parts == whole, "a large answer says something else")
     is_success = 200 <= answer.http_status < 300

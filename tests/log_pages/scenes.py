@@ -283,6 +283,10 @@ class Scenes(Stage):
         self.load()
         self.load()
 
+    def loaded_without_a_campaign(self) -> None:
+        self.connect_as("warehouse", f'{{"conn_type": "sqlite", "host": "{self.folder}/warehouse.db"}}')
+        self.load(allow_empty=True)
+
     def table_that_does_not_fit(self) -> None:
         database = self.folder / "warehouse.db"
         self.connect_as("warehouse", f'{{"conn_type": "sqlite", "host": "{database}"}}')

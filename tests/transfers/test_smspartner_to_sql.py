@@ -218,7 +218,7 @@ def test_pseudonyms_are_the_key_and_no_number_is_in_the_tables(
 def test_masked_numbers_are_the_key_while_they_can_be_reported_apart(
     double: SMSPartnerDouble, warehouse: Warehouse
 ) -> None:
-    alike = [("+33639980001", "7"), ("+33639990001", "7"), ("+33639980002", "7")]
+    alike = [("+33639980001", "7"), ("+33639980101", "7"), ("+33639980002", "7")]
     for message in alike:
         double.add_message(*message, "Delivered", tag=TAG)
 
