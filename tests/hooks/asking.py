@@ -7,8 +7,6 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from waits_for import wait_until
-
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 TAG = "STATUS_BY_TAG"
@@ -29,16 +27,6 @@ class Counting(Iterator[Any]):
         item = next(self._items)
         self.taken += 1
         return item
-
-
-def until_others_have_been_asked(double: SMSPartnerDouble, count: int) -> Fault:
-    """Hold an answer back until there have been as many requests."""
-
-    async def apply(request: Any, proceed: Any, _: Any) -> Any:
-        await asyncio.to_thread(wait_until, lambda: len(double.requests) >= count, "the others")
-        return proceed(request)
-
-    return Fault("slow", apply)
 
 
 def together(count: int, fault: Fault | None = None) -> Fault:

@@ -10,15 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from hooks.asking import endless, together
-from loopback import Ask, RawServer, Start, both_ways, connect
+from hooks.asking import endless
+from loopback import Start, connect
 from waits_for import wait_until
 
-from airflow_provider_smspartner._http import opening, policy
-from airflow_provider_smspartner.exceptions import (
-    SMSPartnerCredentialsError,
-    SMSPartnerUnavailableError,
-)
+from airflow_provider_smspartner._http import opening
+from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
@@ -77,23 +74,6 @@ class TestConnections:
         assert len(double.requests) == 5
         assert len({request.peer_port for request in double.requests}) == 1
 
-    def test_two_coroutines_share_a_hook(self, start: Start) -> None:
-        double = start({"max_connections": 2}, page_size=50)
-        campaign = double.add_campaign("spring", size=120, settle_seconds=0)
-        double.misbehave(together(2), times=2)
-
-        async def main() -> list[list[Any]]:
-            async with SMSPartnerHook() as hook:
-                return list(
-                    await asyncio.gather(
-                        hook.aget_status_by_tag("spring"), hook.aget_multi_status(campaign.messages)
-                    )
-                )
-
-        by_tag, by_list = asyncio.run(main())
-        assert [row["phone_number"] for row in by_tag] == [row["phone_number"] for row in by_list]
-        assert len({request.peer_port for request in double.requests}) == 2
-
     def test_several_threads_share_a_hook(
         self, double: SMSPartnerDouble, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -133,10 +113,6 @@ class TestClosing:
     def _collect_garbage(self) -> Iterator[None]:
         yield
         gc.collect()
-
-    @pytest.fixture
-    def campaign(self, double: SMSPartnerDouble) -> list[dict[str, str]]:
-        return double.add_campaign("spring", size=2600, settle_seconds=0).messages
 
     def test_a_closed_iterator_leaves_no_task_and_no_request_behind(self, start: Start) -> None:
         double = start({"max_connections": 3})
@@ -187,34 +163,3 @@ class TestClosing:
 
         asyncio.run(main())
         assert len(double.requests) <= 8
-
-    def test_a_body_that_drips_is_given_up_as_well(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        drips = threading.Event()
-
-        def drip(client: Any, server: RawServer) -> None:
-            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n")
-            while not server.stopping.wait(0.05):
-                client.sendall(b" ")
-                drips.set()
-
-        def close() -> None:
-            drips.wait(60)
-            hook.close()
-
-        monkeypatch.setattr(policy, "TOTAL_SECONDS", 3600)
-        with RawServer(drip) as server, SMSPartnerHook() as hook, ThreadPoolExecutor(1) as pool:
-            monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
-            pool.submit(close)
-            with pytest.raises(SMSPartnerUnavailableError, match="Gave up after 1 try"):
-                hook.get_status_by_tag("spring")
-            assert len(server.heads) == 1
-
-    @both_ways
-    def test_errors(self, double: SMSPartnerDouble, campaign: list[dict[str, str]], ask: Ask) -> None:
-        for fault in (Fault.reset(), Fault.truncated(), Fault.error(10), Fault.status(503)):
-            double.misbehave(fault, times=None)
-            for what, argument in (("status_by_tag", "spring"), ("multi_status", campaign)):
-                with pytest.raises((SMSPartnerUnavailableError, SMSPartnerCredentialsError)):
-                    ask(SMSPartnerHook(), what, argument)
-            double.clear_faults()
-        gc.collect()

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from itertools import count
-from typing import Any, cast
 
 import pytest
 from loopback import RawServer, Start, head_of, one_row
-from requests.adapters import HTTPAdapter
 from waits_for import wait_until
 
 from airflow_provider_smspartner._http import throttle
@@ -109,25 +106,6 @@ def test_locks_that_the_parent_held(start: Start) -> None:
     with smspartner._opening, throttle._throttles_lock, shared._lock:
         in_child(child)
     hook.close()
-
-
-def test_a_child_may_drop_what_the_parent_was_using(monkeypatch: pytest.MonkeyPatch) -> None:
-    def pool_of(hook: SMSPartnerHook, url: str) -> Any:
-        return cast("HTTPAdapter", hook.get_conn().get_adapter(url)).poolmanager.connection_from_url(url).pool
-
-    with RawServer(Connections()) as server:
-        monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", server.connection("test-key"))
-        hooks = [SMSPartnerHook()]
-        assert connection_used_by(hooks[0]) == "+33639980000"
-
-        def child() -> None:
-            hooks.clear()
-            gc.collect()
-
-        # As at a moment when another thread of the parent takes a connection.
-        with pool_of(hooks[0], server.url).mutex:
-            in_child(child)
-        hooks[0].close()
 
 
 def test_an_asynchronous_hook(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-import re
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from combinations import in_turn
 from hooks.asking import refuse_page
-from loopback import BOTH, WAYS, Ask, Start, both_ways, connect, four_ways
+from loopback import WAYS, Ask, Start, both_ways, connect, four_ways
 
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
@@ -114,14 +113,6 @@ class TestRows:
 
 
 class TestArguments:
-    @in_turn(ask=BOTH, tag={"long": "a" * 21, "no text": 5})
-    def test_a_bad_tag_is_refused_before_anything_is_sent(
-        self, double: SMSPartnerDouble, ask: Ask, tag: object
-    ) -> None:
-        with pytest.raises(ValueError, match="tag must"):
-            ask(SMSPartnerHook(), "status_by_tag", tag)
-        assert double.requests == []
-
     @both_ways
     def test_a_good_tag_is_sent_as_it_is(self, double: SMSPartnerDouble, ask: Ask) -> None:
         tag = "é-_.1" * 4
@@ -129,27 +120,6 @@ class TestArguments:
 
         assert len(ask(SMSPartnerHook(), "status_by_tag", tag)) == 1
         assert double.requests[0].query["tag"] == tag
-
-    @in_turn(
-        refused={
-            "late": (
-                [*[("+33639980000", n) for n in range(1, 700)], ("+33639980000", None)],
-                "messages[699]",
-            ),
-            "no id": ([{"phone_number": "+33639980000"}], "messages[0]"),
-            "no number": ([("+33639980000", 1), ("not a number", 1)], "messages[1]"),
-            "mapping": ({"phone_number": "+33639980000", "message_id": 1}, "messages must be"),
-        },
-        ask=WAYS,
-    )
-    def test_bad_messages_are_refused_before_anything_is_sent(
-        self, double: SMSPartnerDouble, ask: Ask, refused: tuple[Any, str]
-    ) -> None:
-        messages, says = refused
-        with pytest.raises(ValueError, match=re.escape(says)) as caught:
-            ask(SMSPartnerHook(), "multi_status", messages)
-        assert double.requests == []
-        assert "39980000" not in str(caught.value)
 
     def test_the_plain_iterators_check_at_once(self) -> None:
         hook = SMSPartnerHook()
@@ -179,14 +149,6 @@ class TestArguments:
 
 
 class TestPartialResults:
-    @both_ways
-    def test_a_refused_request_is_asked_once(self, double: SMSPartnerDouble, ask: Ask) -> None:
-        double.misbehave(Fault.error(50), times=None)
-
-        with pytest.raises(SMSPartnerRequestError):
-            ask(SMSPartnerHook(), "multi_status", [("+33639980000", 1)])
-        assert len(double.requests) == 1
-
     @both_ways
     def test_a_short_paging_is_an_error(self, double: SMSPartnerDouble, ask: Ask) -> None:
         double.add_campaign("spring", size=120, settle_seconds=0)
