@@ -14,8 +14,8 @@ from log_pages.stage import PACKAGE, is_shown, rendered, set_up
 
 SHOWN = [block for block in all_blocks() if "log" in block.marks]
 _LEVELS = ("info", "warning", "error", "exception", "log")
-# A storage that cannot remove its file: tests/files/test_output.py shows the line. A reference that Airflow cannot resolve:
-# tests/tasks/test_outlets.py does.
+# A storage that cannot remove its file: tests/files/test_output.py shows the line. A reference that Airflow cannot
+# resolve: tests/tasks/test_outlets.py does.
 # The trigger's own line is about a fault of ours: `test_whatever_is_raised_inside_ends_with_an_event`.
 _SHOWN_ELSEWHERE = {"_files/storage.py", "_tasks/outlets.py", "triggers/smspartner.py"}
 
