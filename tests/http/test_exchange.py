@@ -9,15 +9,13 @@ import signal
 import socket
 import threading
 import tracemalloc
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 from typing import Any
 
 import pytest
 from clocks import FakeClock
-from combinations import in_turn, pairs
+from combinations import pairs
 from loopback import (
     BOTH,
     ENDLESS,
@@ -28,10 +26,6 @@ from loopback import (
     connect,
     get,
     hang,
-    head_of,
-    one_row,
-    response,
-    said,
 )
 from waits_for import LIMIT
 
@@ -41,7 +35,6 @@ from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
 from airflow_provider_smspartner.testing import Fault, SMSPartnerDouble
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
-KEPT = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 Serve = Callable[[socket.socket, RawServer], None]
@@ -57,48 +50,19 @@ def connection_to(url: str, *, timeout: float = LIMIT) -> str:
     return json.dumps({"conn_type": "smspartner", "host": url, "password": "test-key", "extra": extra})
 
 
-def answer_each(client: socket.socket, server: RawServer, answer: Callable[[int], Iterator[bytes]]) -> None:
-    """Answer all requests of a connection, each in parts."""
-    for number in count(len(server.heads) - 1):
-        for part in answer(number):
-            client.sendall(part)
-        head = head_of(client)
-        if not head:
-            return
-        server.heads.append(head)
-
-
-class TestInterimAnswers:
-    @pairs(ask=BOTH, interim=["100 Continue", "103 Early Hints"])
-    def test_each_call_gets_its_own_answer(
-        self, ask: Ask, interim: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        def hinted(number: int) -> Iterator[bytes]:
-            body = one_row(number).replace(b'"total": 1', b'"total": 3')
-            body = body.replace(b'"currentPage": 1', b'"currentPage": %d' % (number + 1))
-            yield b"HTTP/1.1 %b\r\nLink: </style.css>; rel=preload\r\n\r\n" % interim.encode()
-            yield b"HTTP/1.1 %b\r\n\r\n" % interim.encode() + KEPT % (len(body), body)
-
-        with RawServer(lambda client, server: answer_each(client, server, hinted)) as server:
-            lead_to(monkeypatch, server, max_connections=1)
-            rows = ask(SMSPartnerHook(), "status_by_tag", "spring")
-
-            assert [row["phone_number"] for row in rows] == ["+33639980000", "+33639980001", "+33639980002"]
-            assert len(server.heads) == 3
-
-    @pairs(ask=BOTH, sent=[policy.MAX_INTERIM_ANSWERS, policy.MAX_INTERIM_ANSWERS + 1])
-    def test_their_number_is_limited(
-        self, double: SMSPartnerDouble, ask: Ask, sent: int, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        connect(monkeypatch, double, max_attempts=1)
-        double.add_campaign("spring", size=120)
-        double.misbehave(Fault.interim(sent), times=None)
-        if sent == policy.MAX_INTERIM_ANSWERS:
-            # Of each request: this takes three.
-            assert len(ask(SMSPartnerHook(), "status_by_tag", "spring")) == 120
-            return
-        with pytest.raises(SMSPartnerUnavailableError, match="not valid HTTP"):
-            ask(SMSPartnerHook(), "status_by_tag", "spring")
+@pairs(ask=BOTH, sent=[policy.MAX_INTERIM_ANSWERS, policy.MAX_INTERIM_ANSWERS + 1])
+def test_the_number_of_interim_answers_is_limited(
+    double: SMSPartnerDouble, ask: Ask, sent: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(monkeypatch, double, max_attempts=1)
+    double.add_campaign("spring", size=120)
+    double.misbehave(Fault.interim(sent), times=None)
+    if sent == policy.MAX_INTERIM_ANSWERS:
+        # Of each request: this takes three.
+        assert len(ask(SMSPartnerHook(), "status_by_tag", "spring")) == 120
+        return
+    with pytest.raises(SMSPartnerUnavailableError, match="not valid HTTP"):
+        ask(SMSPartnerHook(), "status_by_tag", "spring")
 
 
 EMPTY_GZIP = gzip.compress(b"")
@@ -256,16 +220,13 @@ HTTP = {
     "endless trailers": flooding(CHUNKED + b"0\r\n", b"X: y\r\n"),
     "an endless extension": flooding(CHUNKED + b"1;", b"x"),
 }
-# Both halves have these read by the decoder that they share.
-BODIES = {
-    "2 GB announced": flooding(HEAD + b"Content-Length: 2147483648\r\n\r\n", b" " * 2**16),
-    "gzip": flooding(HEAD + b"Content-Encoding: gzip\r\n\r\n", gzip.compress(bytes(2**26), 1)),
-    "deflate": said(response(zlib.compress(bytes(2**27), 1), head=b"Content-Encoding: deflate\r\n")),
-    "brotli": flooding(HEAD + b"Content-Encoding: br\r\n\r\n", b"\x1b" * 2**16),
-}
 
 
-def ends_within_memory(ask: Ask, answer: Serve, text: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+@pairs(ask=BOTH, answer=HTTP)
+def test_an_endless_answer_ends_within_memory(
+    ask: Ask, answer: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "larger than 64 MiB" if answer is HTTP["an endless body"] else None
     with RawServer(answer) as server:
         # What is too large would be so again.
         lead_to(monkeypatch, server, max_attempts=5 if text else 1)
@@ -279,17 +240,3 @@ def ends_within_memory(ask: Ask, answer: Serve, text: str | None, monkeypatch: p
     assert peak < 80 * 2**20
     assert len(server.heads) == 1
     assert b"\r\naccept-encoding: gzip, deflate\r\n" in server.heads[0].lower()
-
-
-@pairs(ask=BOTH, answer=HTTP)
-def test_an_endless_answer_ends_within_memory(
-    ask: Ask, answer: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    text = "larger than 64 MiB" if answer is HTTP["an endless body"] else None
-    ends_within_memory(ask, answer, text, monkeypatch)
-
-
-@in_turn(answer=BODIES, ask=BOTH)
-def test_a_large_body_ends_within_memory(ask: Ask, answer: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = None if answer is BODIES["brotli"] else "larger than 64 MiB"
-    ends_within_memory(ask, answer, text, monkeypatch)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import multiprocessing
 import socket
 import threading
 from collections.abc import Callable
@@ -251,17 +250,3 @@ def assert_unsent(error: object, by: str) -> None:
     assert isinstance(error, SMSPartnerUnavailableError)
     assert error.surely_unsent
     assert ENDED[by] in str(error)
-
-
-@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
-def test_a_forked_process_opens_its_own() -> None:
-    with Keeping() as server, closing(BlockingClient(settings_for(server.url), "c")) as client:
-        client.send(READ)
-        child = multiprocessing.get_context("fork").Process(target=client.send, args=(WRITE,))
-        child.start()
-        child.join(LIMIT)
-        assert child.exitcode == 0
-        client.send(READ)
-    (before, _), (forked, closes), (after, _) = server.asked
-    assert before == after != forked
-    assert closes

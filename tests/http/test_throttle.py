@@ -70,14 +70,6 @@ class TestTurns:
     def test_whoever_comes_late_does_not_wait(self) -> None:
         assert [turn - asked for asked, turn in turns(60, [0.0, 0.0, 5.0])] == [0, 1, 0]
 
-    @pytest.mark.usefixtures("clock")
-    def test_threads_take_one_each(self) -> None:
-        ceiling = Throttle(60)
-        with ThreadPoolExecutor(8) as pool:
-            taken = [*pool.map(lambda _: ceiling.take_turn(), range(200))]
-
-        assert sorted(taken) == [*range(200)]
-
 
 def test_another_figure_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle, "_throttles", {})
