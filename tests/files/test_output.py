@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from files.rows import row, rows
+from files.rows import NASTY, row, rows
 from files.stores import Bucket, attached
 from fsspec.implementations.memory import MemoryFileSystem
 
@@ -61,6 +63,40 @@ def test_csv_is_as_promised(tmp_path: Path) -> None:
         "+33600000100,100,Not delivered,Not delivered,2026-11-21T00:01:40+00:00,true,,200\r\n"
         '+33600000001,1,Delivered,"a ""b"", c",,false,,200\r\n'
     )
+
+
+def test_any_text_stands_in_csv_as_it_is(tmp_path: Path) -> None:
+    texts = [NASTY, "two\nlines", "two\r\nlines", "\r", "null", "NA", "1", " ", ""]
+    write(path := tmp_path / "rows.csv", [row(n, raw_status=text) for n, text in enumerate(texts)])
+    with path.open(newline="", encoding="utf-8") as stream:
+        assert [each["raw_status"] for each in csv.DictReader(stream)] == texts
+
+
+def test_parquet_has_the_types_of_its_columns_even_if_it_is_empty(tmp_path: Path) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    category = pa.dictionary(pa.int32(), pa.string())
+    kinds = [
+        pa.string(),
+        pa.string(),
+        category,
+        category,
+        pa.timestamp("us", tz="UTC"),
+        *[pa.bool_()] * 2,
+        pa.int32(),
+    ]
+    nulls = dict.fromkeys(("message_id", "raw_status", "date", "stop_sms", "is_spam", "code"))
+    some = [
+        row(1, raw_status=NASTY),
+        row(2, **nulls),
+        row(3, is_spam=True, code=-(2**31), date="2030-01-01T00:00:00.000001+00:00"),
+    ]
+    for made in (some, []):
+        write(path := tmp_path / "rows.parquet", made)
+        table = pq.read_table(path)
+        assert [(field.name, field.type) for field in table.schema] == [*zip(row(1), kinds, strict=True)]
+        assert table.to_pylist() == [
+            {**each, "date": each["date"] and datetime.fromisoformat(each["date"])} for each in made
+        ]
 
 
 def test_gz_is_the_same_packed(tmp_path: Path) -> None:

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 from files.rows import NASTY
 from files.stores import Bucket, attached
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from airflow_provider_smspartner._files.columns import Column, Kind
 from airflow_provider_smspartner._files.output import Output
@@ -65,33 +63,6 @@ def test_values_are_read_as_they_stand_there_and_in_order(tmp_path: Path, ending
     for _ in range(2):
         assert list(NumberAndTextFile.of(uri)) == RECIPIENTS
         assert list(NumberFile.of(uri)) == [number for number, _ in RECIPIENTS]
-
-
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    recipients=st.lists(
-        st.tuples(
-            st.text("+0123456789 .", min_size=1, max_size=20),
-            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30),
-        ),
-        max_size=6,
-    )
-)
-def test_any_texts_are_read_from_csv(tmp_path: Path, recipients: list[tuple[str, str]]) -> None:
-    uri = written(tmp_path / "r.csv", recipients)
-    assert list(NumberAndTextFile.of(uri)) == recipients
-
-
-def test_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:
-    content = (
-        "\ufeffnom;Message;phoneNumber;;\r\n"
-        'Zoé;"a;b,c\td";0612345678;;\r\n'
-        ";;;;\r\n"
-        ';"two\nlines";33712345678;;'
-    )
-    wanted = [("0612345678", "a;b,c\td"), ("33712345678", "two\nlines")]
-    assert of_content(NumberAndTextFile, tmp_path / "r.csv", content) == wanted
-    assert of_content(NumberFile, tmp_path / "r.csv", content) == [number for number, _ in wanted]
 
 
 def test_one_column_is_enough_for_numbers(tmp_path: Path) -> None:

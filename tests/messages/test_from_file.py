@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 from files.rows import rows
-from files.stores import Bucket, attached
-from fsspec.implementations.memory import MemoryFileSystem
 
 from airflow_provider_smspartner._files.output import Output
 from airflow_provider_smspartner._files.row_file import names_a_file
@@ -91,19 +89,6 @@ def test_parquet_without_its_columns(tmp_path: Path) -> None:
         list(parquet_of(tmp_path / "m.parquet", {"phone_number": [NUMBER]}))
     with pytest.raises(ValueError, match=r"row 2: message_id must be an integer or its text, not None"):
         list(parquet_of(tmp_path / "m.parquet", {"phone_number": [NUMBER] * 2, "message_id": [1, None]}))
-
-
-def test_other_storages(monkeypatch: pytest.MonkeyPatch) -> None:
-    attached(monkeypatch, "memory", MemoryFileSystem())
-    Output.of("memory://bucket/day=1/rows.ndjson.gz").write(rows(10))
-    assert len(list(MessageFile.of("memory://bucket/day=1/rows.ndjson.gz"))) == 10
-    with pytest.raises(FileNotFoundError, match="memory://bucket/none"):
-        list(MessageFile.of("memory://bucket/none.csv"))
-
-    attached(monkeypatch, "s3", Bucket(), conn_id="aws")
-    Output.of("s3://aws@bucket/rows.csv").write(rows(10))
-    assert len(list(MessageFile.of("s3://aws@bucket/rows.csv"))) == 10
-    assert len(list(MessageFile.of("s3://bucket/rows.csv", "aws"))) == 10
 
 
 @pytest.mark.parametrize(
