@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 from hooks.asking import endless
 from loopback import Start, connect
-from waits_for import wait_until
 
 from airflow_provider_smspartner._http import opening
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
@@ -135,20 +134,6 @@ class TestClosing:
 
         asyncio.run(main())
         assert len(double.requests) == 3
-
-    def test_a_cancelled_call_leaves_no_task_behind(self, double: SMSPartnerDouble) -> None:
-        double.misbehave(Fault.hang(3600), times=None)
-
-        async def main() -> None:
-            async with SMSPartnerHook() as hook:
-                call = asyncio.ensure_future(hook.aget_multi_status(endless()))
-                await asyncio.to_thread(wait_until, lambda: double.requests, "a request")
-                call.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await call
-                assert len(asyncio.all_tasks()) == 1
-
-        asyncio.run(main())
 
     def test_closing_the_hook_gives_up_what_is_in_flight_asynchronously(self, start: Start) -> None:
         double = start({"max_connections": 4})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import gzip
-import sys
 import threading
 import time
 import zlib
@@ -23,9 +22,8 @@ from airflow_provider_smspartner._http.asynchronous import AsyncClient
 from airflow_provider_smspartner._http.body import BodyDecoder
 from airflow_provider_smspartner.exceptions import SMSPartnerUnavailableError
 from airflow_provider_smspartner.hooks.smspartner import SMSPartnerHook
-from airflow_provider_smspartner.protocol import Answer, Call, Request, answers
+from airflow_provider_smspartner.protocol import Answer, Call, Request
 
-LARGEST = 2 * answers.LARGE_BYTES
 ROW = ONE_ROW[ONE_ROW.index(b"[") + 1 : ONE_ROW.rindex(b"]")]
 
 
@@ -34,10 +32,6 @@ def page(rows: bytes, total: int = 1) -> bytes:
         total,
         rows,
     )
-
-
-def many(value: bytes) -> bytes:
-    return b",".join([value] * (LARGEST // (len(value) + 1)))
 
 
 @pytest.fixture(autouse=True)
@@ -100,47 +94,6 @@ def test_others_run_between_the_steps_of_decoding(
         monkeypatch.setenv("AIRFLOW_CONN_SMSPARTNER_DEFAULT", connection)
         asyncio.run(main())
     assert len(set(seen)) == len(seen) >= 16
-
-
-def longest_call(work: Callable[[], object]) -> float:
-    """Return the CPU time of the longest call to C within some work: no other thread runs meanwhile."""
-    longest, began = 0.0, 0.0
-
-    def note(_: object, event: str, __: object) -> None:
-        nonlocal longest, began
-        if event == "c_call":
-            began = time.thread_time()
-        elif event in ("c_return", "c_exception"):
-            longest = max(longest, time.thread_time() - began)
-
-    sys.setprofile(note)
-    try:
-        work()
-    except SMSPartnerUnavailableError:
-        pass
-    finally:
-        sys.setprofile(None)
-    return longest
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        b'{"code":[%b]}' % many(b"[]"),
-        page(many(b'{"a":1}')),
-        page(b'{"date":[%b]}' % many(b"[]")),
-        b'{"code":{%b}}' % b",".join(b'"%07d":1' % number for number in range(LARGEST // 12)),
-    ],
-    ids=["lists", "empty rows", "one row of lists", "members"],
-)
-def test_a_body_of_many_parts_is_not_read_in_one_go(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read() -> object:
-        return next(protocol.status_by_tag("spring")).read(Answer(200, {}, body))
-
-    in_parts = longest_call(read)
-    monkeypatch.setattr(answers, "LARGE_BYTES", 2 * len(body))
-
-    assert in_parts < longest_call(read) / 4
 
 
 async def fetched() -> int:

@@ -12,7 +12,6 @@ import pytest
 from files.rows import rows
 
 from airflow_provider_smspartner._files.output import Output
-from airflow_provider_smspartner._files.row_file import names_a_file
 from airflow_provider_smspartner._messages.from_file import MessageFile
 from airflow_provider_smspartner._messages.reading import read_messages
 from airflow_provider_smspartner.models import MessageRef
@@ -89,18 +88,6 @@ def test_parquet_without_its_columns(tmp_path: Path) -> None:
         list(parquet_of(tmp_path / "m.parquet", {"phone_number": [NUMBER]}))
     with pytest.raises(ValueError, match=r"row 2: message_id must be an integer or its text, not None"):
         list(parquet_of(tmp_path / "m.parquet", {"phone_number": [NUMBER] * 2, "message_id": [1, None]}))
-
-
-@pytest.mark.parametrize(
-    ("messages", "names"),
-    [
-        *((path, True) for path in ("/data/m.ndjson.gz", "gs://x@bucket/m.txt")),
-        *((other, False) for other in (WANTED, "['m.csv']", b"m.csv")),
-    ],
-    ids=str,
-)
-def test_what_names_a_file(messages: object, names: bool) -> None:
-    assert names_a_file(messages) == names
 
 
 def test_memory_does_not_grow(tmp_path: Path) -> None:

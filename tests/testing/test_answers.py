@@ -112,11 +112,6 @@ def test_key_of_a_post(client: Client, path: str, content: str, code: int) -> No
     assert (answer["success"], answer["code"]) == (False, code)
 
 
-def test_unknown_tag_empty(run: Run) -> None:
-    answer = run(unknown_tag="empty").by_tag("spring")
-    assert answer == {**FINE, "currentPage": 1, "total": 0, "StatutResponse_List": []}
-
-
 @pytest.mark.parametrize(("option", "http_statuses"), [(418, [418, 418, 418]), (None, [401, 404, 400])])
 def test_http_status_of_errors(run: Run, option: Any, http_statuses: Any) -> None:
     client = run(error_http_status=option)
