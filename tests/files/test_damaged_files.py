@@ -198,7 +198,7 @@ def test_a_small_file_of_one_huge_value_takes_little_memory(tmp_path: Path) -> N
     fault_in(path, gzip.compress(HEADER + b"1"))  # what is imported and cached on first use
     tracemalloc.start()
     try:
-        assert fault_in(path, content).startswith(", row 1: a row of more than 65,536")
+        assert fault_in(path, content).startswith(", line 2: a row of more than 65,536")
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
