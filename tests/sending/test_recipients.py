@@ -67,10 +67,11 @@ def test_what_a_template_may_become_is_left_out() -> None:
 def test_who_is_named_again_with_another_text_gets_the_first(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
 
-    assert read([(ANNE, "one"), (BOB, "two"), (ANNE, "three"), (BOB, "two")]) == {ANNE: "one", BOB: "two"}
+    given = [(ANNE, "one"), (BOB, "two"), (ANNE, "three"), (ANNE, "four"), (BOB, "two")]
+    assert read(given) == {ANNE: "one", BOB: "two"}
 
-    assert "2 recipients are named again; each number gets one SMS." in caplog.text
-    assert "1 recipients are named again with another text; each number gets the first." in caplog.text
+    assert " 3 recipients are named again; each number gets one SMS." in caplog.text
+    assert " 2 recipients are named again with another text; each number gets the first." in caplog.text
     assert "9980" not in caplog.text
     assert "three" not in caplog.text
 

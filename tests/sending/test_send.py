@@ -34,6 +34,15 @@ def test_one_text_in_calls_of_500() -> None:
     assert [{**body, "SMSList": 0} for body in bodies] == [{"SMSList": 0, "tag": "spring"}] * 3
 
 
+def test_what_is_checked_is_what_was_asked_for() -> None:
+    with pytest.raises(SMSPartnerInputError, match="more than 1000 recipients"):
+        Send.of(NUMBERS, "Hello")
+    with pytest.raises(SMSPartnerInputError, match="which are 11 SMS"):
+        Send.of(NUMBERS[:1], "x" * 671, unicode=True)
+    unicode = Send.of(NUMBERS[:2], "x" * 71, unicode=True)
+    assert unicode.count_sms(0, refused=NUMBERS[:1]) == 2
+
+
 def test_own_texts_in_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(send_module, "MAX_RECIPIENTS_PER_CALL", 2)
     send = Send.of([(number, f"Hello {n}") for n, number in enumerate(NUMBERS[:5])], sender="Shop")

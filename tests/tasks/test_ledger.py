@@ -154,8 +154,14 @@ def test_what_was_lost_from_it_is_ambiguous(store: StateStore, lost: str, call_c
         for position in range(CALLS):
             later.adopt(position, FIRST)
 
-    with pytest.raises(SMSPartnerAmbiguousSendError, match=r"and it is not made again|something else"):
+    with pytest.raises(
+        SMSPartnerAmbiguousSendError, match=r"and it is not made again|something else"
+    ) as raised:
         adopt_all()
+    if lost != "smspartner_send":
+        position = int(lost[-1])
+        said = f"Airflow keeps call {position + 2} of this task, and has lost call {position + 1}: "
+        assert said in str(raised.value)
 
 
 @needs_store

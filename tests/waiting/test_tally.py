@@ -51,6 +51,16 @@ def test_messages_of_the_same_status_add_up_from_poll_to_poll() -> None:
     assert not campaign.messages
 
 
+def test_a_poll_is_silent_if_any_message_was_left_unanswered() -> None:
+    with Tally(Campaign(tag=None, messages=PendingInMemory(REFS))) as tally:
+        tally.add(DeliveryStatus.WAITING, REFS[0])
+        assert not tally.is_silent
+        tally.add(DeliveryStatus.NOT_FOUND, REFS[1], is_silence=True)
+        tally.add(DeliveryStatus.WAITING, REFS[2])
+
+    assert tally.is_silent
+
+
 def test_rows_that_were_counted_for_several_waits_are_added() -> None:
     with Tally(Campaign(tag="spring")) as tally:
         tally.add_counts({DeliveryStatus.DELIVERED: 3, DeliveryStatus.WAITING: 1})

@@ -11,6 +11,7 @@ from airflow_provider_smspartner._messages.pending import PendingInMemory
 from airflow_provider_smspartner._metrics import POLLS
 from airflow_provider_smspartner._waiting import wait as wait_module
 from airflow_provider_smspartner._waiting.campaign import Campaign
+from airflow_provider_smspartner._waiting.event import Event
 from airflow_provider_smspartner._waiting.goal import Goal, Verdict
 from airflow_provider_smspartner._waiting.report import PollReport
 from airflow_provider_smspartner._waiting.rhythm import Rhythm
@@ -143,6 +144,20 @@ def test_the_opening_says_what_is_waited_for_how_often_and_for_how_long(
     )
 
 
+def test_the_triggerer_says_when_it_polls_next_and_gives_up(clock: FakeClock) -> None:
+    assert wait_for(clock=clock).going_on(START + timedelta(hours=1)) == (
+        "The triggerer goes on waiting for campaign 'spring': it polls next at 2026-03-02 10:00:00 UTC, and gives up "
+        "at 2026-03-04 09:00:00 UTC."
+    )
+
+
+def test_what_a_trigger_has_failed_with_reaches_the_sensor() -> None:
+    event = Event(verdict=Verdict.FAILED, error="The file is gone.", is_bad_input=True)
+
+    assert event.payload() == {"verdict": "failed", "error": "The file is gone.", "is_bad_input": True}
+    assert Event.read(event.payload()) == event
+
+
 @pytest.mark.parametrize(
     ("refs", "answers", "line"),
     [
@@ -179,6 +194,11 @@ def test_a_poll_that_ended_at_the_first_waiting_message_names_the_page(clock: Fa
 
     assert wait.conclude(tally).found == (
         "still Waiting on page 3, 1500 of 4000 rows read: 1400 of 1500 settled (93.3%): Delivered 1400, Waiting 100"
+    )
+    # All rows of the tag are known from then on.
+    assert (wait.seen.known, wait.seen.at) == (4_000, clock.now())
+    assert poll(wait, UNANSWERED).found.endswith(
+        "knew 4000 messages of the campaign before, and now tells of 0 only"
     )
 
 
@@ -225,6 +245,8 @@ def test_the_grace_of_what_was_known_begins_when_it_was_last_seen(
     for seconds, verdict in ((599, Verdict.NOT_YET), (1, last)):
         clock.advance(seconds)
         assert poll(wait, answer).verdict is verdict
+    if last is Verdict.DONE:
+        assert (wait.seen.known, wait.seen.at) == (1, clock.now())
 
 
 def test_a_share_that_is_enough_is_enough_though_a_message_is_left_unanswered(clock: FakeClock) -> None:
