@@ -92,10 +92,13 @@ class Load:
 
     def take(self, rows: Iterable[Row]) -> None:
         """
-        Stage rows.
+        Stage rows, in the place of those that were staged before.
 
         :param rows: read once, a few thousand held at a time.
         """
+        if self._rows:
+            self._empty()
+            self._rows = 0
         # Outside of `_stage`: an error of whatever yields the rows is its own.
         for chunk in _chunks(rows):
             self._stage(chunk)
@@ -135,6 +138,11 @@ class Load:
     @telling("Staging the rows")
     def _stage(self, rows: list[Row]) -> None:
         self._put(rows)
+        self._connection.commit()
+
+    @telling("Staging the rows anew")
+    def _empty(self) -> None:
+        self._connection.execute(sa.delete(self._staged))
         self._connection.commit()
 
     @telling("Writing the rows")

@@ -114,6 +114,8 @@ class SMSPartnerStatusToSqlOperator(PushesSummary, PhoneNumberTask):
 
         :param context: the task's context; without a task instance in it, as in a unit test, no summary is pushed.
         """
+        from airflow_provider_smspartner._http.paging import begin_anew
+
         check_rendered(self)
         check_source(self)
         release = self._releasing()
@@ -130,9 +132,14 @@ class SMSPartnerStatusToSqlOperator(PushesSummary, PhoneNumberTask):
                     self._open_messages() as messages,
                     self._open_load() as load,
                     execution.use(SMSPartnerHook(self.smspartner_conn_id)) as hook,
-                    closing(self._fetch(hook, messages)) as rows,
                 ):
-                    load.take(passing(rows))
+
+                    def read() -> None:
+                        counts.clear()
+                        with closing(self._fetch(hook, messages)) as rows:
+                            load.take(passing(rows))
+
+                    begin_anew(read)
                     checked_at = _clock.now()
                     landed = load.land(checked_at, execution.check)
             except SMSPartnerError as error:

@@ -16,6 +16,7 @@ from harness import new_context
 from transfers.loads import MESSAGES, TAG, add, each_database, load, transfer
 from warehouses import CONN_ID, Warehouse
 
+from airflow_provider_smspartner._sql import load as load_module
 from airflow_provider_smspartner.exceptions import (
     SMSPartnerCredentialsError,
     SMSPartnerInputError,
@@ -213,6 +214,20 @@ def test_pseudonyms_are_the_key_and_no_number_is_in_the_tables(
             value for row in rows for name, value in row.items() if name not in ("checked_at", "date")
         ]
         assert "63998" not in repr(reported)
+
+
+@each_database
+def test_a_tag_that_changes_while_it_is_read_is_loaded_anew(
+    double: SMSPartnerDouble, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load_module, "CHUNK_ROWS", 10)
+    double.add_campaign(TAG, size=120, settle_seconds=0)
+    double.misbehave(Fault.sent_meanwhile(), times=3)
+
+    loaded = load(tag=TAG)
+
+    assert (loaded["return_value"]["rows"], loaded["summary"]["total"]) == (120, 120)
+    assert len({row["phone_number"] for row in warehouse.rows()}) == len(warehouse.rows()) == 120
 
 
 def test_masked_numbers_are_the_key_while_they_can_be_reported_apart(
