@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
-import re
+import platform
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import redirect_stdout
@@ -13,36 +14,30 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
-from airflow_provider_smspartner import _clock
+from airflow_provider_smspartner import __version__, _clock
 from airflow_provider_smspartner._connection.fields import DEFAULT_CONN_ID
 
 if TYPE_CHECKING:
     from airflow_provider_smspartner._connection.settings import Settings
     from airflow_provider_smspartner.check.probes import Subjects
-    from airflow_provider_smspartner.check.report import Report
     from airflow_provider_smspartner.models import MessageRef
 
 STDIN = "-"
-MAX_STDIN_BYTES = 1024 * 1024
+
+BAD_INPUT = 2
+"""The exit code of a command line that can't be used, as argparse has it."""
 
 
-class _BadInputError(Exception):
-    """What the user gave can't be used, or nothing could be asked with it; the text says why."""
+class _CheckError(Exception):
+    """Why nothing can be asked, without a value of the user's."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Shows no value of the command line in an error: it may be a phone number."""
-
     def error(self, message: str) -> NoReturn:
-        fault = message if _WITHOUT_VALUES.fullmatch(message) else "this is not how the command is called"
         self.print_usage(sys.stderr)
-        self.exit(2, f"error: {fault}\n")
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        _print(message, file or sys.stderr)
-
-
-_WITHOUT_VALUES = re.compile(r"argument [-a-z]+: expected (one|at least one) argument|[0-9]+ .*not known.*")
+        self.exit(
+            BAD_INPUT, "error: this is not how the command is called; the arguments are not shown here\n"
+        )
 
 
 def _print(text: str, stream: TextIO) -> None:
@@ -56,84 +51,84 @@ def _print(text: str, stream: TextIO) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """
-    Ask, and print what was found.
+    Ask, and print what was assumed and what was seen.
 
     :param arguments: the command line; by default the process's own.
-    :return: 0 if every assumption that could be seen holds, 1 if one does not, 2 for bad input or if the API could
-        not be asked.
+    :return: 0 if nothing differs from what is assumed, 1 if something does or could not be asked, 2 for bad input.
     """
     options = _read(arguments)
+    exit_code, report, errors = BAD_INPUT, "", list[str]()
     try:
         # Airflow may log to stdout as it is imported, and while it looks a connection up.
         with redirect_stdout(sys.stderr):
-            report = _report(options)
-    except _BadInputError as error:
-        _print(f"error: {error}\n", sys.stderr)
-        return 2
+            subjects = _subjects(options)
+            exit_code = 1
+            exit_code, report, errors = _check(options, subjects)
     except KeyboardInterrupt:
-        _print("error: interrupted\n", sys.stderr)
-        return 2
-    _print(f"{report.as_json() if options.json else report.as_text()}\n", sys.stdout)
-    return report.exit_code
+        errors = ["interrupted"]
+    except (_CheckError, ValueError, OSError, ImportError) as error:
+        errors = [str(error)]
+    for each in errors:
+        _print(f"error: {each}\n", sys.stderr)
+    _print(report, sys.stdout)
+    return exit_code
 
 
 def _read(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = _Parser(
         prog="python -m airflow_provider_smspartner.check",
-        description="Ask the SMS Partner API, read-only and with at most 20 requests, what its documents leave "
-        "open, and print what was assumed and what was seen. The output holds no key, tag, phone number or message id.",
-        epilog="Ends with 0 if every assumption that could be seen holds, 1 if one does not, and 2 if the input is "
-        "bad or the API could not be asked.",
+        description="Ask the SMS Partner API, read-only and with at most 20 requests, what its documents leave open, "
+        "and print what was assumed and what was seen. The output holds no key, tag, phone number or message id.",
+        epilog="Ends with 0 if nothing differs, 1 if something does or could not be asked, 2 for bad input.",
         allow_abbrev=False,
     )
-    parser.add_argument(
+    option = parser.add_argument
+    option(
         "--conn-id",
         default=DEFAULT_CONN_ID,
         metavar="ID",
-        help="the Airflow connection with the key (default: %(default)s)",
+        help="the Airflow connection (default: %(default)s)",
     )
-    parser.add_argument("--tag", metavar="TAG", help="a tag of yours, best one of more than 500 messages")
-    parser.add_argument(
-        "--messages",
-        metavar="FILE",
-        help="messages of yours, best some that are Waiting and some that are not: a file as the operators take it "
-        f"(.ndjson, .csv, .parquet), or {STDIN} for CSV from the standard input. Your shell does not remember these",
+    option("--tag", metavar="TAG", help="a tag of yours, best one of more than 500 messages")
+    messages = (
+        f"messages of yours: a file (.ndjson, .csv, .parquet), or {STDIN} for CSV from the standard input"
     )
-    parser.add_argument(
-        "--message",
-        action="append",
-        default=[],
-        metavar="PHONE:ID",
-        help="a message of yours; may be given several times. Your shell may remember the phone number: "
-        "prefer --messages",
-    )
-    parser.add_argument(
+    option("--messages", metavar="FILE", help=messages)
+    option(
         "--skip-wrong-key",
         action="store_true",
-        help="do not ask with a wrong key. Otherwise a single request, the last one, is sent with a made-up key",
+        help="do not ask with a made-up key, as the last request does",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    options, others = parser.parse_known_args(arguments)
-    if others:
-        parser.error(f"{len(others)} of the arguments are not known; they are not shown here")
-    return options
+    option("--json", action="store_true", help="print JSON")
+    return parser.parse_args(arguments)
 
 
-def _report(options: argparse.Namespace) -> Report:
-    from airflow_provider_smspartner.check.assumptions import judge
-    from airflow_provider_smspartner.check.probes import gather
-    from airflow_provider_smspartner.check.report import Report
-    from airflow_provider_smspartner.exceptions import SMSPartnerError
+def _check(options: argparse.Namespace, subjects: Subjects) -> tuple[int, str, list[str]]:
+    from airflow import __version__ as airflow_version
 
-    try:
-        subjects = _subjects(options)
-        settings = _settings(options.conn_id)
-        evidence = gather(settings, options.conn_id, subjects)
-    except (SMSPartnerError, ValueError, OSError, ImportError) as error:
-        raise _BadInputError(str(error)) from None
-    for trouble in evidence.troubles:
-        _print(f"error: {trouble}\n", sys.stderr)
-    return Report.of(evidence, judge(evidence), settings, checked_at=_clock.now())
+    from airflow_provider_smspartner.check.probes import Interview
+
+    interview = Interview(_settings(options.conn_id), options.conn_id, subjects)
+    findings = interview.findings()
+    found = {
+        "asked_at": _clock.now().isoformat(timespec="minutes"),
+        "versions": f"{__version__} on Airflow {airflow_version}, Python {platform.python_version()}",
+        "answers": len(interview.answers),
+        "probes": [each._asdict() for each in findings],
+    }
+    errors = [] if interview.trouble is None else [str(interview.trouble)]
+    exit_code = int(bool(errors) or any(each.differs for each in findings))
+    return exit_code, json.dumps(found, indent=2) + "\n" if options.json else _as_text(found), errors
+
+
+def _as_text(found: dict[str, Any]) -> str:
+    blocks = [f"Asked at {found['asked_at']} with {found['versions']}; {found['answers']} answers.\n"]
+    for each in found["probes"]:
+        mark = ": DIFFERS" if each["differs"] else ""
+        blocks.append(
+            f"{each['probe']} ({each['source']}){mark}\n  assumed  {each['assumed']}\n  seen     {each['seen']}\n"
+        )
+    return "\n".join([*blocks, "D documented by the vendor, C seen in client code, I inferred, U unknown.\n"])
 
 
 def _subjects(options: argparse.Namespace) -> Subjects:
@@ -141,77 +136,47 @@ def _subjects(options: argparse.Namespace) -> Subjects:
     from airflow_provider_smspartner.protocol import check_tag
 
     tag = None if options.tag is None else check_tag(options.tag)
-    given = list(islice(_messages(options), MAX_MESSAGES + 1))
+    given = list(islice(_messages(options.messages), MAX_MESSAGES + 1))
     if len(given) > MAX_MESSAGES:
-        raise _BadInputError(f"there are more than {MAX_MESSAGES} messages: a few tell as much")
-    messages = tuple(dict.fromkeys(given))
-    return Subjects(tag=tag, messages=messages, wrong_key=not options.skip_wrong_key)
+        raise _CheckError(f"there are more than {MAX_MESSAGES} messages: a few tell as much")
+    return Subjects(tag, tuple(dict.fromkeys(given)), wrong_key=not options.skip_wrong_key)
 
 
-def _messages(options: argparse.Namespace) -> Iterable[MessageRef]:
-    from airflow_provider_smspartner._messages.from_file import MessageFile
-    from airflow_provider_smspartner.models import MessageRef
-
-    for position, text in enumerate(options.message, start=1):
-        phone_number, separator, message_id = text.partition(":")
-        if not separator:
-            raise _BadInputError(f"--message {position}: it must be PHONE:ID")
-        try:
-            yield MessageRef(phone_number, message_id)
-        except ValueError as error:
-            raise _BadInputError(f"--message {position}: {error}") from None
-    if options.messages == STDIN:
-        yield from _from_stdin()
-    elif options.messages is not None:
-        yield from MessageFile.of(_from_here(options.messages))
-
-
-def _from_here(path: str) -> str:
-    # Older Airflows look for a relative path in the root folder.
-    return path if "://" in path else str(Path(path).absolute())
-
-
-def _from_stdin() -> Iterable[MessageRef]:
+def _messages(path: str | None) -> Iterable[MessageRef]:
     from airflow_provider_smspartner._files.text import Csv
     from airflow_provider_smspartner._messages.from_file import MessageFile
     from airflow_provider_smspartner._messages.reading import read_messages
 
-    content = sys.stdin.buffer.read(MAX_STDIN_BYTES + 1)
-    if len(content) > MAX_STDIN_BYTES:
-        raise _BadInputError(f"the standard input has more than {MAX_STDIN_BYTES} bytes")
+    if path is None:
+        return
+    if path != STDIN:
+        # Older Airflows look for a relative path in the root folder.
+        yield from MessageFile.of(path if "://" in path else str(Path(path).absolute()))
+        return
     try:
-        yield from read_messages(Csv().rows(io.BytesIO(content), MessageFile.columns))
+        yield from read_messages(Csv().rows(io.BytesIO(sys.stdin.buffer.read()), MessageFile.columns))
     except ValueError as error:
-        raise _BadInputError(f"the standard input: {error}") from None
+        raise _CheckError(f"the standard input: {error}") from None
 
 
 def _settings(conn_id: str) -> Settings:
-    from airflow.providers.common.compat.sdk import AirflowException, BaseHook
+    from airflow.providers.common.compat.sdk import BaseHook
 
     from airflow_provider_smspartner._connection.settings import Settings
     from airflow_provider_smspartner.exceptions import SMSPartnerError
 
     try:
-        connection = BaseHook.get_connection(conn_id)
-    except AirflowException:
-        # Airflow says the same of one that is not there and of one that it can't read, and logs why it can't.
-        raise _BadInputError(
-            f"Airflow finds no connection {conn_id!r} that it can read. Create it in Airflow, or set "
-            f"AIRFLOW_CONN_{conn_id.upper()} in the environment, which needs no database."
-        ) from None
-    except Exception as error:  # noqa: BLE001 - of a secrets backend
-        raise _unreadable(conn_id, error) from None
-    try:
-        return Settings.of(connection)
-    except (SMSPartnerError, ValueError):
+        return Settings.of(BaseHook.get_connection(conn_id))
+    except SMSPartnerError as error:
+        raise _CheckError(str(error)) from None
+    except ValueError:
         raise
-    except Exception as error:  # noqa: BLE001 - Airflow 2 decrypts a field when it is read
-        raise _unreadable(conn_id, error) from None
-
-
-def _unreadable(conn_id: str, error: Exception) -> _BadInputError:
-    # Not its text, which may quote what was read.
-    return _BadInputError(f"the connection {conn_id!r} cannot be read ({type(error).__name__})")
+    # Of Airflow, a secrets backend, or where a field is decrypted: its text may quote what was read.
+    except Exception as error:  # noqa: BLE001
+        raise _CheckError(
+            f"Airflow finds no connection {conn_id!r} that it can read ({type(error).__name__}). Create it in Airflow, "
+            f"or set AIRFLOW_CONN_{conn_id.upper()} in the environment, which needs no database."
+        ) from None
 
 
 if __name__ == "__main__":

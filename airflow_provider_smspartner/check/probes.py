@@ -1,275 +1,292 @@
-"""What is asked, in which order, and within how many requests."""
+"""Eight probes of a real account: what is assumed, and what its answers show, in no words of the vendor's."""
 
 from __future__ import annotations
 
+import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from airflow_provider_smspartner import protocol
+from airflow_provider_smspartner import _clock, protocol
 from airflow_provider_smspartner.exceptions import (
+    SMSPartnerCredentialsError,
     SMSPartnerError,
     SMSPartnerIncompleteError,
     SMSPartnerNotFoundError,
+    SMSPartnerUnavailableError,
 )
-from airflow_provider_smspartner.models import MessageRef, Pair
-from airflow_provider_smspartner.protocol.answers import HTTP_TOO_MANY_REQUESTS, StatusAnswer, read_rows
-from airflow_provider_smspartner.protocol.rows import Row
+from airflow_provider_smspartner.models import DeliveryStatus, MessageRef, Pair
+from airflow_provider_smspartner.protocol import Answer, Call, TagPage
+from airflow_provider_smspartner.protocol.answers import HTTP_TOO_MANY_REQUESTS, describe_codes, read_rows
+from airflow_provider_smspartner.protocol.rows import MESSAGE_NOT_FOUND, Row, outcome_of, to_phone_number
 
 if TYPE_CHECKING:
     from airflow_provider_smspartner._connection.settings import Settings
-    from airflow_provider_smspartner._http.recording import RecordingClient, Try
-    from airflow_provider_smspartner.protocol import Account, Answer, Call, TagPage
+    from airflow_provider_smspartner._http.blocking import BlockingClient
 
 T = TypeVar("T")
 
-MAX_REQUESTS = 20
-"""All tries of all requests."""
+MAX_PAGES = 5  # of the user's tag: the first two tell how it is paged
+MAX_TRIES = 2  # of each of ten calls, but for that with a wrong key, which is made once
+MAX_MESSAGES = protocol.MAX_MESSAGES_PER_CALL - 1  # they are asked for in one call, with the made-up one
+MAX_SECONDS = 10.0  # the time-out of every sample of the vendor's, and of a connection by default
 
-MAX_TRIES = 2
-"""Of one request: with more, one answer that can't be used would use up what the others need."""
-
-MAX_PAGES = 5
-"""Of the user's tag: the first two tell how it is paged, and five whole ones can still be counted."""
-
-MAX_MESSAGES = protocol.MAX_MESSAGES_PER_CALL - 1
-"""Of the user's: they are asked for in one call, with the made-up one."""
-
+# It has nothing of the real key in it, and the vendor can tell what it is.
 WRONG_KEY = "made-up-key-of-the-check-command"
-"""Fixed, so that it has nothing of the real key in it, and so that the vendor can tell what it is."""
 
-NO_TAG = "no tag was given"
-NO_MESSAGES = "no messages were given"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply(Generic[T]):
-    """
-    How a call ended that was answered.
-
-    :param answer: the last one, or None if its body could not be read.
-    :param value: what the package reads in it, or None if that is an error.
-    :param error: what the package raises instead, or None.
-    :param asked: the messages that the call was about, in their order.
-    """
-
-    answer: Answer | None
-    value: T | None
-    error: SMSPartnerError | None
-    asked: tuple[Pair, ...] = ()
-
-    @property
-    def http_status(self) -> int | None:
-        """The HTTP status of the answer."""
-        return self.answer.http_status if self.answer else self.error.http_status if self.error else None
+# Of a range that the French regulator keeps for fiction.
+UNKNOWN_PHONE_NUMBER = "+33639980000"
 
 
-@dataclass(frozen=True, slots=True)
-class Unasked:
-    """
-    A call that was not sent, or was not answered.
-
-    :param reason: why.
-    :param is_trouble: whether it was to be asked, and could not be.
-    """
-
-    reason: str
-    is_trouble: bool = False
-
-
-Rows = tuple[StatusAnswer, list[Row]]
-"""An envelope, and the rows in it as they came."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """
-    All that was asked, and how it was answered.
-
-    :param account: the account, with the right key.
-    :param pages: the pages of the user's tag, as they came.
-    :param after_pages: why no page follows, or None if they are all of the tag's.
-    :param incomplete: what the package raises at the last of the pages, or None.
-    :param forward: the user's messages, then one that does not exist.
-    :param backward: the same in reverse order.
-    :param twice: the first of them, named twice in one call.
-    :param unknown_tag: a tag that does not exist.
-    :param unknown_message: a message that does not exist, alone.
-    :param wrong_key: the account, with a wrong key.
-    :param tries: every request that was sent.
-    :param troubles: what went wrong while asking, in the package's words.
-    """
-
-    account: Reply[Account]
-    pages: tuple[Reply[TagPage], ...]
-    after_pages: Unasked | None
-    incomplete: SMSPartnerIncompleteError | None
-    forward: Reply[Rows] | Unasked
-    backward: Reply[Rows] | Unasked
-    twice: Reply[Rows] | Unasked
-    unknown_tag: Reply[TagPage] | Unasked
-    unknown_message: Reply[Rows] | Unasked
-    wrong_key: Reply[Account] | Unasked
-    tries: tuple[Try, ...]
-    troubles: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subjects:
-    """
-    What the user wants to be asked about.
-
-    :param tag: one of the user's, or None.
-    :param messages: some of the user's, each once, or none.
-    :param wrong_key: whether to ask with a wrong key as well.
-    """
+class Subjects(NamedTuple):
+    """What the user wants to be asked about; the messages are all different."""
 
     tag: str | None
     messages: Sequence[MessageRef]
     wrong_key: bool
 
 
-def gather(settings: Settings, conn_id: str, subjects: Subjects) -> Evidence:
-    """
-    Ask, with at most `MAX_REQUESTS` requests.
+class Finding(NamedTuple):
+    """What a probe assumed, how well that is known, what it saw, and whether that plainly differs."""
 
-    :param settings: what the connection says.
-    :param conn_id: the connection's id.
-    :param subjects: what to ask about.
-    :raises SMSPartnerError: if not even the account could be asked for.
-    :raises ValueError: if the certificate authorities or the proxy that the environment names can't be used.
-    """
-    from airflow_provider_smspartner._http.recording import Budget, RecordingClient
-
-    budget = Budget(MAX_REQUESTS)
-    settings = replace(settings, max_attempts=min(settings.max_attempts, MAX_TRIES))
-    wrong = replace(settings, api_key=WRONG_KEY, max_attempts=1)
-    with (
-        closing(RecordingClient(settings, conn_id, budget)) as client,
-        closing(RecordingClient(wrong, conn_id, budget)) as stranger,
-    ):
-        return _Interview(client, stranger).about(subjects)
+    probe: str
+    source: str
+    assumed: str
+    seen: str
+    differs: bool
 
 
-class _Interview:
-    """Asks one thing after the other, and no more once there is trouble."""
+class _NothingSeenError(Exception):
+    """Why there is nothing to be seen."""
 
-    def __init__(self, client: RecordingClient, stranger: RecordingClient) -> None:
-        self._client = client
-        self._stranger = stranger
-        self._trouble: Unasked | None = None
-        self._errors: list[SMSPartnerError] = []
 
-    def about(self, subjects: Subjects) -> Evidence:
-        account = self._ask(self._client, protocol.account())
-        if isinstance(account, Unasked):
-            raise self._errors[0]
-        if account.error is not None:
-            raise account.error
-        unknown = MessageRef(UNKNOWN_PHONE_NUMBER, _unknown_id())
-        pages, after_pages, incomplete = self._walk(subjects.tag)
-        asked = (*subjects.messages, unknown)
-        given = bool(subjects.messages)
-        forward = self._ask_rows(asked) if given else Unasked(NO_MESSAGES)
-        backward = self._ask_rows(asked[::-1]) if given else Unasked(NO_MESSAGES)
-        twice = self._ask_rows(asked[:1] * 2) if given else Unasked(NO_MESSAGES)
-        unknown_tag = self._ask(self._client, protocol.tag_page(_unknown_tag(), 1))
-        unknown_message = self._ask_rows((unknown,))
-        # Last: if it makes the vendor block this address, all the rest is known by then.
-        wrong_key = (
-            self._ask(self._stranger, protocol.account())
-            if subjects.wrong_key
-            else Unasked("--skip-wrong-key was given")
-        )
-        return Evidence(
-            account=account,
-            pages=pages,
-            after_pages=after_pages,
-            incomplete=incomplete,
-            forward=forward,
-            backward=backward,
-            twice=twice,
-            unknown_tag=unknown_tag,
-            unknown_message=unknown_message,
-            wrong_key=wrong_key,
-            tries=(*self._client.tries, *self._stranger.tries),
-            troubles=tuple(map(str, self._errors)),
-        )
+@dataclass
+class Interview:
+    """Asks one thing after the other, and no more once no answer comes or the key is refused."""
 
-    def _ask(
-        self, client: RecordingClient, call: Call[T], asked: tuple[Pair, ...] = ()
-    ) -> Reply[T] | Unasked:
-        from airflow_provider_smspartner._http.recording import BudgetSpentError
+    settings: Settings
+    conn_id: str
+    subjects: Subjects
+    answers: list[Answer] = field(default_factory=list, init=False)
+    slowest: float = field(default=0, init=False)
+    rows: list[Row] = field(default_factory=list, init=False)
+    trouble: SMSPartnerError | None = field(default=None, init=False)
 
-        if self._trouble is not None:
-            return self._trouble
-        value, error = None, None
+    def __post_init__(self) -> None:
+        # Far above the ids that the vendor's pages show, and still a 32-bit integer.
+        self.unknown: Pair = UNKNOWN_PHONE_NUMBER, str(2_000_000_000 + secrets.randbelow(100_000_000))
+
+    def findings(self) -> list[Finding]:
+        """
+        Ask, and return what was seen.
+
+        :raises ValueError: if the certificate authorities or the proxy that the environment names can't be used.
+        """
+        from airflow_provider_smspartner._http.opening import open_client
+
+        settings = replace(self.settings, max_attempts=min(self.settings.max_attempts, MAX_TRIES))
+        wrong = replace(settings, api_key=WRONG_KEY, max_attempts=1)
+        with (
+            closing(open_client(settings, self.conn_id)) as self._client,
+            closing(open_client(wrong, self.conn_id)) as self._stranger,
+        ):
+            return [Finding(*words, *self._seen(probe)) for words, probe in _PROBES]
+
+    def _seen(self, probe: _Probe) -> tuple[str, bool]:
         try:
-            value = client.send(call)
-        except BudgetSpentError:
-            self._trouble = Unasked(f"all {MAX_REQUESTS} requests were used up", is_trouble=True)
-            return self._trouble
-        except SMSPartnerError as raised:
-            error = raised
-        if error is not None and error.http_status in _NO_ANSWERS:
-            self._errors.append(error)
-            self._trouble = Unasked(_NO_ANSWERS[error.http_status], is_trouble=True)
-            return self._trouble
-        return Reply(answer=client.tries[-1].answer, value=value, error=error, asked=asked)
+            return probe(self)
+        except _NothingSeenError as reason:
+            return f"nothing: {reason}", False
+        except SMSPartnerError as error:
+            return _ended(error), True
 
-    def _ask_rows(self, asked: tuple[Pair, ...]) -> Reply[Rows] | Unasked:
-        (call,) = protocol.batches(asked)
-        # The rows as they come, not what the package makes of them.
-        read: Callable[[Answer], Rows] = read_rows
-        return self._ask(self._client, protocol.Call(call.request, read), asked)
+    def ask(self, call: Call[T], *, wrong_key: bool = False) -> T:
+        """Return what the package reads in the answer, or raise what it raises."""
+        if self.trouble is not None:
+            raise _NothingSeenError(_ended(self.trouble))
+        client: BlockingClient = self._stranger if wrong_key else self._client
+        client.await_turn()
+        before, started = len(self.answers), _clock.monotonic()
 
-    def _walk(
-        self, tag: str | None
-    ) -> tuple[tuple[Reply[TagPage], ...], Unasked | None, SMSPartnerIncompleteError | None]:
-        if tag is None:
-            return (), Unasked(NO_TAG), None
-        pages: list[Reply[TagPage]] = []
-        calls = protocol.status_by_tag(tag)
-        call: Call[TagPage] | None = next(calls)
+        def read(answer: Answer) -> T:
+            if len(self.answers) == before:  # before a second try there is a pause
+                self.slowest = max(self.slowest, _clock.monotonic() - started)
+            self.answers.append(answer)
+            return call.read(answer)
+
         try:
-            while call is not None:
-                if len(pages) == MAX_PAGES:
-                    return (
-                        tuple(pages),
-                        Unasked(f"the tag has more than the {MAX_PAGES} pages asked for"),
-                        None,
-                    )
-                reply = self._ask(self._client, call)
-                if isinstance(reply, Unasked):
-                    return tuple(pages), reply, None
-                pages.append(reply)
-                if reply.value is None:
-                    break
-                call = protocol.following(calls, reply.value)
-        except SMSPartnerIncompleteError as error:
-            return tuple(pages), None, error
-        except SMSPartnerNotFoundError:
-            pass  # an empty first page, which its rows tell
-        return tuple(pages), None, None
+            return client.send_in_turn(Call(call.request, read))
+        except SMSPartnerError as error:
+            is_refused = isinstance(error, SMSPartnerCredentialsError) and not wrong_key
+            if not is_refused and error.http_status not in (None, HTTP_TOO_MANY_REQUESTS):
+                raise
+            self.trouble = error
+        raise _NothingSeenError(_ended(self.trouble))
+
+    def ask_rows(self, pairs: Iterable[Pair]) -> list[Row]:
+        """Return the rows about messages as they come, not what the package makes of them."""
+        (call,) = protocol.batches(pairs)
+        return self.ask(Call(call.request, read_rows))[1]
 
 
-_NO_ANSWERS: dict[Any, str] = {
-    None: "no answer came",
-    HTTP_TOO_MANY_REQUESTS: f"too many requests (HTTP {HTTP_TOO_MANY_REQUESTS})",
-}
-"""HTTP statuses after which nothing more is asked."""
-
-UNKNOWN_PHONE_NUMBER = "+33639980000"
-"""Of a range that the French regulator keeps for fiction."""
+_Probe = Callable[[Interview], tuple[str, bool]]
+"""Returns what was seen, and whether it plainly differs from what is assumed."""
 
 
-def _unknown_id() -> int:
-    # Nine digits and one: far above the ids that the vendor's pages show, and still a 32-bit integer.
-    return 2_000_000_000 + secrets.randbelow(100_000_000)
+def _ended(error: SMSPartnerError) -> str:
+    if error.http_status is None:
+        return "no answer came"
+    kinds = {
+        SMSPartnerNotFoundError: "not found",
+        SMSPartnerUnavailableError: "an answer that can't be used",
+    }
+    return f"{kinds.get(type(error), 'refused')} {describe_codes(error.code, error.http_status)}"
 
 
-def _unknown_tag() -> str:
-    # By this beginning the double knows that it is not to make a campaign up.
-    return "unknown" + secrets.token_hex(6)
+def _account(interview: Interview) -> tuple[str, bool]:
+    interview.ask(protocol.account())
+    return "success", False
+
+
+def _pages(interview: Interview) -> tuple[str, bool]:
+    if interview.subjects.tag is None:
+        raise _NothingSeenError("no tag was given")
+    pages: list[TagPage] = []
+    incomplete = ""
+    calls = protocol.status_by_tag(interview.subjects.tag)
+    call: Call[TagPage] | None = next(calls)
+    try:
+        while call is not None and len(pages) < MAX_PAGES:
+            pages.append(interview.ask(call))
+            call = protocol.following(calls, pages[-1])
+            interview.rows += read_rows(interview.answers[-1])[1]
+    except SMSPartnerNotFoundError as error:
+        raise _NothingSeenError("no message has the tag that was given") from error
+    except SMSPartnerIncompleteError as error:
+        incomplete = f"; incomplete: {error.received} of {error.expected} rows"
+    received, total = sum(len(page.rows) for page in pages), pages[0].total
+    sizes = ", ".join(str(len(page.rows)) for page in pages)
+    numbers = ", ".join(str(page.number) for page in pages)
+    again = "; page 2 has the rows of page 1" if pages[0].rows in [page.rows for page in pages[1:2]] else ""
+    seen = f"pages of {sizes} rows; currentPage {numbers}; total {total}{again}{incomplete}"
+    return seen, bool(incomplete) or (call is None and received != total)
+
+
+def _list(interview: Interview) -> tuple[str, bool]:
+    if not interview.subjects.messages:
+        raise _NothingSeenError("no messages were given")
+    asked: list[Pair] = [*interview.subjects.messages, interview.unknown]
+    rows = interview.ask_rows(asked)
+    interview.rows += rows
+    counts = Counter(map(_pair, rows))
+    answered = sum(1 for pair in asked[:-1] if pair in counts)
+    several = sum(1 for count in counts.values() if count > 1)
+    others = sum(1 for pair in counts if pair not in asked)
+    rewritten = sum(1 for row in rows if row.phone_number != to_phone_number(row.phone_number))
+    texts = sum(1 for row in rows if not isinstance(row.message_id, int))
+    order = (
+        "the order asked for"
+        if list(counts) == [pair for pair in asked if pair in counts]
+        else "another order"
+    )
+    seen = (
+        f"{answered} of {len(asked) - 1} answered, in {order}; {several} in several rows; {others} not asked for; "
+        f"{rewritten} numbers in another notation; {texts} ids not as numbers"
+    )
+    return seen, (answered, several, others, rewritten, texts) != (len(asked) - 1, 0, 0, 0, 0)
+
+
+def _unknown_tag(interview: Interview) -> tuple[str, bool]:
+    try:
+        # By this beginning the double knows that it is not to make a campaign up.
+        page = interview.ask(protocol.tag_page("unknown" + secrets.token_hex(6), 1))
+    except SMSPartnerNotFoundError as error:
+        return _ended(error), False
+    return f"success with {len(page.rows)} rows", bool(page.rows)
+
+
+def _unknown_message(interview: Interview) -> tuple[str, bool]:
+    codes = {outcome_of(row).code for row in interview.ask_rows([interview.unknown])}
+    if codes == {MESSAGE_NOT_FOUND}:
+        return _ROW_WITH_CODE_4, False
+    return ("a row with another code" if codes else "no row"), True
+
+
+_ROW_WITH_CODE_4 = "a row with code 4"
+
+
+def _rows(interview: Interview) -> tuple[str, bool]:
+    rows = [row for row in interview.rows if outcome_of(row).code != MESSAGE_NOT_FOUND]
+    if not rows:
+        raise _NothingSeenError("there is no row about a message of yours")
+    statuses, dates = Counter(map(_status, rows)), Counter(map(_date, rows))
+    waiting = Counter(_date(row) for row in rows if outcome_of(row).status is DeliveryStatus.WAITING)
+    seen = f"{_listed(statuses)}; dates: {_listed(dates)}; of Waiting rows: {_listed(waiting) or 'no row'}"
+    return seen, not (statuses.keys() <= set(_STATUSES) and dates.keys() <= {_EPOCH, "none"})
+
+
+_STATUSES = ("Delivered", "Not delivered", "Waiting", "KO", "ko")
+_EPOCH = "epoch seconds as text"
+
+
+def _status(row: Row) -> str:
+    # Only what is known is shown: another text could say anything.
+    is_unknown = outcome_of(row).status is DeliveryStatus.UNKNOWN
+    return (
+        row.status if row.status in _STATUSES else "another" if is_unknown else "known, but written otherwise"
+    )
+
+
+def _date(row: Row) -> str:
+    if row.date in (None, ""):
+        return "none"
+    if outcome_of(row).date is None:
+        return "unreadable"
+    is_epoch = isinstance(row.date, str) and row.date.isdecimal()
+    return _EPOCH if is_epoch else f"another {'text' if isinstance(row.date, str) else 'number'}"
+
+
+def _wrong_key(interview: Interview) -> tuple[str, bool]:
+    if not interview.subjects.wrong_key:
+        raise _NothingSeenError("--skip-wrong-key was given")
+    try:
+        interview.ask(protocol.account(), wrong_key=True)
+    except SMSPartnerCredentialsError as error:
+        return _ended(error), error.code != 10 or (error.http_status or 500) >= 500
+    return "success", True
+
+
+def _limits(interview: Interview) -> tuple[str, bool]:
+    if not interview.answers:
+        raise _NothingSeenError("no answer came")
+    names = (name.lower() for answer in interview.answers for name in answer.headers)
+    # Only these names are shown: another one could hold anything.
+    named = _listed(Counter(name for name in names if _LIMIT_HEADER.fullmatch(name)))
+    seen = f"{named or 'no header about a limit'}; slowest answer: {1000 * interview.slowest:.0f} ms"
+    return seen, interview.slowest > MAX_SECONDS
+
+
+_LIMIT_HEADER = re.compile(r"retry-after|(x-)?rate-?limit(-(limit|policy|remaining|reset))?")
+
+# The wrong key is the last to be asked with: if it makes the vendor block this address, all the rest is known by then.
+_PROBES: tuple[tuple[tuple[str, str, str], _Probe], ...] = (
+    (("account", "D", "/me with a right key is a success with credits"), _account),
+    (("pages of a tag", "I", "page=2 is another page, numbered 2; total counts the rows of all"), _pages),
+    (("list of messages", "U", "all answered, each in one row; as asked, ids as numbers (D)"), _list),
+    (("unknown tag", "U", "not found (code 4), or no rows"), _unknown_tag),
+    (("unknown message", "D", _ROW_WITH_CODE_4), _unknown_message),
+    (("statuses and dates", "C", f"{', '.join(_STATUSES[:-1])}; {_EPOCH} (D), or none (U)"), _rows),
+    (("wrong key", "C", "refused with code 10 (D), and HTTP 200 or 4xx"), _wrong_key),
+    (("limit and time", "U", f"any headers, or none; an answer within {MAX_SECONDS:g} s (C)"), _limits),
+)
+
+
+def _pair(row: Row) -> Pair:
+    return to_phone_number(row.phone_number), str(row.message_id)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{text}: {count}" for text, count in sorted(counts.items()))

@@ -388,12 +388,6 @@ def peek(answer: Answer, decoder: msgspec.json.Decoder[E]) -> E | None:
     return _decode(_without_mark(answer.body), decoder)[0]
 
 
-def fault_members(answer: Answer) -> tuple[str, ...]:
-    """Return which members that may say what went wrong an answer has [observed]; none if it is no JSON object."""
-    envelope = peek(answer, _envelope_decoder)
-    return tuple(name for name in ("code", "error", "errors") if getattr(envelope, name, None) is not None)
-
-
 def _is_known(code: int, codes: Codes) -> bool:
     others = (codes.not_found, codes.no_credit)
     return code in CREDENTIALS or code in codes.refusals or code in others or _is_transient(code)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import pytest
-
-from airflow_provider_smspartner.check.__main__ import main
 from airflow_provider_smspartner.testing import Campaign, SMSPartnerDouble
 
 TAG = "printemps-secret"
-MESSAGE_ID = re.compile(r"(?<!\d)1[01]\d\d(?!\d)")
-"""An id of the double's campaigns."""
 
 
 @dataclass
@@ -26,41 +21,28 @@ class Checked:
     out: str
     err: str
 
-    @property
-    def report(self) -> Any:
-        return json.loads(self.out)
+    def seen(self, probe: str) -> str:
+        return next(each["seen"] for each in self.probes() if each["probe"] == probe)
 
-    def finding(self, name: str) -> Any:
-        (found,) = (each for each in self.report["assumptions"] if each["what"] == name)
-        return found
+    def differing(self) -> set[str]:
+        return {each["probe"] for each in self.probes() if each["differs"]}
 
-    def verdicts(self) -> dict[str, str]:
-        return {each["what"]: each["verdict"] for each in self.report["assumptions"]}
-
-    def failing(self) -> set[str]:
-        return {name for name, verdict in self.verdicts().items() if verdict == "DOES NOT HOLD"}
+    def probes(self) -> Any:
+        return json.loads(self.out)["probes"]
 
 
 Check = Callable[..., Checked]
 
 
-def checking(capfd: pytest.CaptureFixture[str]) -> Check:
-    """Return a function that runs the command in this process: much faster than one of its own."""
-
-    def check(*arguments: str) -> Checked:
-        capfd.readouterr()
-        exit_code = main(arguments)
-        return Checked(exit_code, *capfd.readouterr())
-
-    return check
+def as_csv(campaign: Campaign) -> str:
+    rows = [f"{each['phone_number']},{each['message_id']}\n" for each in campaign.messages[:4]]
+    return "".join(["phone_number,message_id\n", *rows])
 
 
-def about(campaign: Campaign, *, messages: int = 4) -> Iterator[str]:
-    """Yield the arguments that name a campaign and some of its messages."""
-    yield from ("--tag", campaign.tag)
-    for each in campaign.messages[:messages]:
-        yield from ("--message", f"{each['phone_number']}:{each['message_id']}")
-
-
-def campaign_of(double: SMSPartnerDouble, size: int = 120, *, settle_seconds: float = 0) -> Campaign:
-    return double.add_campaign(TAG, size=size, settle_seconds=settle_seconds)
+def about(
+    double: SMSPartnerDouble, folder: Path, *, size: int = 120, settle_seconds: int = 0
+) -> Iterator[str]:
+    """Yield the arguments that name a new campaign, and some of its messages."""
+    campaign = double.add_campaign(TAG, size=size, settle_seconds=settle_seconds)
+    (folder / "sent.csv").write_text(as_csv(campaign))
+    yield from ("--tag", TAG, "--messages", str(folder / "sent.csv"))

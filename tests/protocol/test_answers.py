@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable
 from typing import Any
 
@@ -31,8 +30,7 @@ from airflow_provider_smspartner.exceptions import (
     SMSPartnerRequestError,
     SMSPartnerUnavailableError,
 )
-from airflow_provider_smspartner.protocol import Answer, Call, codes
-from airflow_provider_smspartner.protocol.answers import fault_members
+from airflow_provider_smspartner.protocol import Call, codes
 
 # Each shape in which the vendor writes an error's code.
 ERROR_SHAPES: dict[str, Callable[[int], object]] = {
@@ -231,20 +229,6 @@ def test_retry_after_is_kept(name: str, value: str, body: object) -> None:
     assert isinstance(later, SMSPartnerUnavailableError)
     assert isinstance(any_time, SMSPartnerUnavailableError)
     assert (later.retry_after, any_time.retry_after) == (value, None)
-
-
-@pytest.mark.parametrize(
-    ("body", "members"),
-    [
-        (b'{"success": false, "code": 4}', ("code",)),
-        (b'{"error": {"code": 4}, "errors": [], "code": null}', ("error", "errors")),
-        (codecs.BOM_UTF8 + b'{"code": 4, "error": "x"}', ("code", "error")),
-        (b'{"success": true}', ()),
-        (b"<html>", ()),
-    ],
-)
-def test_which_members_say_what_went_wrong(body: bytes, members: tuple[str, ...]) -> None:
-    assert fault_members(Answer(400, {}, body)) == members
 
 
 class TestSuccessAlone:
