@@ -22,7 +22,7 @@ class Checked:
     err: str
 
     def seen(self, probe: str) -> str:
-        return next(each["seen"] for each in self.probes() if each["probe"] == probe)
+        return str(next(each["seen"] for each in self.probes() if each["probe"] == probe))
 
     def differing(self) -> set[str]:
         return {each["probe"] for each in self.probes() if each["differs"]}
