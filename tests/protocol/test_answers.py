@@ -68,6 +68,12 @@ def test_the_code_decides(
     assert "Texte" not in str(error)
 
 
+def test_a_code_that_nobody_knows_is_kept_where_it_may_pass() -> None:
+    error = error_of(tag_call(), {"success": False, "code": 77, "message": "Texte"}, 200)
+
+    assert (type(error), error.code, error.http_status) == (SMSPartnerUnavailableError, 77, 200)
+
+
 @pytest.mark.parametrize(
     ("code", "http_status", "error_type"),
     [

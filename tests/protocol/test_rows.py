@@ -186,3 +186,12 @@ def test_the_key_is_cut_out_of_the_words_of_the_vendor(form: str) -> None:
     stops = {"success": True, "code": 200, "nbData": 1, "data": [{"phoneNumber": form}]}
     (stop,) = protocol.stop_list().read(dataclasses.replace(answer_of(stops), key=KEY))
     assert stop.phone_number == "***"
+
+
+@pytest.mark.parametrize(
+    ("quoted", "kept"), [("a+b", "***"), ("a%20b", "***"), ("a b", "***"), ("a-b", "a-b"), ("a+c", "a+c")]
+)
+def test_a_key_with_a_space_is_cut_out_as_urls_write_it(quoted: str, kept: str) -> None:
+    page = dataclasses.replace(page_of([multi_row(status=quoted)], total=1), key="a b")
+
+    assert [row.outcome.raw_status for row in tag_call().read(page).rows] == [kept]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -169,6 +170,24 @@ class TestReceipts:
 
         assert receipt == Receipt(message_id=None, accepted=(), refused={PHONE: 14, OTHER_PHONE: 13})
         assert isinstance(error_of(send_call(), {"success": True, "SMSResponse_List": rows[:1]}), OPEN)
+
+
+def test_options_stand_in_the_request_as_the_vendor_names_them() -> None:
+    at = datetime(2026, 7, 1, 7, 5, tzinfo=UTC)
+    options = SendOptions(scheduled_at=at, stop_notice=True, unicode=True, sandbox=True)
+
+    assert options.members() == {
+        "scheduledDeliveryDate": "01/07/2026",
+        "time": 9,
+        "minute": 5,
+        "isStopSms": 1,
+        "isUnicode": 1,
+        "sandbox": 1,
+    }
+
+
+def test_a_message_id_of_one_digit_is_one() -> None:
+    assert send_call().read(answer_of(accepted(message_id="7"))).message_id == "7"
 
 
 class TestRefusals:

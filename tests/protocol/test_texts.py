@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_smspartner.exceptions import SMSPartnerInputError
 from airflow_provider_smspartner.protocol.texts import (
     MAX_PARTS,
     changing,
+    check_sendable,
     count_parts,
     cut,
     first_broken_link,
+    is_empty,
     made_sendable,
     on_the_wire,
 )
@@ -61,6 +64,20 @@ NFD = unicodedata.normalize("NFD", "é")
 def test_parts(text: str, unicode: bool, parts: int) -> None:
     assert count_parts(text, unicode=unicode) == parts
     assert count_parts(on_the_wire(text), unicode=unicode) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "unicode", "nothing_arrives"),
+    [("~ ^\n", False, True), ("~", True, False), ("a~", False, False), (" ", True, True)],
+)
+def test_a_text_of_which_nothing_arrives_is_empty(text: str, unicode: bool, nothing_arrives: bool) -> None:
+    assert is_empty(text, unicode=unicode) is nothing_arrives
+
+
+def test_where_a_text_cannot_be_sent_is_said() -> None:
+    check_sendable("tag", "été")
+    with pytest.raises(SMSPartnerInputError, match=r"^tag cannot be sent: character 3 is half of one"):
+        check_sendable("tag", "ab\ud83d")
 
 
 def test_a_line_break_and_a_euro_sign_are_written_as_the_vendor_wants_them() -> None:
