@@ -48,7 +48,9 @@ def wait_and_count(receiver: StatsdReceiver, mode: str, trouble: str) -> tuple[i
     return int(printed.rpartition("requests:")[2]), counters
 
 
-@pytest.mark.parametrize(("mode", "done"), [("poke", 1), ("deferrable", 2)])
+@pytest.mark.parametrize(
+    ("mode", "done"), [pytest.param("poke", 1, marks=pytest.mark.nightly), ("deferrable", 2)]
+)
 def test_a_wait_with_passing_trouble_is_counted(receiver: StatsdReceiver, mode: str, done: int) -> None:
     requests, counters = wait_and_count(receiver, mode, "passing")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from dags import sensor_modes as modes
-from harness import run_dag
+from harness import KEEPS_TASK_STATE, run_dag
 
 from airflow_provider_smspartner.testing import SMSPartnerDouble
 
@@ -79,8 +79,16 @@ def endings_in(mode: str) -> Iterator[tuple[str, Ending]]:
 
 
 @pytest.mark.parametrize("name", modes.CASES)
-def test_ends_as_the_contract_says(endings: dict[str, Ending], name: str) -> None:
+def test_ends_as_the_contract_says(
+    endings: dict[str, Ending], name: str, request: pytest.FixtureRequest
+) -> None:
     case, ending = modes.CASES[name], endings[name]
+    if name.startswith("silence") and not KEEPS_TASK_STATE:
+        mode = request.node.callspec.params["endings"]
+        if mode == "reschedule":
+            pytest.skip(
+                "this Airflow keeps nothing for a rescheduled task: it knows nothing of earlier polls"
+            )
 
     assert (ending.state, ending.tries) == (case.state, 1)
     statuses = None if ending.rows is None else [row["status"] for row in ending.rows]

@@ -395,7 +395,9 @@ def test_the_last_reading_of_a_campaign_that_is_done_is_not_cut(slow: SMSPartner
     ("mode", "raises"),
     [
         pytest.param({"mode": "poke"}, True, id="poke, the handler raises"),
-        pytest.param({"mode": "reschedule"}, False, id="reschedule", marks=ON_AIRFLOW_3),
+        pytest.param(
+            {"mode": "reschedule"}, False, id="reschedule", marks=[ON_AIRFLOW_3, pytest.mark.nightly]
+        ),
         pytest.param({"deferrable": True}, False, id="deferrable"),
     ],
 )

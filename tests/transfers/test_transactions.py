@@ -238,7 +238,9 @@ def test_a_table_without_transactions_is_refused(double: SMSPartnerDouble, wareh
 
 
 @pytest.mark.parametrize(
-    ("warehouse", "raises"), [("sqlite", False), ("postgresql", True)], indirect=["warehouse"]
+    ("warehouse", "raises"),
+    [pytest.param("sqlite", False, marks=pytest.mark.nightly), ("postgresql", True)],
+    indirect=["warehouse"],
 )
 def test_a_killed_load_writes_nothing_and_the_next_one_writes_all(
     double: SMSPartnerDouble, warehouse: Warehouse, raises: bool
