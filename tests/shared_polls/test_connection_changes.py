@@ -205,3 +205,37 @@ async def test_a_wait_polls_first_when_it_is_due_and_at_once_if_that_has_passed(
         trigger = campaign_trigger(tag="spring", first_in=first_in, timeout=1_000, poke_interval=6_000)
         assert (await fire(trigger))[0]["verdict"] == "timed_out"
         assert vendor.sent_at[-2] - began == pytest.approx(max(first_in, 0) + 0.05)
+
+
+@pytest.mark.parametrize(("failures", "verdict", "begun"), [(3, "done", 4), (999, "timed_out", 6)])
+@on_a_loop
+async def test_authorities_that_cannot_be_used_for_now_are_a_failed_poll(
+    vendor: Vendor,
+    backend: Backend,
+    monkeypatch: pytest.MonkeyPatch,
+    failures: int,
+    verdict: str,
+    begun: int,
+    log_lines: Callable[[], list[tuple[str, str]]],
+) -> None:
+    opened: list[tuple[float, str, str]] = []
+
+    async def open_client(settings: Any, conn_id: str) -> Any:
+        opened.append((seconds(), settings.api_key, conn_id))
+        backend.key = "new"
+        if len(opened) <= failures:
+            raise ValueError("no authorities")
+        return await vendor.open(settings, conn_id)
+
+    monkeypatch.setattr(registry, "open_async_client", open_client)
+    vendor.status = D
+
+    (event,) = await fire(campaign_trigger(messages=[[*map(str, ref(1))]], poke_interval=60, timeout=290))
+
+    assert event["verdict"] == verdict
+    # At the pace of its polls, and each time with what the connection says by then.
+    assert [round((at - opened[0][0]) / 58) for at, *_ in opened] == [*range(begun)]
+    assert [key for _, key, _ in opened] == ["key", *["new"] * (begun - 1)]
+    assert {conn_id for *_, conn_id in opened} == {"smspartner_default"}
+    told = [line for _, line in log_lines() if "cannot be asked for now: no authorities" in line]
+    assert len(told) == min(failures, begun)
