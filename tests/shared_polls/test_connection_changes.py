@@ -209,7 +209,7 @@ async def test_a_wait_polls_first_when_it_is_due_and_at_once_if_that_has_passed(
 
 @pytest.mark.parametrize(("failures", "verdict", "begun"), [(3, "done", 4), (999, "timed_out", 6)])
 @on_a_loop
-async def test_authorities_that_cannot_be_used_for_now_are_a_failed_poll(
+async def test_authorities_that_cannot_be_used_for_now_are_a_failed_poll(  # noqa: PLR0917 - fixtures
     vendor: Vendor,
     backend: Backend,
     monkeypatch: pytest.MonkeyPatch,

@@ -211,6 +211,20 @@ def test_messages_that_cannot_be_read_are_the_trouble_of_one_wait() -> None:
     assert counts_of(tally) == Counter({status_of("2"): 1})
 
 
+@pytest.mark.parametrize("size", [1, 600], ids=["shared", "long"])
+@pytest.mark.parametrize(("status", "is_silent"), [(DeliveryStatus.NOT_FOUND, True), (W, False)])
+def test_a_wait_is_told_of_messages_that_were_left_unanswered(
+    size: int, status: DeliveryStatus, is_silent: bool
+) -> None:
+    async def main(polls: SharedPolls) -> list[Tally]:
+        return await asyncio.gather(poll(polls, wait_for(*range(size))), poll(polls, wait_for(size)))
+
+    vendor = Vendor()
+    vendor.status = status
+
+    assert [tally.is_silent for tally in run(vendor, main)] == [is_silent] * 2
+
+
 @pytest.mark.parametrize(("failure", "others"), [(None, 1), (REFUSED, 1), (REFUSED, 3)])
 def test_a_wait_that_lets_go_of_its_messages_under_way_leaves_the_others(
     failure: Exception | None, others: int
