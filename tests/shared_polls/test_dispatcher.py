@@ -217,7 +217,7 @@ def test_a_wait_is_told_of_messages_that_were_left_unanswered(
     size: int, status: DeliveryStatus, is_silent: bool
 ) -> None:
     async def main(polls: SharedPolls) -> list[Tally]:
-        return await asyncio.gather(poll(polls, wait_for(*range(size))), poll(polls, wait_for(size)))
+        return [*await asyncio.gather(poll(polls, wait_for(*range(size))), poll(polls, wait_for(size)))]
 
     vendor = Vendor()
     vendor.status = status
