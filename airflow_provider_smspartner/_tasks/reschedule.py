@@ -47,8 +47,7 @@ def recall(context: Context, seen: Seen) -> None:
     :param context: the task's context.
     :param seen: takes it.
     """
-    store: Any = context.get("task_state_store")
-    number = getattr(context.get("ti"), "try_number", None)
+    store, number = _store_of(context)
     if store is None or seen.at is not None:
         return
     # A store that does not answer must not end a wait: it then knows less.
@@ -65,11 +64,15 @@ def remember(context: Context, seen: Seen) -> None:
     :param context: the task's context.
     :param seen: what the vendor has known.
     """
-    store: Any = context.get("task_state_store")
-    number = getattr(context.get("ti"), "try_number", None)
+    store, number = _store_of(context)
     if store is not None and seen.at is not None:
         with suppress(Exception):
             store.set(_SEEN, {"try": number, "known": seen.known, "at": seen.at.isoformat()})
+
+
+def _store_of(context: Context) -> tuple[Any, int | None]:
+    """Return where Airflow keeps what a task stores, if it does, and the number of this try."""
+    return context.get("task_state_store"), getattr(context.get("ti"), "try_number", None)
 
 
 _SEEN = "smspartner_seen"

@@ -236,20 +236,14 @@ def _unknown_tag(tag: str, error: SMSPartnerError | None = None) -> SMSPartnerNo
     )
 
 
-_ASK_BY_LIST = (
-    "Ask for the campaign by the list of its messages instead: with SMSPartnerMultiStatusOperator, "
-    "the hook's get_multi_status or the sensor's `messages`."
-)
-
-
 def _incomplete(
     tag: str, met: str, *, expected: int, received: int, has_changed: bool = False
 ) -> SMSPartnerIncompleteError:
     changed = "The tag has changed while it was read: read it again once nothing is sent under it. "
-    advice = (changed if has_changed else "") + _ASK_BY_LIST
     return SMSPartnerIncompleteError(
         f"SMS Partner announced {expected} rows for the tag {tag!r} and gave {received} of them: then came {met}. "
-        f"{advice}",
+        f"{changed if has_changed else ''}Ask for the campaign by the list of its messages instead: with "
+        "SMSPartnerMultiStatusOperator, the hook's get_multi_status or the sensor's `messages`.",
         expected=expected,
         received=received,
         has_changed=has_changed,
